@@ -1,0 +1,2 @@
+//! Labelled image sets: readers, the digits inside, synthetic data, split, resize.
+#![forbid(unsafe_code)]

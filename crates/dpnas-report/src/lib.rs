@@ -1,0 +1,2 @@
+//! Reward plots as SVG and PNG and the HTML report of a run.
+#![forbid(unsafe_code)]

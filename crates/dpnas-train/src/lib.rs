@@ -1,0 +1,2 @@
+//! The linear classifier on an embedding, trained without an autodiff graph.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Deep-prior architecture search: the facade crate.
+#![forbid(unsafe_code)]

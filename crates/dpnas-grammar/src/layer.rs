@@ -55,7 +55,9 @@ impl Layer {
 impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Conv { features, kernel, stride, padding } => write!(f, "C({features},{kernel},{stride},{padding},1)"),
+            Self::Conv { features, kernel, stride, padding } => {
+                write!(f, "C({features},{kernel},{stride},{padding},1)")
+            }
             Self::Residual { features } => write!(f, "C({features},3,1,1,0)"),
             Self::MaxPool { size, stride } => write!(f, "P({size},{stride},0,0)"),
             Self::Linear { units } => write!(f, "FC({units})"),

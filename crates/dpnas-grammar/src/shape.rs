@@ -50,7 +50,9 @@ impl FromStr for ImageShape {
         let numbers: Vec<u32> =
             text.trim().split('x').map(|part| part.parse().map_err(|_| error())).collect::<Result<_, _>>()?;
         match numbers[..] {
-            [channels, height, width] if channels > 0 && height > 0 && width > 0 => Ok(Self { channels, height, width }),
+            [channels, height, width] if channels > 0 && height > 0 && width > 0 => {
+                Ok(Self { channels, height, width })
+            }
             _ => Err(error()),
         }
     }

@@ -1,0 +1,193 @@
+//! What can go wrong with image sets, with the file, the finding, the expectation and the way out.
+
+use crate::idx::IdxError;
+use dpnas_grammar::ImageShape;
+use std::io;
+use std::path::PathBuf;
+
+/// Why an image set could not be made, read or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The name of a source is not known and no folder has that name.
+    #[error(
+        "unknown data set `{name}`: known names are {}; a folder of IDX files is given by its path, for example ./{name}",
+        crate::source::NAMES.join(", ")
+    )]
+    UnknownSource {
+        /// The name that was given.
+        name: String,
+    },
+    /// A file or folder does not exist.
+    #[error("{}: there is no such file or folder; check the path", path.display())]
+    NotFound {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// Something else, such as a folder, stands where a file is needed.
+    #[error("{}: found something that is not a regular file; give the path of an IDX file", path.display())]
+    NotAFile {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// A file stands where a folder is needed.
+    #[error("{}: found a file where a folder is expected; give the folder that holds the IDX files", path.display())]
+    NotAFolder {
+        /// The path that was given.
+        path: PathBuf,
+    },
+    /// A folder lacks at least one of the four IDX files of a data set.
+    #[error(
+        "{}: not a complete IDX data set: looked for {} (each may end in .gz), missing {}; add the missing files or \
+         give another folder",
+        path.display(), looked_for.join(", "), missing.join(", ")
+    )]
+    IncompleteFolder {
+        /// The folder.
+        path: PathBuf,
+        /// The names that make up a data set.
+        looked_for: Vec<String>,
+        /// Those among them that are not there, neither plain nor compressed.
+        missing: Vec<String>,
+    },
+    /// A file cannot be opened or looked at, for example for want of permission.
+    #[error("{}: cannot open: {error}; check its permissions", path.display())]
+    Open {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The content of a file is not what an IDX file holds.
+    #[error("{}: {problem}", path.display())]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: IdxError,
+    },
+    /// A file of images and its file of labels do not have the same number of entries.
+    #[error(
+        "{} holds {images} images but {} holds {labels} labels; expected as many labels as images: take both files \
+         from the same data set",
+        images_path.display(), labels_path.display()
+    )]
+    CountMismatch {
+        /// The file of images.
+        images_path: PathBuf,
+        /// Images found.
+        images: usize,
+        /// The file of labels.
+        labels_path: PathBuf,
+        /// Labels found.
+        labels: usize,
+    },
+    /// Training and test images of one data set differ in shape.
+    #[error(
+        "{}: training images are {train} but test images are {test}; expected one shape: take all four files from the \
+         same data set",
+        path.display()
+    )]
+    SplitShapes {
+        /// The folder.
+        path: PathBuf,
+        /// Shape of the training images.
+        train: ImageShape,
+        /// Shape of the test images.
+        test: ImageShape,
+    },
+    /// A shape has a side or a channel count of 0, or one image of it is larger than [`MAX_PIXELS`](crate::MAX_PIXELS).
+    #[error(
+        "images of shape {shape} cannot be held: each number must be at least 1 and their product at most {}",
+        crate::MAX_PIXELS
+    )]
+    BadShape {
+        /// The shape that was given.
+        shape: ImageShape,
+    },
+    /// The number of pixels is not that of as many images as there are labels.
+    #[error(
+        "{pixels} pixels do not make {labels} images of shape {shape}, one for each label; give images × channels × height × width pixels"
+    )]
+    PixelCount {
+        /// Pixels given.
+        pixels: usize,
+        /// Labels given.
+        labels: usize,
+        /// Shape given.
+        shape: ImageShape,
+    },
+    /// A pixel is outside of `[0, 1]` or not a number.
+    #[error("pixel {index} of image {image} is {value}; expected a number from 0 to 1: scale the pixels first")]
+    PixelRange {
+        /// Position of the image in the set.
+        image: usize,
+        /// Position of the pixel in the image.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
+    /// A label has no class name.
+    #[error(
+        "image {image} has label {label}, but there are {classes} classes; expected a label below {classes}: give a name for every class"
+    )]
+    LabelRange {
+        /// Position of the image in the set.
+        image: usize,
+        /// Its label.
+        label: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// Images have a number of channels that is neither gray (1) nor RGB (3).
+    #[error("images have {channels} channels; only gray (1) and RGB (3) images can be converted to one another")]
+    Channels {
+        /// Channels found.
+        channels: u32,
+    },
+    /// A set would be larger than [`MAX_PIXELS`](crate::MAX_PIXELS) or than memory.
+    #[error(
+        "{images} images of shape {shape} are too many to hold in memory (limit: {} pixels); use fewer or smaller images",
+        crate::MAX_PIXELS
+    )]
+    TooLarge {
+        /// Number of images.
+        images: usize,
+        /// Shape of each.
+        shape: ImageShape,
+    },
+    /// The resizing library refuses the sizes.
+    #[error("images of shape {from} cannot be resized to {to}: {problem}; use another size")]
+    Resize {
+        /// Shape of the images.
+        from: ImageShape,
+        /// Shape that was asked for.
+        to: ImageShape,
+        /// What the library says.
+        problem: String,
+    },
+    /// A configuration of synthetic data has a value that makes no sense.
+    #[error("synthetic data: {field} is {value}; expected {expected}")]
+    Synthetic {
+        /// Name of the field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+    /// The fraction to hold out is not between 0 and 1.
+    #[error("the fraction to hold out is {fraction}; expected a number above 0 and below 1, for example 0.1")]
+    HoldOutFraction {
+        /// The fraction that was given.
+        fraction: f64,
+    },
+    /// There are too few images for a training and a validation part.
+    #[error(
+        "{images} images cannot be split into training and validation images; expected at least 2: use more images"
+    )]
+    HoldOutCount {
+        /// Number of images.
+        images: usize,
+    },
+}

@@ -1,0 +1,102 @@
+//! A folder with the four IDX files of MNIST.
+
+use crate::set::{buffer, numbered_classes};
+use crate::{DataError, DataSet, ImageSet, idx};
+use dpnas_grammar::ImageShape;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Images and labels of the training part, then those of the test part.
+const NAMES: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// Reads the data set in a folder; a pixel value of 255 becomes 1.
+///
+/// The classes are 0 to the largest label of both parts, whether or not each has an image.
+pub(crate) fn load(folder: &Path) -> Result<DataSet, DataError> {
+    let [train_images, train_labels, test_images, test_labels] = files(folder)?;
+    let train = Part::read(&train_images, &train_labels)?;
+    let test = Part::read(&test_images, &test_labels)?;
+    let (train_shape, test_shape) = (train.shape(), test.shape());
+    if train_shape != test_shape {
+        return Err(DataError::SplitShapes { path: folder.to_owned(), train: train_shape, test: test_shape });
+    }
+    let largest = train.labels.iter().chain(&test.labels).max().copied().unwrap_or(0);
+    let class_names = numbered_classes(u32::from(largest) + 1);
+    let name = fs::canonicalize(folder).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    Ok(DataSet {
+        name: name.unwrap_or_else(|| folder.display().to_string()),
+        train: train.into_set(255, class_names.clone())?,
+        test: test.into_set(255, class_names)?,
+    })
+}
+
+/// The bytes of one part of a data set, as many labels as images.
+pub(crate) struct Part {
+    images: idx::Array<3>,
+    labels: Vec<u8>,
+}
+
+impl Part {
+    fn read(images_path: &Path, labels_path: &Path) -> Result<Self, DataError> {
+        Self::new(idx::read_images(images_path)?, idx::read_labels(labels_path)?, images_path, labels_path)
+    }
+
+    pub(crate) fn new(
+        images: idx::Array<3>,
+        labels: Vec<u8>,
+        images_path: &Path,
+        labels_path: &Path,
+    ) -> Result<Self, DataError> {
+        let count = images.sizes[0] as usize;
+        if count != labels.len() {
+            return Err(DataError::CountMismatch {
+                images_path: images_path.to_owned(),
+                images: count,
+                labels_path: labels_path.to_owned(),
+                labels: labels.len(),
+            });
+        }
+        Ok(Self { images, labels })
+    }
+
+    fn shape(&self) -> ImageShape {
+        let [_, height, width] = self.images.sizes;
+        ImageShape { channels: 1, height, width }
+    }
+
+    /// Divides the pixels by `white`.
+    pub(crate) fn into_set(self, white: u8, class_names: Vec<String>) -> Result<ImageSet, DataError> {
+        let shape = self.shape();
+        let mut pixels = buffer(shape, self.labels.len())?;
+        let scaled: [f32; 256] = std::array::from_fn(|value| value as f32 / f32::from(white));
+        pixels.extend(self.images.bytes.iter().map(|&byte| scaled[usize::from(byte)]));
+        ImageSet::new(shape, pixels, self.labels.into_iter().map(u32::from).collect(), class_names)
+    }
+}
+
+/// The four files, each plain or, if that is missing, with `.gz`.
+fn files(folder: &Path) -> Result<[PathBuf; 4], DataError> {
+    match fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Err(DataError::NotAFolder { path: folder.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(DataError::NotFound { path: folder.to_owned() });
+        }
+        Err(error) => return Err(DataError::Open { path: folder.to_owned(), error }),
+    }
+    let found = NAMES.map(|name| {
+        [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.exists()).ok_or(name)
+    });
+    let missing: Vec<String> =
+        found.iter().filter_map(|file| file.as_ref().err()).map(|name| name.to_string()).collect();
+    match found {
+        [Ok(a), Ok(b), Ok(c), Ok(d)] => Ok([a, b, c, d]),
+        _ => Err(DataError::IncompleteFolder {
+            path: folder.to_owned(),
+            looked_for: NAMES.map(str::to_owned).to_vec(),
+            missing,
+        }),
+    }
+}

@@ -1,0 +1,210 @@
+//! Labelled images in memory.
+
+use crate::{ColorMode, DataError};
+use dpnas_grammar::ImageShape;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The most pixels (images × channels × height × width) that one set may hold: 2^30, 4 GiB of `f32`.
+pub const MAX_PIXELS: u64 = 1 << 30;
+
+/// Labelled images of one shape, with pixels in `[0, 1]`.
+///
+/// Clones share the pixels.
+///
+/// # Shapes
+/// `[n, channels, height, width]`, row-major; one label an image.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ImageSet {
+    shape: ImageShape,
+    pixels: Arc<Vec<f32>>,
+    labels: Arc<Vec<u32>>,
+    class_names: Arc<Vec<String>>,
+}
+
+impl ImageSet {
+    /// A set from its parts; the number of images is that of the labels and may be 0.
+    ///
+    /// # Errors
+    /// [`DataError::BadShape`], [`DataError::PixelCount`], [`DataError::PixelRange`], [`DataError::LabelRange`].
+    pub fn new(
+        shape: ImageShape,
+        pixels: Vec<f32>,
+        labels: Vec<u32>,
+        class_names: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let image_len = image_len(shape)?;
+        if labels.len().checked_mul(image_len) != Some(pixels.len()) {
+            return Err(DataError::PixelCount { pixels: pixels.len(), labels: labels.len(), shape });
+        }
+        if let Some(at) = pixels.iter().position(|pixel| !(0.0..=1.0).contains(pixel)) {
+            return Err(DataError::PixelRange { image: at / image_len, index: at % image_len, value: pixels[at] });
+        }
+        let classes = class_names.len();
+        if let Some(image) = labels.iter().position(|&label| label as usize >= classes) {
+            return Err(DataError::LabelRange { image, label: labels[image], classes });
+        }
+        Ok(Self { shape, pixels: pixels.into(), labels: labels.into(), class_names: class_names.into() })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Shape of every image.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// Number of classes: that of the class names, whether or not every class has an image.
+    pub fn classes(&self) -> u32 {
+        u32::try_from(self.class_names.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Names of the classes; label `l` means `class_names()[l]`.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// Pixels of image `i`.
+    ///
+    /// # Shapes
+    /// `[channels, height, width]`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`len`](Self::len).
+    pub fn image(&self, i: usize) -> &[f32] {
+        self.images(i..i + 1)
+    }
+
+    /// Pixels of consecutive images.
+    ///
+    /// # Shapes
+    /// `[range.len(), channels, height, width]`.
+    ///
+    /// # Panics
+    /// If the range does not lie within `0..len()`.
+    pub fn images(&self, range: Range<usize>) -> &[f32] {
+        assert!(
+            range.start <= range.end && range.end <= self.len(),
+            "images {range:?} of a set of {} images",
+            self.len()
+        );
+        let len = self.image_len();
+        &self.pixels[range.start * len..range.end * len]
+    }
+
+    /// All pixels.
+    ///
+    /// # Shapes
+    /// `[n, channels, height, width]`.
+    pub fn pixels(&self) -> &[f32] {
+        &self.pixels
+    }
+
+    /// The label of every image.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The images at `indices`, in that order; an index may come several times.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    pub fn select(&self, indices: &[usize]) -> Self {
+        let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
+        indices.iter().for_each(|&i| pixels.extend_from_slice(self.image(i)));
+        let labels: Vec<u32> = indices.iter().map(|&i| self.labels[i]).collect();
+        Self { labels: labels.into(), ..self.with_pixels(self.shape, pixels) }
+    }
+
+    /// The first `n` images, or all if there are fewer.
+    pub fn first(&self, n: usize) -> Self {
+        if n >= self.len() {
+            return self.clone();
+        }
+        let labels = self.labels[..n].to_vec();
+        Self { labels: labels.into(), ..self.with_pixels(self.shape, self.images(0..n).to_vec()) }
+    }
+
+    /// Pixels of one image; it fits `usize`, as every set was checked when it was made.
+    pub(crate) fn image_len(&self) -> usize {
+        self.shape.channels as usize * self.shape.height as usize * self.shape.width as usize
+    }
+
+    /// An empty buffer with room for as many images of another shape.
+    pub(crate) fn buffer_for(&self, shape: ImageShape) -> Result<Vec<f32>, DataError> {
+        buffer(shape, self.len())
+    }
+
+    /// The same labels over other pixels, as many images of `shape`.
+    pub(crate) fn with_pixels(&self, shape: ImageShape, pixels: Vec<f32>) -> Self {
+        Self { shape, pixels: pixels.into(), ..self.clone() }
+    }
+}
+
+/// Pixels of one image of `shape`, if such images can be held at all.
+fn image_len(shape: ImageShape) -> Result<usize, DataError> {
+    match shape.elements() {
+        Some(len @ 1..=MAX_PIXELS) => Ok(len as usize),
+        _ => Err(DataError::BadShape { shape }),
+    }
+}
+
+/// An empty buffer with room for `images` images of `shape`.
+pub(crate) fn buffer(shape: ImageShape, images: usize) -> Result<Vec<f32>, DataError> {
+    let too_large = || DataError::TooLarge { images, shape };
+    let len = image_len(shape)?.checked_mul(images).filter(|&len| len as u64 <= MAX_PIXELS).ok_or_else(too_large)?;
+    let mut pixels = Vec::new();
+    pixels.try_reserve_exact(len).map_err(|_| too_large())?;
+    Ok(pixels)
+}
+
+/// The names "0", "1", … for classes that have no other.
+pub(crate) fn numbered_classes(classes: u32) -> Vec<String> {
+    (0..classes).map(|class| class.to_string()).collect()
+}
+
+/// Training and test images of one shape, with the same classes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DataSet {
+    /// What people call the set, for reports.
+    pub name: String,
+    /// Images to learn from; validation images are taken from these, see [`hold_out`](crate::hold_out).
+    pub train: ImageSet,
+    /// Images that only measure.
+    pub test: ImageSet,
+}
+
+impl DataSet {
+    /// Both parts [resized](ImageSet::resized) to `size` × `size` pixels.
+    ///
+    /// # Errors
+    /// As [`ImageSet::resized`].
+    pub fn resized(&self, size: u32) -> Result<Self, DataError> {
+        self.map(|set| set.resized(size))
+    }
+
+    /// Both parts [in gray or RGB](ImageSet::to_channels).
+    ///
+    /// # Errors
+    /// As [`ImageSet::to_channels`].
+    pub fn to_channels(&self, mode: ColorMode) -> Result<Self, DataError> {
+        self.map(|set| set.to_channels(mode))
+    }
+
+    /// The first `n` training images, or all if there are fewer, and every test image.
+    pub fn limit_train(&self, n: usize) -> Self {
+        Self { train: self.train.first(n), ..self.clone() }
+    }
+
+    fn map(&self, change: impl Fn(&ImageSet) -> Result<ImageSet, DataError>) -> Result<Self, DataError> {
+        Ok(Self { name: self.name.clone(), train: change(&self.train)?, test: change(&self.test)? })
+    }
+}

@@ -1,2 +1,38 @@
-//! State space, Q-table, schedule, replay buffer: an ask/tell search core.
+//! The search alone: state space, schedule, Q-table, replay buffer, and an ask/tell core over them.
+//!
+//! The crate does no input or output, reads no clock and runs no evaluation. A caller checks [`SpaceSettings`] into a
+//! [`Space`], makes a [`Search`], asks it for candidates and tells it what became of them.
+//!
+//! | to | use |
+//! |---|---|
+//! | choose what may be built | [`SpaceSettings`]: presets, TOML |
+//! | list the actions of a state, follow a walk | [`Space`] |
+//! | choose how long to explore | [`Schedule`], [`SearchSettings`] |
+//! | run | [`Search::ask`], [`Search::tell`] |
+//! | read what was found and learnt | [`Search::rows`], [`Search::q_table`] |
 #![forbid(unsafe_code)]
+
+mod learner;
+mod q;
+mod row;
+mod schedule;
+mod search;
+mod search_error;
+mod search_settings;
+mod space;
+mod space_settings;
+mod state;
+mod toml_text;
+mod walk;
+
+pub use dpnas_grammar::{ImageShape, Layer, Net};
+pub use dpnas_seed::Seed;
+pub use q::{Entry, QTable};
+pub use row::{Candidate, CandidateId, Origin, Outcome, RejectedBy, Row};
+pub use schedule::{Phase, Schedule, ScheduleError};
+pub use search::{MAX_FRUITLESS_DRAWS, Progress, Search};
+pub use search_error::{AskError, TellError};
+pub use search_settings::{SearchSettings, SettingsError};
+pub use space::{FollowError, Space};
+pub use space_settings::{SPACE_PRESETS, SpaceError, SpaceSettings};
+pub use state::{Action, LayerKind, State};

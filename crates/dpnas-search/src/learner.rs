@@ -1,0 +1,82 @@
+//! The replay buffer together with the Q-table that it teaches.
+
+use crate::q::Trace;
+use crate::{Origin, QTable, Row, SearchSettings, Space};
+use dpnas_grammar::Net;
+use dpnas_seed::{Seed, below};
+use std::sync::Arc;
+
+/// Rows, and the table that is a function of the rows and the seed alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Learner {
+    table: QTable,
+    architectures: Vec<Architecture>,
+    rows: Vec<Row>,
+    /// The architecture of each row.
+    indices: Vec<usize>,
+}
+
+/// What is known of an architecture in the buffer.
+#[derive(Clone, Debug)]
+struct Architecture {
+    net: Arc<Net>,
+    trace: Trace,
+    reward: f64,
+    /// The origin of a further row.
+    again: Origin,
+}
+
+impl Learner {
+    pub(crate) fn new(space: Space, initial_q: f64) -> Self {
+        let table = QTable::new(space, initial_q);
+        Self { table, architectures: Vec::new(), rows: Vec::new(), indices: Vec::new() }
+    }
+
+    pub(crate) fn table(&self) -> &QTable {
+        &self.table
+    }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Enters a net of the space with its reward and returns its number; [`append`](Self::append) makes the rows.
+    pub(crate) fn enter(&mut self, net: Arc<Net>, reward: f64, again: Origin) -> usize {
+        let trace = self.table.trace(&net).expect("a drawn net is a walk through its space");
+        self.architectures.push(Architecture { net, trace, reward, again });
+        self.architectures.len() - 1
+    }
+
+    /// Appends a further row of an architecture, learns, and returns its reward.
+    pub(crate) fn append_again(&mut self, index: usize, epsilon: f64, settings: &SearchSettings, seed: Seed) -> f64 {
+        let origin = self.architectures[index].again.clone();
+        self.append(index, epsilon, origin, settings, seed)
+    }
+
+    /// Appends a row, learns from it and from `replay_number − 1` rows of the whole buffer, and returns its reward.
+    pub(crate) fn append(
+        &mut self,
+        index: usize,
+        epsilon: f64,
+        origin: Origin,
+        settings: &SearchSettings,
+        seed: Seed,
+    ) -> f64 {
+        let Architecture { ref net, reward, .. } = self.architectures[index];
+        let row = self.rows.len() as u64;
+        self.rows.push(Row { epsilon, net: Arc::clone(net), reward, origin });
+        self.indices.push(index);
+        self.learn(index, settings);
+        let mut rng = seed.stream("replay", row).rng();
+        for _ in 1..settings.replay_number {
+            let drawn = below(&mut rng, self.indices.len() as u64) as usize;
+            self.learn(self.indices[drawn], settings);
+        }
+        reward
+    }
+
+    fn learn(&mut self, index: usize, settings: &SearchSettings) {
+        let Architecture { ref trace, reward, .. } = self.architectures[index];
+        self.table.learn(trace, reward, settings.q_learning_rate, settings.q_discount_factor);
+    }
+}

@@ -1,0 +1,86 @@
+//! What goes out of a search and what comes back: candidates, outcomes, and the rows of the replay buffer.
+
+use dpnas_grammar::{Net, PlanError, Rejection};
+use std::fmt;
+use std::sync::Arc;
+
+/// Names a candidate: the number of those asked for before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CandidateId(pub u64);
+
+impl fmt::Display for CandidateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An architecture that needs scoring.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Its name in [`Search::tell`](crate::Search::tell).
+    pub id: CandidateId,
+    /// The architecture.
+    pub net: Arc<Net>,
+    /// The ε at which it was drawn.
+    pub epsilon: f64,
+}
+
+/// What became of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome {
+    /// It was scored.
+    Scored {
+        /// Its reward, from 0 to 1; 0 does not count towards the schedule.
+        reward: f64,
+    },
+    /// The evaluation refused it: recorded with reward 0, learnt from, not counted.
+    Rejected,
+    /// It fits into memory in no chunking: not recorded, not learnt from, and never drawn again.
+    OutOfMemory,
+}
+
+/// One line of the replay buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The ε at which the architecture was drawn.
+    pub epsilon: f64,
+    /// The architecture; its repetitions share it.
+    pub net: Arc<Net>,
+    /// Its reward, from 0 to 1; a row counts towards the schedule if it is not 0.
+    pub reward: f64,
+    /// How the row came about.
+    pub origin: Origin,
+}
+
+/// How a row of the replay buffer came about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// This candidate was scored.
+    Scored(CandidateId),
+    /// The architecture was drawn again; its outcome is that of this candidate.
+    Repeated(CandidateId),
+    /// The architecture was rejected and has reward 0.
+    Rejected(RejectedBy),
+}
+
+/// What rejected an architecture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RejectedBy {
+    /// The limits of the space, when it was drawn; it was not handed out.
+    Limits(Rejection),
+    /// It cannot be planned, because a size or cost is too large to count; it was not handed out.
+    Plan(PlanError),
+    /// Its evaluation, which was told [`Outcome::Rejected`].
+    Evaluation(CandidateId),
+}
+
+impl fmt::Display for RejectedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limits(rejection) => rejection.fmt(f),
+            Self::Plan(error) => error.fmt(f),
+            Self::Evaluation(id) => write!(f, "refused by the evaluation of candidate {id}"),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Errors of asking and telling.
+
+use crate::CandidateId;
+
+/// Why a search has nothing to hand out although its schedule is not complete.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AskError {
+    /// So many architectures in a row had reward 0, were rejected or did not fit into memory.
+    #[error(
+        "none of the last {draws} architectures counted: they were rejected by the space's limits, had reward 0 or did \
+         not fit into memory; raise max_final_map, max_features or the memory budget, or choose a space of cheaper layers"
+    )]
+    Barren {
+        /// How many.
+        draws: u32,
+    },
+    /// Every architecture of the space was told to be out of memory.
+    #[error(
+        "every architecture of the space is out of memory; raise the memory budget or choose a space of cheaper layers"
+    )]
+    Exhausted,
+}
+
+/// Why an outcome was not taken.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TellError {
+    /// No candidate of this name was handed out yet.
+    #[error("candidate {id} was not asked for; tell only candidates that `ask` returned")]
+    Unknown {
+        /// The name that was told.
+        id: CandidateId,
+    },
+    /// The outcome of this candidate is already known.
+    #[error("candidate {id} was told before; tell each candidate once")]
+    AlreadyTold {
+        /// The name that was told.
+        id: CandidateId,
+    },
+    /// The reward is not a number from 0 to 1; the candidate is still in flight.
+    #[error("candidate {id}: reward {reward:?} is out of range; give a fraction from 0 to 1")]
+    Reward {
+        /// The candidate.
+        id: CandidateId,
+        /// The reward that was told.
+        reward: f64,
+    },
+}

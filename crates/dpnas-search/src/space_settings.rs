@@ -1,0 +1,275 @@
+//! Settings of the state space: presets, TOML, and the check of every value by its name.
+
+use crate::Space;
+use dpnas_grammar::ImageShape;
+use serde::{Deserialize, Serialize};
+
+/// What a search may build, as written down by a user; [`check`](Self::check) turns it into a [`Space`].
+///
+/// # Source
+/// SPEC §4.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpaceSettings {
+    /// Kernel sizes of convolutions, in pixels, ascending.
+    pub kernels: Vec<u32>,
+    /// Output channels of convolutions and residual blocks, ascending.
+    pub features: Vec<u32>,
+    /// Kernels from this size on have [`large_kernel_stride`](Self::large_kernel_stride), smaller ones stride 1.
+    pub large_kernel: u32,
+    /// Stride of large kernels, in pixels.
+    pub large_kernel_stride: u32,
+    /// Window sizes of max pooling, in pixels, ascending.
+    pub pool_sizes: Vec<u32>,
+    /// Strides of max pooling, in pixels, ascending; a window takes those that are not larger than itself.
+    pub pool_strides: Vec<u32>,
+    /// Units of fully connected layers, ascending.
+    pub fc_sizes: Vec<u32>,
+    /// Least depth, counted as in [`State::depth`](crate::State::depth), unless no layer fits any more.
+    pub min_depth: u32,
+    /// Depth from which no convolution or residual block is added; a residual block may end one above it.
+    pub max_depth: u32,
+    /// Most fully connected layers before the classifier.
+    pub max_fc: u32,
+    /// Largest side of the encoder's last map, in pixels.
+    pub max_final_map: u32,
+    /// Most features that enter the first classifier layer.
+    pub max_features: u64,
+}
+
+/// Names of the presets, as [`SpaceSettings::named`] knows them.
+pub const SPACE_PRESETS: [&str; 3] = ["paper", "reference-code", "small"];
+
+impl SpaceSettings {
+    /// The space of the publication.
+    pub fn paper() -> Self {
+        Self {
+            kernels: vec![1, 3, 5, 7, 9, 11],
+            features: vec![16, 32, 64, 128, 256, 512, 1024],
+            large_kernel: 7,
+            large_kernel_stride: 2,
+            pool_sizes: vec![2, 3, 4],
+            pool_strides: vec![2, 3, 4],
+            fc_sizes: vec![32, 64, 128],
+            min_depth: 3,
+            max_depth: 12,
+            max_fc: 0,
+            max_final_map: 8,
+            max_features: 20_000,
+        }
+    }
+
+    /// The space of the published code: as [`paper`](Self::paper), with stride 1 for every kernel and a least depth
+    /// of 2.
+    pub fn reference_code() -> Self {
+        Self { large_kernel_stride: 1, min_depth: 2, ..Self::paper() }
+    }
+
+    /// A space for small images and a CPU: few features, small kernels, shallow nets.
+    pub fn small() -> Self {
+        Self {
+            kernels: vec![1, 3, 5],
+            features: vec![8, 16, 32, 64],
+            pool_sizes: vec![2, 3],
+            pool_strides: vec![2, 3],
+            min_depth: 2,
+            max_depth: 4,
+            max_features: 4_096,
+            ..Self::paper()
+        }
+    }
+
+    /// The preset of this name ([`SPACE_PRESETS`]).
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "paper" => Some(Self::paper()),
+            "reference-code" => Some(Self::reference_code()),
+            "small" => Some(Self::small()),
+            _ => None,
+        }
+    }
+
+    /// Checks every value that does not depend on the data.
+    ///
+    /// # Errors
+    /// The first wrong value, by the name of its field.
+    pub fn validate(&self) -> Result<(), SpaceError> {
+        let lists = [
+            ("kernels", &self.kernels),
+            ("features", &self.features),
+            ("pool_sizes", &self.pool_sizes),
+            ("pool_strides", &self.pool_strides),
+            ("fc_sizes", &self.fc_sizes),
+        ];
+        for (field, values) in lists {
+            check_list(field, values)?;
+        }
+        let numbers = [
+            ("large_kernel", u64::from(self.large_kernel)),
+            ("large_kernel_stride", u64::from(self.large_kernel_stride)),
+            ("min_depth", u64::from(self.min_depth)),
+            ("max_depth", u64::from(self.max_depth)),
+            ("max_final_map", u64::from(self.max_final_map)),
+            ("max_features", self.max_features),
+        ];
+        if let Some((field, _)) = numbers.into_iter().find(|(_, number)| *number == 0) {
+            return Err(SpaceError::Zero { field });
+        }
+        if self.max_features > i64::MAX as u64 {
+            return Err(SpaceError::TooManyFeatures { value: self.max_features });
+        }
+        if self.min_depth > self.max_depth {
+            return Err(SpaceError::DepthOrder { min_depth: self.min_depth, max_depth: self.max_depth });
+        }
+        // Every convolution may be followed by pooling; the classifier is a layer, too.
+        let layers = 2 * u64::from(self.max_depth) + u64::from(self.max_fc) + 1;
+        if layers > dpnas_grammar::MAX_LAYERS as u64 {
+            return Err(SpaceError::TooDeep { max_depth: self.max_depth, max_fc: self.max_fc, layers });
+        }
+        Ok(())
+    }
+
+    /// Checks every value and fixes what the search is for: images of shape `input`, in `classes` classes.
+    ///
+    /// # Errors
+    /// The first wrong value, by the name of its field.
+    pub fn check(self, input: ImageShape, classes: u32) -> Result<Space, SpaceError> {
+        self.validate()?;
+        if input.height != input.width {
+            return Err(SpaceError::NotSquare { input });
+        }
+        if input.channels == 0 || input.height == 0 {
+            return Err(SpaceError::EmptyInput { input });
+        }
+        if classes < 2 {
+            return Err(SpaceError::Classes { classes });
+        }
+        let space = Space::of_checked(self, input, classes);
+        if space.actions(&space.start()).is_empty() {
+            let kernel = space.settings().kernels[0];
+            return Err(SpaceError::NoFirstLayer { input, kernel });
+        }
+        Ok(space)
+    }
+}
+
+fn check_list(field: &'static str, values: &[u32]) -> Result<(), SpaceError> {
+    if values.is_empty() {
+        return Err(SpaceError::Empty { field });
+    }
+    if values.contains(&0) {
+        return Err(SpaceError::Zero { field });
+    }
+    if values.len() > MAX_VALUES {
+        return Err(SpaceError::TooManyValues { field, count: values.len() });
+    }
+    match values.windows(2).find(|pair| pair[0] >= pair[1]) {
+        Some(pair) => Err(SpaceError::NotAscending { field, first: pair[0], second: pair[1] }),
+        None => Ok(()),
+    }
+}
+
+/// Most values in one list of [`SpaceSettings`], so that a state's actions stay few.
+const MAX_VALUES: usize = 64;
+
+/// Why settings do not describe a space.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpaceError {
+    /// The text is not TOML, a key is unknown, or a value has the wrong type or does not fit its range.
+    #[error("space settings: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// The key `preset` names none of [`SPACE_PRESETS`].
+    #[error("space settings: preset: `{name}` is not a preset; use one of {}", SPACE_PRESETS.join(", "))]
+    UnknownPreset {
+        /// The name that was given.
+        name: String,
+    },
+    /// A list without values.
+    #[error("space settings: {field}: the list is empty; give at least one number")]
+    Empty {
+        /// The setting.
+        field: &'static str,
+    },
+    /// A number that must be at least 1 is 0.
+    #[error("space settings: {field}: 0 is not allowed; every number is at least 1")]
+    Zero {
+        /// The setting.
+        field: &'static str,
+    },
+    /// A list is not in ascending order, or holds a number twice.
+    #[error("space settings: {field}: {first} stands before {second}; write the numbers in ascending order, each once")]
+    NotAscending {
+        /// The setting.
+        field: &'static str,
+        /// The number before.
+        first: u32,
+        /// The number after it, which should be larger.
+        second: u32,
+    },
+    /// A list is longer than 64 numbers.
+    #[error("space settings: {field}: {count} numbers are too many; use at most {MAX_VALUES}")]
+    TooManyValues {
+        /// The setting.
+        field: &'static str,
+        /// How many numbers it has.
+        count: usize,
+    },
+    /// The limit on features does not fit a TOML integer.
+    #[error("space settings: max_features: {value} is too large; use at most {}", i64::MAX)]
+    TooManyFeatures {
+        /// The limit that was given.
+        value: u64,
+    },
+    /// The least depth is above the greatest.
+    #[error("space settings: min_depth: {min_depth} is larger than max_depth, {max_depth}; exchange or change them")]
+    DepthOrder {
+        /// The least depth.
+        min_depth: u32,
+        /// The greatest depth.
+        max_depth: u32,
+    },
+    /// The deepest architectures would have more layers than the grammar allows.
+    #[error(
+        "space settings: max_depth: {max_depth} convolutions, as many pooling layers and max_fc = {max_fc} make up to \
+         {layers} layers with the classifier, but a net has at most {}; lower max_depth",
+        dpnas_grammar::MAX_LAYERS
+    )]
+    TooDeep {
+        /// The greatest depth.
+        max_depth: u32,
+        /// Most fully connected layers.
+        max_fc: u32,
+        /// How many layers that can make.
+        layers: u64,
+    },
+    /// The images are not square.
+    #[error("input: the search works on square images, and {input} is not; resize the images")]
+    NotSquare {
+        /// The shape of the images.
+        input: ImageShape,
+    },
+    /// The images have no channels or no pixels.
+    #[error("input: {input} images hold nothing; give at least one channel and one pixel")]
+    EmptyInput {
+        /// The shape of the images.
+        input: ImageShape,
+    },
+    /// Fewer than two classes.
+    #[error("classes: {classes} is too few to classify; give at least 2")]
+    Classes {
+        /// The number of classes.
+        classes: u32,
+    },
+    /// No convolution or residual block fits the images.
+    #[error(
+        "space settings: kernels: the smallest, {kernel}, is not smaller than the {input} images, so there is no first \
+         layer; add a smaller kernel or use larger images"
+    )]
+    NoFirstLayer {
+        /// The shape of the images.
+        input: ImageShape,
+        /// The smallest kernel.
+        kernel: u32,
+    },
+}

@@ -1,0 +1,172 @@
+//! Walks through the space: ε-greedy, uniform, and around nets that must not be drawn again.
+
+use crate::{Action, QTable, Space, State};
+use dpnas_grammar::Layer;
+use dpnas_seed::{ChaCha8Rng, below, unit};
+use rustc_hash::FxHashMap;
+
+impl Space {
+    /// A walk from the start to a terminal state, every step uniform among the legal actions.
+    ///
+    /// Its net ([`Space::net`]) may still be rejected by the limits.
+    pub fn uniform_walk(&self, rng: &mut ChaCha8Rng) -> Vec<Action> {
+        let mut walk = Vec::new();
+        let mut state = self.start();
+        while !state.terminal {
+            let actions = self.actions(&state);
+            let action = actions[below(rng, actions.len() as u64) as usize];
+            walk.push(action);
+            state = self.advance(&state, &action);
+        }
+        walk
+    }
+}
+
+/// Steps that are barred because every net behind them is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Barred {
+    /// Barred actions after the layers of a walk's beginning.
+    after: FxHashMap<Vec<Layer>, Vec<Action>>,
+    everything: bool,
+}
+
+impl Barred {
+    /// Bars one net, given by its layers without the classifier, and every step that led to barred nets only.
+    pub(crate) fn bar(&mut self, space: &Space, layers: &[Layer]) {
+        let mut layers = layers.to_vec();
+        let mut action = Action::Terminate;
+        loop {
+            let Ok(state) = space.follow(&layers) else { return };
+            let barred = self.after.entry(layers.clone()).or_default();
+            if !barred.contains(&action) {
+                barred.push(action);
+            }
+            if barred.len() < space.actions(&state).len() {
+                return;
+            }
+            match layers.pop() {
+                Some(layer) => action = Action::Layer(layer),
+                None => {
+                    self.everything = true;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Whether no walk is left.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.everything
+    }
+
+    fn after(&self, layers: &[Layer]) -> &[Action] {
+        self.after.get(layers).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The layers of an ε-greedy walk, without the classifier: at every step a uniform action with probability `epsilon`,
+/// else a uniform one of those of highest value; barred steps are left out of both.
+///
+/// `None` if every walk is barred.
+pub(crate) fn epsilon_greedy(
+    space: &Space,
+    table: &QTable,
+    barred: &Barred,
+    epsilon: f64,
+    rng: &mut ChaCha8Rng,
+) -> Option<Vec<Layer>> {
+    let mut layers = Vec::new();
+    let mut state = space.start();
+    loop {
+        match step(space, table, barred.after(&layers), &state, epsilon, rng)? {
+            Action::Terminate => return Some(layers),
+            Action::Layer(layer) => {
+                state = space.advance(&state, &Action::Layer(layer));
+                layers.push(layer);
+            }
+        }
+    }
+}
+
+fn step(
+    space: &Space,
+    table: &QTable,
+    barred: &[Action],
+    state: &State,
+    epsilon: f64,
+    rng: &mut ChaCha8Rng,
+) -> Option<Action> {
+    let actions = space.actions(state);
+    let open: Vec<usize> = (0..actions.len()).filter(|&slot| !barred.contains(&actions[slot])).collect();
+    let choices = if unit(rng) < epsilon {
+        open
+    } else {
+        let values = table.values_or_initial(state, actions.len());
+        let best = open.iter().map(|&slot| values[slot]).fold(f64::NEG_INFINITY, f64::max);
+        open.into_iter().filter(|&slot| values[slot] == best).collect()
+    };
+    if choices.is_empty() {
+        return None;
+    }
+    Some(actions[choices[below(rng, choices.len() as u64) as usize]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SpaceSettings;
+    use dpnas_grammar::ImageShape;
+    use dpnas_seed::Seed;
+    use std::collections::BTreeSet;
+
+    /// Every net of a space of a handful: one kernel, one width, depth 1 or 2, no pooling that fits.
+    fn tiny() -> (Space, BTreeSet<Vec<Layer>>) {
+        let settings = SpaceSettings {
+            kernels: vec![1],
+            features: vec![1],
+            pool_sizes: vec![2],
+            pool_strides: vec![2],
+            min_depth: 1,
+            max_depth: 2,
+            ..SpaceSettings::paper()
+        };
+        let space = settings.check(ImageShape::square(1, 3), 2).unwrap();
+        let mut nets = BTreeSet::new();
+        for index in 0..200 {
+            let walk = space.uniform_walk(&mut Seed(0).stream("t", index).rng());
+            let net = space.net(&walk).unwrap();
+            nets.insert(net.layers()[..walk.len() - 1].to_vec());
+        }
+        (space, nets)
+    }
+
+    #[test]
+    fn a_barred_net_is_never_drawn_again() {
+        let (space, nets) = tiny();
+        assert_eq!(nets.len(), 2, "C, C-C: the map of 3 takes no exact pooling of 2");
+        let table = QTable::new(space.clone(), 0.15);
+        for (epsilon, net) in [0.0, 0.5, 1.0].into_iter().flat_map(|epsilon| nets.iter().map(move |net| (epsilon, net)))
+        {
+            let mut barred = Barred::default();
+            barred.bar(&space, net);
+            for index in 0..50 {
+                let mut rng = Seed(1).stream("t", index).rng();
+                let drawn = epsilon_greedy(&space, &table, &barred, epsilon, &mut rng).unwrap();
+                assert!(drawn != *net && nets.contains(&drawn));
+            }
+        }
+    }
+
+    #[test]
+    fn barring_every_net_leaves_no_walk() {
+        let (space, nets) = tiny();
+        let table = QTable::new(space.clone(), 0.15);
+        let mut barred = Barred::default();
+        for (index, net) in nets.iter().enumerate() {
+            assert!(!barred.is_everything(), "{index} of {} barred", nets.len());
+            barred.bar(&space, net);
+        }
+        assert!(barred.is_everything());
+        assert_eq!(epsilon_greedy(&space, &table, &barred, 0.5, &mut Seed(1).stream("t", 0).rng()), None);
+    }
+}

@@ -108,7 +108,8 @@ pub enum ParseErrorKind {
     },
     /// `C` with the last number 0, a residual block, but without the numbers 3, 1, 1 before it.
     #[error(
-        "the last number 0 makes a residual block, but kernel, stride and padding are {kernel},{stride},{padding} and not 3,1,1"
+        "the last number 0 makes a residual block, but kernel, stride and padding are {kernel},{stride},{padding} \
+         and not 3,1,1"
     )]
     ResidualNumbers {
         /// Kernel size as written.

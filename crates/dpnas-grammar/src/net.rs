@@ -170,12 +170,12 @@ pub(crate) fn check(layers: &[Layer]) -> Result<(), NetError> {
 fn first_zero(layer: Layer) -> Option<(usize, &'static str)> {
     let numbers: &[(u32, &'static str)] = match layer {
         Layer::Conv { features, kernel, stride, padding: _ } => {
-            &[(features, "features"), (kernel, "kernel"), (stride, "stride")]
+            &[(features, "number of features"), (kernel, "kernel"), (stride, "stride")]
         }
-        Layer::Residual { features } => &[(features, "features")],
-        Layer::MaxPool { size, stride } => &[(size, "size"), (stride, "stride")],
-        Layer::Linear { units } => &[(units, "units")],
-        Layer::Softmax { classes } => &[(classes, "classes")],
+        Layer::Residual { features } => &[(features, "number of features")],
+        Layer::MaxPool { size, stride } => &[(size, "window size"), (stride, "stride")],
+        Layer::Linear { units } => &[(units, "number of units")],
+        Layer::Softmax { classes } => &[(classes, "number of classes")],
     };
     let position = numbers.iter().position(|&(number, _)| number == 0)?;
     Some((position, numbers[position].1))

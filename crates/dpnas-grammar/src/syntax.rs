@@ -27,11 +27,11 @@ struct Form {
 
 const CONV: Form = Form {
     written: "C(features,kernel,stride,padding,1)",
-    names: &["features", "kernel", "stride", "padding", "last number"],
+    names: &["number of features", "kernel", "stride", "padding", "last number"],
 };
-const POOL: Form = Form { written: "P(size,stride,0,0)", names: &["size", "stride", "padding", "last number"] };
-const LINEAR: Form = Form { written: "FC(units)", names: &["units"] };
-const SOFTMAX: Form = Form { written: "SM(classes)", names: &["classes"] };
+const POOL: Form = Form { written: "P(size,stride,0,0)", names: &["window size", "stride", "padding", "last number"] };
+const LINEAR: Form = Form { written: "FC(units)", names: &["number of units"] };
+const SOFTMAX: Form = Form { written: "SM(classes)", names: &["number of classes"] };
 
 /// Parses a whole text `[layer, layer, …]`.
 pub(crate) fn layers(text: &str) -> Result<Vec<LayerSyntax>, ParseError> {
@@ -113,17 +113,17 @@ impl Parser<'_> {
         build: impl Fn(&Self, [(u32, Range<usize>); N]) -> Result<Layer, ParseError>,
     ) -> Result<LayerSyntax, ParseError> {
         let Form { written, names } = form;
-        self.expect(TokenKind::NumbersOpen, &format!("`(` as in `{written}`"))?;
+        self.expect(TokenKind::NumbersOpen, &format!("`(`, as in `{written}`"))?;
         let mut numbers = [const { (0, 0..0) }; N];
         for (position, slot) in numbers.iter_mut().enumerate() {
             let meaning = names[position];
             if position > 0 {
-                self.expect(TokenKind::Comma, &format!("`,` and the {meaning} as in `{written}`"))?;
+                self.expect(TokenKind::Comma, &format!("`,` and the {meaning}, as in `{written}`"))?;
             }
-            let span = self.expect(TokenKind::Number, &format!("a number, the {meaning} in `{written}`"))?;
+            let span = self.expect(TokenKind::Number, &format!("the {meaning}, as in `{written}`"))?;
             *slot = (self.number(&span)?, span);
         }
-        let end = self.expect(TokenKind::NumbersClose, &format!("`)` as in `{written}`"))?.end;
+        let end = self.expect(TokenKind::NumbersClose, &format!("`)`, as in `{written}`"))?.end;
         let spans = numbers.iter().map(|(_, span)| span.clone()).collect();
         Ok(LayerSyntax { layer: build(self, numbers)?, span: name.start..end, numbers: spans })
     }

@@ -163,9 +163,8 @@ impl ParseErrorKind {
 fn net_expectation(error: &NetError) -> &'static str {
     match error {
         NetError::Empty => "at least `SM(classes)`",
-        NetError::TooManyLayers { .. } => "at most 64 layers",
         NetError::MissingSoftmax { .. } => "`SM(classes)` as the last layer",
-        NetError::AfterSoftmax { .. } => "no layer after `SM`",
+        NetError::AfterSoftmax { .. } | NetError::TooManyLayers { .. } => "no further layer",
         NetError::EncoderAfterLinear { .. } => "`FC` or `SM` after `FC`",
         NetError::Zero { .. } => "a number of at least 1",
     }

@@ -1,0 +1,96 @@
+//! What can be wrong with a fit's input, and the numbers that give out on the way.
+
+use crate::SettingError;
+use std::fmt;
+
+/// Why a classifier could not be trained or applied.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// A setting has a value that makes no sense.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The number of classes is 0.
+    #[error("the number of classes is 0: there is nothing to tell apart; give at least 1")]
+    NoClasses,
+    /// The number of features is 0.
+    #[error("the rows have 0 features: there is nothing to learn from; check the encoder's output size")]
+    NoFeatures,
+    /// Classes × features numbers do not fit into the address space.
+    #[error("{classes} classes × {features} features are too many weights for this machine")]
+    TooManyWeights {
+        /// Number of classes.
+        classes: u32,
+        /// Number of features.
+        features: usize,
+    },
+    /// A set has no rows.
+    #[error("the {split} set is empty: give at least one row")]
+    EmptySet {
+        /// Which set.
+        split: Split,
+    },
+    /// The numbers of values, labels and features do not belong together.
+    #[error("{values} values are not {labels} rows (one a label) of {features} features each")]
+    LengthMismatch {
+        /// Values in the rows.
+        values: usize,
+        /// Labels.
+        labels: usize,
+        /// Features of a row.
+        features: usize,
+    },
+    /// A label is not below the number of classes.
+    #[error("label {label} of {split} row {row} is not below the number of classes, {classes}")]
+    LabelOutOfRange {
+        /// Which set.
+        split: Split,
+        /// The first row with such a label, from 0.
+        row: usize,
+        /// Its label.
+        label: u32,
+        /// Number of classes.
+        classes: u32,
+    },
+    /// A class score is infinite or not a number: a row holds such a value, or training has diverged.
+    #[error(
+        "a class score of a {split} row is not finite in epoch {epoch}: look for NaN or infinity in the rows, or lower \
+         the learning rate"
+    )]
+    NotFinite {
+        /// Which set's rows were being classified.
+        split: Split,
+        /// The epoch, from 1.
+        epoch: u32,
+    },
+    /// A class score is infinite or not a number while a finished classifier is applied.
+    #[error("the class scores of row {row} are not finite: look for NaN or infinity in the row")]
+    ScoreNotFinite {
+        /// The first such row, from 0.
+        row: usize,
+    },
+}
+
+/// One of the three sets of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// Rows the weights are fitted to.
+    Train,
+    /// Rows whose accuracy is the reward.
+    Valid,
+    /// Rows that decide nothing.
+    Test,
+    /// Rows given to a finished classifier.
+    Given,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "training",
+            Self::Valid => "validation",
+            Self::Test => "test",
+            Self::Given => "given",
+        })
+    }
+}

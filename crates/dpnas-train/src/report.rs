@@ -1,0 +1,102 @@
+//! What a fit tells: one record an epoch, how it ended, and the reward.
+
+/// The record of one epoch; accuracies are fractions.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Epoch {
+    /// Number of the epoch, from 1.
+    pub index: u32,
+    /// Accuracy on the training rows, each classified by the weights before its own mini-batch's step.
+    pub train_accuracy: f64,
+    /// Mean cross-entropy of the training rows, in nats, seen in the same way.
+    pub train_loss: f64,
+    /// Accuracy on the validation rows after the epoch.
+    pub valid_accuracy: f64,
+    /// Accuracy on the test rows after the epoch, if they were classified.
+    pub test_accuracy: Option<f64>,
+}
+
+/// How a fit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stop {
+    /// All epochs were run.
+    Completed,
+    /// The validation accuracy was below the threshold.
+    EarlyStopped {
+        /// The last epoch that was run, from 1.
+        epoch: u32,
+    },
+    /// The caller's hook asked to end.
+    Cancelled,
+}
+
+/// The course and the end of a fit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeReport {
+    /// One record for each epoch that was run.
+    pub epochs: Vec<Epoch>,
+    /// How the fit ended.
+    pub stop: Stop,
+    /// Accuracy on the test rows after the last epoch, as a fraction; 0 if there were none, and 0 unless all epochs
+    /// were run.
+    pub test_accuracy: f64,
+}
+
+impl ProbeReport {
+    /// The mean of the last five validation accuracies, or of all of them if there are fewer, as a fraction.
+    ///
+    /// # Source
+    /// SPEC §7.
+    pub fn reward(&self) -> f64 {
+        mean_of_last_five(&self.epochs)
+    }
+
+    /// Whether the classifier was trained, that is, not stopped early.
+    pub fn train_flag(&self) -> bool {
+        !matches!(self.stop, Stop::EarlyStopped { .. })
+    }
+
+    /// The highest validation accuracy, as a fraction; 0 if no epoch was run.
+    pub fn best_valid(&self) -> f64 {
+        self.epochs.iter().fold(0.0, |best, epoch| epoch.valid_accuracy.max(best))
+    }
+}
+
+pub(crate) fn mean_of_last_five(epochs: &[Epoch]) -> f64 {
+    let last = &epochs[epochs.len().saturating_sub(5)..];
+    match last.len() {
+        0 => 0.0,
+        n => last.iter().map(|epoch| epoch.valid_accuracy).sum::<f64>() / n as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(valid: &[f64], stop: Stop) -> ProbeReport {
+        let epoch = |(i, &valid_accuracy): (usize, &f64)| Epoch {
+            index: i as u32 + 1,
+            train_accuracy: 0.0,
+            train_loss: 0.0,
+            valid_accuracy,
+            test_accuracy: None,
+        };
+        ProbeReport { epochs: valid.iter().enumerate().map(epoch).collect(), stop, test_accuracy: 0.0 }
+    }
+
+    #[test]
+    fn the_reward_is_the_mean_of_the_last_five_validation_accuracies() {
+        let seven = report(&[1.0, 1.0, 0.5, 0.25, 0.5, 0.75, 0.5], Stop::Completed);
+        assert_eq!(seven.reward(), 0.5);
+        assert_eq!(seven.best_valid(), 1.0);
+        assert_eq!(report(&[0.25, 0.75], Stop::Completed).reward(), 0.5);
+        assert_eq!(report(&[], Stop::Cancelled).reward(), 0.0);
+    }
+
+    #[test]
+    fn only_early_stopping_clears_the_train_flag() {
+        assert!(report(&[0.1], Stop::Completed).train_flag());
+        assert!(report(&[0.1], Stop::Cancelled).train_flag());
+        assert!(!report(&[0.1], Stop::EarlyStopped { epoch: 1 }).train_flag());
+    }
+}

@@ -1,0 +1,303 @@
+//! One thread's share of a fit: its blocks of features, and its rows of each mini-batch.
+//!
+//! A step has two meetings. Before the first, every thread writes the class scores of its blocks; then each sums the
+//! scores of its own rows over all blocks and turns them into errors. After the second, every thread reads all errors
+//! and updates its blocks, going on at once to the next mini-batch's scores while a block's weights are in the cache.
+
+use crate::adam::Clock;
+use crate::barrier::{Barrier, Broken};
+use crate::block::{Block, Blocks};
+use crate::drop_out::drop_out;
+use crate::kernel::{Rows, backward, forward};
+use crate::softmax::{argmax, errors_in_place};
+use crate::{Labelled, ProbeConfig};
+use pulp::Arch;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Rows classified between two meetings outside of training.
+const EVALUATION_ROWS: usize = 256;
+
+/// What the threads of a fit have in common.
+pub(crate) struct Shared<'a> {
+    pub config: &'a ProbeConfig,
+    pub blocks: Blocks,
+    pub train: Labelled<'a>,
+    pub barrier: Barrier,
+    threads: usize,
+    /// Each thread's class scores, `[its blocks, rows, score stride]`.
+    scores: Vec<RwLock<Vec<f32>>>,
+    errors: Vec<RwLock<Errors>>,
+    not_finite: AtomicBool,
+    correct: AtomicUsize,
+}
+
+/// One thread's rows of a mini-batch after the softmax.
+#[derive(Debug, Default)]
+struct Errors {
+    /// `[its rows, score stride]`
+    values: Vec<f32>,
+    losses: Vec<f64>,
+    correct: usize,
+}
+
+/// Why a thread gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// A class score is not finite.
+    NotFinite,
+    /// Another thread has panicked.
+    Broken,
+}
+
+impl From<Broken> for Halt {
+    fn from(_: Broken) -> Self {
+        Self::Broken
+    }
+}
+
+/// Sums over the rows of one epoch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub correct: usize,
+    pub loss: f64,
+}
+
+impl<'a> Shared<'a> {
+    pub(crate) fn new(config: &'a ProbeConfig, blocks: Blocks, train: Labelled<'a>) -> Self {
+        let threads = config.threads.get().min(blocks.count());
+        Self {
+            config,
+            blocks,
+            train,
+            barrier: Barrier::new(threads),
+            threads,
+            scores: (0..threads).map(|_| RwLock::default()).collect(),
+            errors: (0..threads).map(|_| RwLock::default()).collect(),
+            not_finite: AtomicBool::new(false),
+            correct: AtomicUsize::new(0),
+        }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// One thread's share of `len` things in a row.
+    fn share(&self, index: usize, len: usize) -> Range<usize> {
+        index * len / self.threads..(index + 1) * len / self.threads
+    }
+}
+
+pub(crate) struct Worker<'s, 'a> {
+    shared: &'s Shared<'a>,
+    index: usize,
+    arch: Arch,
+    blocks: Vec<Block>,
+    /// With drop-out, each block's part of the current mini-batch.
+    dropped: Vec<Vec<f32>>,
+    clock: Clock,
+    steps: u64,
+    /// All errors of the current mini-batch, `[rows, score stride]`.
+    errors: Vec<f32>,
+    /// Summed class scores of this thread's rows.
+    sums: Vec<f32>,
+}
+
+impl<'s, 'a> Worker<'s, 'a> {
+    /// Thread `index` with its blocks of the initial weights, `[classes, features]`.
+    pub(crate) fn new(shared: &'s Shared<'a>, index: usize, weights: &[f32]) -> Self {
+        let own = shared.share(index, shared.blocks.count());
+        let blocks: Vec<Block> = own.map(|i| Block::cut(&shared.blocks, i, weights).with_moments()).collect();
+        Self {
+            shared,
+            index,
+            arch: Arch::new(),
+            dropped: vec![Vec::new(); blocks.len()],
+            blocks,
+            clock: Clock::start(),
+            steps: 0,
+            errors: Vec::new(),
+            sums: Vec::new(),
+        }
+    }
+
+    pub(crate) fn into_blocks(self) -> Vec<Block> {
+        self.blocks
+    }
+
+    /// One pass over the training rows in the order of the epoch (from 0); all threads get the same tally.
+    pub(crate) fn train_epoch(&mut self, epoch: u32) -> Result<Tally, Halt> {
+        let shared = self.shared;
+        let order = shuffled(shared, epoch);
+        let mut tally = Tally::default();
+        let mut batches = order.chunks(shared.config.batch_size).peekable();
+        if let Some(first) = batches.peek() {
+            self.step(None, Some(first));
+        }
+        while let Some(batch) = batches.next() {
+            shared.barrier.wait()?;
+            self.write_errors(batch);
+            shared.barrier.wait()?;
+            self.read_errors(&mut tally)?;
+            self.step(Some(batch), batches.peek().copied());
+        }
+        Ok(tally)
+    }
+
+    /// Updates the weights with the errors of `last` and writes the class scores of `next`, block by block.
+    fn step(&mut self, last: Option<&[usize]>, next: Option<&[usize]>) {
+        let Shared { config, blocks, train, .. } = self.shared;
+        let (features, stride, rate) = (blocks.features, blocks.score_stride(), config.drop_out);
+        let offsets = |batch: &[usize]| -> Vec<usize> { batch.iter().map(|row| row * features).collect() };
+        let (last, next) = (last.map(offsets), next.map(offsets));
+        let adam = last.as_ref().map(|_| self.clock.tick(config));
+        let stream = config.seed.stream("drop-out", self.steps);
+        self.steps += u64::from(next.is_some());
+        let packed: Vec<usize> = (0..config.batch_size.min(train.len())).collect();
+        let mut scores = write(&self.shared.scores[self.index]);
+        if let Some(next) = &next {
+            scores.resize(self.blocks.len() * next.len() * stride, 0.0);
+        }
+        for (i, (block, dropped)) in self.blocks.iter_mut().zip(&mut self.dropped).enumerate() {
+            let (start, len) = (block.features.start, block.features.len());
+            // With drop-out, a block's rows are packed: its own offsets, and its first feature first.
+            let places = |rows: usize| -> Vec<usize> { packed[..rows].iter().map(|row| row * len).collect() };
+            if let (Some(last), Some(adam)) = (&last, &adam) {
+                if rate == 0.0 {
+                    let rows = Rows { data: train.rows, offsets: last };
+                    backward(self.arch, rows, start, block, &self.errors, stride, adam);
+                } else {
+                    let rows = Rows { data: dropped, offsets: &places(last.len()) };
+                    backward(self.arch, rows, 0, block, &self.errors, stride, adam);
+                }
+            }
+            if let Some(next) = &next {
+                let scores = &mut scores[i * next.len() * stride..][..next.len() * stride];
+                let rows = Rows { data: train.rows, offsets: next };
+                if rate == 0.0 {
+                    forward(self.arch, rows, start, block, scores, stride);
+                } else {
+                    drop_out(rows, features, start, len, &stream, rate, dropped);
+                    let rows = Rows { data: dropped, offsets: &places(next.len()) };
+                    forward(self.arch, rows, 0, block, scores, stride);
+                }
+            }
+        }
+    }
+
+    /// Errors, losses and decisions of this thread's rows of the mini-batch.
+    fn write_errors(&mut self, batch: &[usize]) {
+        let Shared { blocks, train, .. } = self.shared;
+        let own = self.shared.share(self.index, batch.len());
+        self.sum_scores(batch.len(), own.clone());
+        let mut guard = write(&self.shared.errors[self.index]);
+        let errors = &mut *guard;
+        std::mem::swap(&mut errors.values, &mut self.sums);
+        errors.losses.clear();
+        errors.correct = 0;
+        let (stride, scale) = (blocks.score_stride(), 1.0 / batch.len() as f32);
+        let mut finite = true;
+        self.arch.dispatch(|| {
+            for (scores, &row) in errors.values.chunks_exact_mut(stride).zip(&batch[own]) {
+                match errors_in_place(scores, blocks.classes, train.labels[row] as usize, scale) {
+                    Some(verdict) => {
+                        errors.losses.push(verdict.loss);
+                        errors.correct += usize::from(verdict.correct);
+                    }
+                    None => finite = false,
+                }
+            }
+        });
+        if !finite {
+            self.shared.not_finite.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Collects all threads' errors, and adds to the tally in the order of the rows.
+    fn read_errors(&mut self, tally: &mut Tally) -> Result<(), Halt> {
+        self.check_finite()?;
+        self.errors.clear();
+        for part in &self.shared.errors {
+            let part = read(part);
+            self.errors.extend_from_slice(&part.values);
+            tally.loss = part.losses.iter().fold(tally.loss, |sum, loss| sum + loss);
+            tally.correct += part.correct;
+        }
+        Ok(())
+    }
+
+    /// How many rows of a set are classified rightly; all threads get the same count.
+    pub(crate) fn evaluate(&mut self, set: Labelled<'_>) -> Result<usize, Halt> {
+        let Shared { blocks, barrier, correct, .. } = self.shared;
+        let stride = blocks.score_stride();
+        let mut own_correct = 0;
+        let mut finite = true;
+        for first in (0..set.len()).step_by(EVALUATION_ROWS) {
+            let rows = EVALUATION_ROWS.min(set.len() - first);
+            let offsets: Vec<usize> = (first..first + rows).map(|row| row * blocks.features).collect();
+            let mut scores = write(&self.shared.scores[self.index]);
+            scores.resize(self.blocks.len() * rows * stride, 0.0);
+            for (block, scores) in self.blocks.iter().zip(scores.chunks_exact_mut(rows * stride)) {
+                let rows = Rows { data: set.rows, offsets: &offsets };
+                forward(self.arch, rows, block.features.start, block, scores, stride);
+            }
+            drop(scores);
+            barrier.wait()?;
+            let own = self.shared.share(self.index, rows);
+            self.sum_scores(rows, own.clone());
+            for (scores, row) in self.sums.chunks_exact(stride).zip(own) {
+                let best = argmax(&scores[..blocks.classes]);
+                finite &= best.is_some();
+                own_correct += usize::from(best == Some(set.labels[first + row] as usize));
+            }
+            barrier.wait()?;
+        }
+        if !finite {
+            self.shared.not_finite.store(true, Ordering::Relaxed);
+        }
+        correct.fetch_add(own_correct, Ordering::Relaxed);
+        barrier.wait()?;
+        let all = correct.load(Ordering::Relaxed);
+        let outcome = self.check_finite();
+        barrier.wait()?;
+        if self.index == 0 {
+            correct.store(0, Ordering::Relaxed);
+        }
+        outcome.map(|()| all)
+    }
+
+    /// The scores of this thread's rows, summed over all blocks in their order.
+    fn sum_scores(&mut self, rows: usize, own: Range<usize>) {
+        let stride = self.shared.blocks.score_stride();
+        self.sums.clear();
+        self.sums.resize(own.len() * stride, 0.0);
+        for part in &self.shared.scores {
+            for block in read(part).chunks_exact(rows * stride) {
+                for (sum, score) in self.sums.iter_mut().zip(&block[own.start * stride..own.end * stride]) {
+                    *sum += score;
+                }
+            }
+        }
+    }
+
+    fn check_finite(&self) -> Result<(), Halt> {
+        if self.shared.not_finite.load(Ordering::Relaxed) { Err(Halt::NotFinite) } else { Ok(()) }
+    }
+}
+
+/// The training rows in the order of one epoch.
+fn shuffled(shared: &Shared<'_>, epoch: u32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..shared.train.len()).collect();
+    dpnas_seed::shuffle(&mut shared.config.seed.stream("shuffle", u64::from(epoch)).rng(), &mut order);
+    order
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

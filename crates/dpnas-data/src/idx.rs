@@ -73,7 +73,9 @@ pub enum IdxError {
         code: u8,
     },
     /// The number of dimensions differs from what is needed.
-    #[error("has {found} dimensions; expected {expected} (images have 3, labels 1): are images and labels mixed up?")]
+    #[error(
+        "the number of dimensions is {found}; expected {expected} (images have 3, labels 1): are images and labels mixed up?"
+    )]
     Dimensions {
         /// Dimensions found.
         found: u8,
@@ -211,4 +213,19 @@ fn fill(buffer: &mut Vec<u8>, limit: u64, reader: &mut impl Read, read: u64) -> 
 
 fn by(sizes: &[u32]) -> String {
     sizes.iter().map(u32::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_with_what_arrives_and_not_with_what_is_promised() {
+        for arriving in [0, 20, 1000, 100_000] {
+            let mut buffer = Vec::new();
+            fill(&mut buffer, MAX_ELEMENTS, &mut io::repeat(7).take(arriving), 0).unwrap();
+            assert_eq!(buffer.len() as u64, arriving);
+            assert!(buffer.capacity() as u64 <= 2 * arriving + 64, "{} for {arriving}", buffer.capacity());
+        }
+    }
 }

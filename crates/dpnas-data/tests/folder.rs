@@ -1,0 +1,141 @@
+//! A folder of IDX files, whole and broken.
+
+mod common;
+
+use common::{gzip, idx, write_folder};
+use dpnas_data::{DataError, Source};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    write_folder(folder.path());
+    folder
+}
+
+/// The error of loading a path, without the path in front.
+fn error(path: &Path) -> String {
+    let text = Source::Path(path.to_owned()).load().unwrap_err().to_string();
+    text.replace(&path.display().to_string(), "<folder>")
+}
+
+#[test]
+fn a_folder_of_plain_and_compressed_files_is_loaded() {
+    let folder = folder();
+    let path = folder.path().join("set");
+    fs::create_dir(&path).unwrap();
+    write_folder(&path);
+    let data = Source::Path(path).load().unwrap();
+    assert_eq!(data.name, "set");
+    assert_eq!((data.train.len(), data.test.len()), (3, 2));
+    assert_eq!(data.train.shape().to_string(), "1x2x3");
+    assert_eq!(data.train.image(1), [48, 56, 64, 72, 80, 88].map(|value| value as f32 / 255.0));
+    assert_eq!(data.test.image(0)[0], 144.0 / 255.0);
+    assert_eq!(data.train.labels(), [0, 2, 1]);
+    assert_eq!(data.test.labels(), [4, 0]);
+}
+
+#[test]
+fn classes_go_to_the_largest_label_of_both_parts_even_if_one_has_no_image() {
+    let folder = folder();
+    let data = Source::Path(folder.path().to_owned()).load().unwrap();
+    assert_eq!((data.train.classes(), data.test.classes()), (5, 5));
+    assert_eq!(data.train.class_names(), ["0", "1", "2", "3", "4"]);
+}
+
+#[test]
+fn a_label_of_255_makes_256_classes() {
+    let folder = folder();
+    fs::write(folder.path().join("train-labels-idx1-ubyte"), idx(&[3], &[0, 255, 1])).unwrap();
+    assert_eq!(Source::Path(folder.path().to_owned()).load().unwrap().test.classes(), 256);
+}
+
+#[test]
+fn a_plain_file_goes_before_a_compressed_one() {
+    let folder = folder();
+    fs::write(folder.path().join("train-labels-idx1-ubyte.gz"), gzip(&idx(&[3], &[9, 9, 9]))).unwrap();
+    assert_eq!(Source::Path(folder.path().to_owned()).load().unwrap().train.labels(), [0, 2, 1]);
+}
+
+#[test]
+fn a_folder_without_data_is_an_error_with_the_names_that_were_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        error(folder.path()),
+        "<folder>: not a complete IDX data set: looked for train-images-idx3-ubyte, train-labels-idx1-ubyte, \
+         t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may end in .gz), missing train-images-idx3-ubyte, \
+         train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte; add the missing files or give another \
+         folder"
+    );
+}
+
+#[test]
+fn one_missing_file_is_named() {
+    let folder = folder();
+    fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte.gz")).unwrap();
+    assert!(error(folder.path()).ends_with(
+        "(each may end in .gz), missing t10k-labels-idx1-ubyte; add the missing files or give another folder"
+    ));
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = error(&folder.path().join("nothing"));
+    assert_eq!(text, "<folder>: there is no such file or folder; check the path");
+}
+
+#[test]
+fn a_file_where_a_folder_is_expected_is_an_error() {
+    let folder = folder();
+    let text = error(&folder.path().join("train-labels-idx1-ubyte"));
+    assert_eq!(text, "<folder>: found a file where a folder is expected; give the folder that holds the IDX files");
+}
+
+#[test]
+fn a_folder_where_a_file_is_expected_is_an_error() {
+    let folder = folder();
+    let labels = folder.path().join("train-labels-idx1-ubyte");
+    fs::remove_file(&labels).unwrap();
+    fs::create_dir(&labels).unwrap();
+    assert_eq!(
+        error(folder.path()),
+        "<folder>/train-labels-idx1-ubyte: found something that is not a regular file; give the path of an IDX file"
+    );
+}
+
+#[test]
+fn different_numbers_of_images_and_labels_are_an_error() {
+    let folder = folder();
+    fs::write(folder.path().join("train-labels-idx1-ubyte"), idx(&[2], &[0, 1])).unwrap();
+    assert_eq!(
+        error(folder.path()),
+        "<folder>/train-images-idx3-ubyte holds 3 images but <folder>/train-labels-idx1-ubyte holds 2 labels; expected \
+         as many labels as images: take both files from the same data set"
+    );
+}
+
+#[test]
+fn training_and_test_images_of_different_shapes_are_an_error() {
+    let folder = folder();
+    fs::write(folder.path().join("t10k-images-idx3-ubyte.gz"), gzip(&idx(&[2, 3, 3], &[0; 18]))).unwrap();
+    assert_eq!(
+        error(folder.path()),
+        "<folder>: training images are 1x2x3 but test images are 1x3x3; expected one shape: take all four files from \
+         the same data set"
+    );
+}
+
+#[test]
+fn bad_content_is_an_error_that_names_the_file() {
+    let folder = folder();
+    fs::write(folder.path().join("t10k-images-idx3-ubyte.gz"), gzip(b"GIF89a")).unwrap();
+    assert_eq!(
+        error(folder.path()),
+        "<folder>/t10k-images-idx3-ubyte.gz: starts with 47 49 46 38; expected 00 00 08 and the number of dimensions: \
+         not an IDX file"
+    );
+    let error = Source::Path(folder.path().to_owned()).load().unwrap_err();
+    assert!(matches!(error, DataError::Idx { path, .. } if path.ends_with("t10k-images-idx3-ubyte.gz")));
+}

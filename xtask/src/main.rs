@@ -1,2 +1,82 @@
-//! xtask
-fn main() {}
+//! Checks and chores of the workspace; `cargo xtask --help` lists them.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its streams")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "clock: the seconds of a CI step are printed, nothing is decided by them"
+)]
+
+mod bench;
+mod ci;
+mod fixtures;
+mod process;
+mod test;
+mod tidy;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Checks and chores of the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run everything that has to pass before a change is merged
+    Ci(ci::Arguments),
+    /// Run the README's test command
+    Test,
+    /// Check what rustc and clippy cannot: layers, licences, documents, house rules
+    Tidy,
+    /// List the scripts that make golden values, or rerun them
+    Fixtures(fixtures::Arguments),
+    /// Run the benchmarks of the workspace
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = root().and_then(|root| match Arguments::parse().command {
+        Command::Ci(arguments) => ci::run(&root, &arguments),
+        Command::Test => test::run(&root),
+        Command::Tidy => tidy::run(&root),
+        Command::Fixtures(arguments) => fixtures::run(&root, &arguments),
+        Command::Bench(arguments) => bench::run(&root, &arguments),
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The folder of the workspace: the parent of this package's folder.
+fn root() -> anyhow::Result<PathBuf> {
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let root = Path::new(&package).parent().context("the xtask package lies in no workspace")?;
+    Ok(root.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_root_is_the_folder_of_the_workspace_manifest() {
+        let manifest = std::fs::read_to_string(root().unwrap().join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[workspace]"));
+    }
+}

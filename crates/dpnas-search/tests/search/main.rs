@@ -1,0 +1,9 @@
+//! Promises of the search, from the outside.
+
+mod interleaving;
+mod learning;
+mod settings;
+mod simulation;
+mod space;
+mod strategies;
+mod telling;

@@ -8,7 +8,8 @@ use std::sync::{Arc, LazyLock};
 /// DejaVu Sans 2.37, cut down by `font/subset.sh`; licence in `font/LICENSE`.
 const FONT: &[u8] = include_bytes!("../font/DejaVuSans-subset.ttf");
 
-/// The value of `font-family`: the compiled-in font first, then what browsers have. None of them is wider.
+/// The value of `font-family`: the compiled-in font first, then what browsers have, as wide or
+/// narrower.
 pub(crate) const FAMILY: &str = "'DejaVu Sans', Verdana, Arial, Helvetica, sans-serif";
 
 /// Share of the size that a letter reaches above and below its baseline.

@@ -97,7 +97,7 @@ impl Layout {
     pub(crate) fn new(contents: Contents<'_>) -> Self {
         let (picture_width, picture_height) = contents.size;
         let (low, high) = contents.rewards;
-        let mut y_ticks = ticks(low, high, (picture_height / 65.0) as usize);
+        let mut y_ticks = ticks(low, high, (picture_height / 55.0) as usize);
         if contents.best <= 1.0 {
             y_ticks.retain(|tick| tick.value <= 1.0 + 1e-9); // no accuracy is above 1
         }
@@ -143,7 +143,7 @@ impl Layout {
                 Y_NAME,
                 EDGE + font::ASCENT * style::NAME,
                 panel.middle().1,
-                (EDGE, picture_height - EDGE),
+                (title_height, picture_height - EDGE),
             ),
             bar_name: upright_name(
                 BAR_NAME,

@@ -66,7 +66,7 @@ pub fn reward_plot(points: &[RewardPoint], options: &PlotOptions) -> Option<Svg>
         ends: &ends,
         legend: [
             (Sample::Points, format!("reward of one architecture{}", which(every))),
-            (Sample::Average, format!("mean of the last {window}")),
+            (Sample::Average, format!("mean of the last {window} rewards")),
             (Sample::PhaseEnd, "end of an ε".to_owned()),
         ],
     });
@@ -138,13 +138,14 @@ fn tick_text<'a>(class: &'a str, at: (f64, f64), align: Align, content: &'a str)
 
 fn draw_phases(canvas: &mut Canvas, layout: &Layout, ends: &[PhaseEnd]) {
     let panel = layout.panel;
-    canvas.open(
-        "phase-ends",
-        &format!("fill=\"none\" stroke=\"{}\" stroke-dasharray=\"{}\"", style::PHASE, style::DASHES),
-    );
     // Lines on the same hundredth of a pixel are one line.
     let mut xs: Vec<f64> = ends.iter().map(|end| layout.x.at(end.last as f64 + 0.5)).collect();
     xs.dedup_by_key(|x| number(*x));
+    let (colour, dashes, width) = (style::PHASE, style::DASHES, style::phase_width(xs.len()));
+    canvas.open(
+        "phase-ends",
+        &format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-dasharray=\"{dashes}\""),
+    );
     for x in xs {
         canvas.path(&[(x, panel.bottom), (x, panel.top)]);
     }
@@ -178,7 +179,10 @@ fn draw_phases(canvas: &mut Canvas, layout: &Layout, ends: &[PhaseEnd]) {
 
 fn draw_points(canvas: &mut Canvas, layout: &Layout, rewards: &[f64], every: usize) {
     let radius = style::radius(rewards.len());
-    canvas.open("points", "fill-opacity=\"0.8\"");
+    canvas.open(
+        "points",
+        &format!("fill-opacity=\"0.85\" stroke=\"{}\" stroke-opacity=\"0.3\" stroke-width=\"0.5\"", style::INK),
+    );
     for (i, reward) in rewards.iter().enumerate().step_by(every) {
         let at = (layout.x.at((i + 1) as f64), layout.y.at(*reward));
         canvas.dot(at, radius, &viridis(layout.y.share(*reward)));
@@ -193,7 +197,8 @@ fn draw_average(canvas: &mut Canvas, layout: &Layout, rewards: &[f64], window: u
         .map(|(i, mean)| (layout.x.at((i + window) as f64), layout.y.at(mean)))
         .collect();
     let line = thin_line(&line, 0.25);
-    for (class, colour, width) in [("halo", style::PAPER, 4.5), ("average", style::INK, 1.8)] {
+    let width = style::average_width(rewards.len());
+    for (class, colour, width) in [("halo", style::PAPER, width + 1.4), ("average", style::INK, width)] {
         canvas.open(
             class,
             &format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\" stroke-linejoin=\"round\""),

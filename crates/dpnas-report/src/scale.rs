@@ -39,17 +39,20 @@ pub(crate) fn range_with_margin(low: f64, high: f64) -> (f64, f64) {
     ((low - margin).max(0.0), high + margin)
 }
 
-/// At most `most + 1` ticks at multiples of 1, 2 or 5 times a power of ten, within `low..=high`.
+/// About `most` ticks at multiples of 1, 2 or 5 times a power of ten, within `low..=high`; at least two.
 pub(crate) fn ticks(low: f64, high: f64, most: usize) -> Vec<Tick> {
-    let step = round_step((high - low) / most.max(1) as f64);
     // A hair of tolerance keeps a tick that rounding would push over the end.
-    let first = (low / step - 1e-9).ceil();
-    let count = ((high / step + 1e-9).floor() - first).max(0.0) as usize + 1;
-    let values = (0..count.min(most + 1)).map(|i| (first + i as f64) * step);
+    let first = |step: f64| (low / step - 1e-9).ceil();
+    let count = |step: f64| (high / step + 1e-9).floor() - first(step) + 1.0;
+    let mut step = round_step((high - low) / most.max(1) as f64);
+    while count(step) < 2.0 {
+        step = round_step(0.4 * step); // the next finer one
+    }
+    let values = (0..count(step) as usize).map(|i| (first(step) + i as f64) * step);
     values.map(|value| Tick { value, text: text(value, high.abs().max(low.abs()), step) }).collect()
 }
 
-/// The smallest of 1, 2, 5 times a power of ten (for counts: at least 1) that is not below `least`.
+/// The smallest of 1, 2, 5 times a power of ten that is not below `least`.
 fn round_step(least: f64) -> f64 {
     let power = 10f64.powi(least.log10().floor() as i32);
     [1.0, 2.0, 5.0, 10.0]
@@ -108,10 +111,10 @@ mod tests {
     #[test]
     fn ticks_are_round_numbers() {
         assert_eq!(texts(0.0, 2427.0, 6), ["0", "500", "1000", "1500", "2000"]);
-        assert_eq!(texts(0.52, 0.93, 8), ["0.55", "0.60", "0.65", "0.70", "0.75", "0.80", "0.85", "0.90"]);
+        assert_eq!(texts(0.52, 0.93, 9), ["0.55", "0.60", "0.65", "0.70", "0.75", "0.80", "0.85", "0.90"]);
         assert_eq!(texts(0.0, 1.0, 5), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(texts(0.0, 101_000.0, 5), ["0", "50,000", "100,000"]);
-        assert_eq!(texts(0.0, 1e-9, 2), ["0", "5e-10", "1e-9"]);
+        assert_eq!(texts(0.0, 1e-9, 2), ["0", "5.0e-10", "1.0e-9"]);
     }
 
     #[test]
@@ -141,7 +144,7 @@ mod tests {
         ) {
             let high = low * (1.0 + relative);
             let ticks = ticks(low, high, most);
-            prop_assert!(!ticks.is_empty() && ticks.len() <= most + 1);
+            prop_assert!(ticks.len() >= 2 && ticks.len() <= most.max(4) + 1);
             let slack = (high - low) * 1e-6;
             prop_assert!(ticks.iter().all(|tick| tick.value >= low - slack && tick.value <= high + slack));
             prop_assert!(ticks.windows(2).all(|pair| pair[0].text != pair[1].text), "{:?}", ticks);

@@ -21,3 +21,13 @@ pub(crate) const DASHES: &str = "5 3";
 pub(crate) fn radius(points: usize) -> f64 {
     (60.0 / (points as f64).sqrt()).clamp(1.5, 3.2)
 }
+
+/// Width of the moving average: thin where the line would run over itself.
+pub(crate) fn average_width(points: usize) -> f64 {
+    if points <= 5_000 { 1.8 } else { 0.8 }
+}
+
+/// Width of the lines that end an ε: hairlines where they would hide the points.
+pub(crate) fn phase_width(lines: usize) -> f64 {
+    if lines <= 20 { 1.0 } else { 0.5 }
+}

@@ -1,0 +1,112 @@
+//! The cache itself: looking a matrix up, and starting to write one.
+
+use crate::folder::{self, Folder};
+use crate::format::{self, Damage};
+use crate::map::Map;
+use crate::{CacheError, Key, Matrix, Writer};
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+/// A folder of matrices within a budget of bytes, or a stand-in that keeps nothing.
+///
+/// Clones are handles to the same cache.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: Option<Folder>,
+}
+
+impl Cache {
+    /// Opens the cache in `folder`, which is created if need be, with a budget of `budget` bytes for its entries.
+    ///
+    /// Other handles and processes may have the same folder open; each keeps to its own budget. Opening evicts down to
+    /// the budget, and removes unfinished files that a crash left behind: those that were not written for a day and that
+    /// no living process holds locked. Nothing but caches may write into the folder's entries.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the folder cannot be created, locked or listed.
+    pub fn open(folder: impl Into<PathBuf>, budget: u64) -> Result<Self, CacheError> {
+        Ok(Self { folder: Some(Folder::open(folder.into(), budget)?) })
+    }
+
+    /// A cache without a folder: matrices live in memory for as long as they are held, nothing is kept, and
+    /// [`get`](Self::get) always misses.
+    pub fn in_memory() -> Self {
+        Self { folder: None }
+    }
+
+    /// The matrix stored under `key`, if there is one, and marks it as used.
+    ///
+    /// Every byte is read and checked first, at several gigabytes a second when the file is in memory, at the disk's
+    /// speed when not. A stale, damaged, truncated or foreign entry is a miss: it is logged as a warning, removed and
+    /// never served. (If another process replaces it at that moment, the replacement may be removed in its stead, which
+    /// costs a computation and no more.)
+    ///
+    /// # Errors
+    /// [`CacheError::Io`] if there is an entry that cannot be opened or mapped.
+    pub fn get(&self, key: &Key) -> Result<Option<Matrix>, CacheError> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        let path = folder.entry_path(key);
+        match read(&path, key)? {
+            None => Ok(None),
+            Some(Ok(matrix)) => Ok(Some(matrix)),
+            Some(Err(damage)) => {
+                tracing::warn!(path = %path.display(), "a cache entry is not used and removed: {damage}");
+                if let Err(error) = folder::remove(&path) {
+                    tracing::warn!(path = %path.display(), %error, "cannot remove a damaged cache entry");
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Starts a matrix of `columns` columns, which [`Writer::finish`] publishes under `key`, replacing one that is there.
+    ///
+    /// # Errors
+    /// [`CacheError::NoColumns`] if `columns` is 0, [`CacheError::KeyTooLong`] if the key does not fit into a header,
+    /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the file cannot be created.
+    pub fn create(&self, key: &Key, columns: usize) -> Result<Writer, CacheError> {
+        if columns == 0 {
+            return Err(CacheError::NoColumns);
+        }
+        match &self.folder {
+            Some(folder) => Writer::on_disk(folder, key, columns),
+            None => Ok(Writer::in_memory(columns)),
+        }
+    }
+
+    /// Bytes of all published entries; 0 in memory. At most the budget after every [`Writer::finish`].
+    ///
+    /// # Errors
+    /// [`CacheError::Io`] if the folder cannot be listed.
+    pub fn used(&self) -> Result<u64, CacheError> {
+        self.folder.as_ref().map_or(Ok(0), Folder::used)
+    }
+
+    /// Removes every published entry. Matrices in use and writers are not disturbed.
+    ///
+    /// # Errors
+    /// [`CacheError::Io`] if the folder cannot be listed or an entry cannot be removed.
+    pub fn clear(&self) -> Result<(), CacheError> {
+        self.folder.as_ref().map_or(Ok(()), Folder::clear)
+    }
+}
+
+/// `None` if there is no file.
+fn read(path: &Path, key: &Key) -> Result<Option<Result<Matrix, Damage>>, CacheError> {
+    // Not following links, and before opening: a link's target may be written to, and opening a pipe would wait.
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Ok(metadata) if !metadata.is_file() => return Ok(Some(Err(Damage::NotAFile))),
+        metadata => metadata.map_err(CacheError::io("look at the cache entry", path))?,
+    };
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(CacheError::io("open the cache entry", path))?,
+    };
+    let map = Map::of(&file).map_err(CacheError::io("map the cache entry", path))?;
+    Ok(Some(format::check(map.bytes(), key).map(|layout| {
+        folder::touch(&file, path);
+        Matrix::mapped(map, layout.data_start, layout.rows, layout.columns)
+    })))
+}

@@ -1,0 +1,219 @@
+//! The cache's folder: names, locks, the order of last use, eviction and what crashes leave behind.
+
+use crate::{CacheError, Key};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tempfile::TempPath;
+
+const ENTRY_SUFFIX: &str = ".embedding";
+const PART_PREFIX: &str = "writing-";
+const PART_SUFFIX: &str = ".part";
+const LOCK_NAME: &str = ".lock";
+/// A part file that was not written for this long, and that no process holds locked, was left behind by a crash.
+const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A folder and the bytes its entries may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    path: Arc<Path>,
+    budget: u64,
+}
+
+/// A published entry, ordered by last use, then by name.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Entry {
+    used: SystemTime,
+    name: String,
+    bytes: u64,
+}
+
+impl Folder {
+    /// Creates the folder if need be, removes what crashes left behind, and evicts down to the budget.
+    pub(crate) fn open(path: PathBuf, budget: u64) -> Result<Self, CacheError> {
+        let folder = Self { path: path.into(), budget };
+        folder.create()?;
+        let _lock = folder.lock()?;
+        folder.sweep()?;
+        folder.evict(budget, None)?;
+        Ok(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn entry_name(key: &Key) -> String {
+        key.hash() + ENTRY_SUFFIX
+    }
+
+    pub(crate) fn entry_path(&self, key: &Key) -> PathBuf {
+        self.path.join(Self::entry_name(key))
+    }
+
+    /// A new, empty part file, locked for as long as it is open; `needed` is for the message when the disk is full.
+    pub(crate) fn create_part(&self, needed: u64) -> Result<(File, TempPath), CacheError> {
+        self.create()?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
+        #[cfg(unix)]
+        {
+            // Like any new file, not private as temporary files are: others may share the folder.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let part = builder.tempfile_in(&self.path);
+        let (file, path) = part.map_err(CacheError::write("create a cache entry in", &self.path, needed))?.into_parts();
+        file.try_lock().map_err(io::Error::from).map_err(CacheError::io("lock the cache entry", &path))?;
+        Ok((file, path))
+    }
+
+    /// Makes room for a finished part file of `bytes` bytes and gives it its name, unless it is larger than the budget.
+    pub(crate) fn publish(&self, file: &File, part: TempPath, name: &str, bytes: u64) -> Result<(), CacheError> {
+        if bytes > self.budget {
+            tracing::warn!(
+                folder = %self.path.display(), bytes, budget = self.budget,
+                "an embedding is larger than the cache's whole budget and is not kept: raise the budget"
+            );
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        self.evict(self.budget - bytes, Some(name))?;
+        touch(file, &part);
+        let path = self.path.join(name);
+        part.persist(&path)
+            .map_err(|error| CacheError::write("publish a cache entry in", &self.path, bytes)(error.error))
+    }
+
+    /// Bytes of all published entries.
+    pub(crate) fn used(&self) -> Result<u64, CacheError> {
+        Ok(self.entries()?.iter().map(|entry| entry.bytes).sum())
+    }
+
+    /// Removes every published entry.
+    pub(crate) fn clear(&self) -> Result<(), CacheError> {
+        let _lock = self.lock()?;
+        for entry in self.entries()? {
+            let path = self.path.join(entry.name);
+            remove(&path).map_err(CacheError::io("remove the cache entry", &path))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the least recently used entries until the others take at most `limit` bytes; `replaced` does not count,
+    /// since an entry of that name takes its place. The folder must be locked.
+    fn evict(&self, limit: u64, replaced: Option<&str>) -> Result<(), CacheError> {
+        let mut entries = self.entries()?;
+        entries.retain(|entry| Some(entry.name.as_str()) != replaced);
+        entries.sort_unstable();
+        let mut used: u64 = entries.iter().map(|entry| entry.bytes).sum();
+        for entry in entries {
+            if used <= limit {
+                break;
+            }
+            let path = self.path.join(&entry.name);
+            match remove(&path) {
+                Ok(()) => {
+                    tracing::debug!(path = %path.display(), bytes = entry.bytes, "evicted");
+                    used -= entry.bytes;
+                }
+                Err(error) => tracing::warn!(path = %path.display(), %error, "cannot evict a cache entry"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes part files that nobody writes any more. The folder must be locked.
+    fn sweep(&self) -> Result<(), CacheError> {
+        for (name, metadata) in self.files()? {
+            if !(name.starts_with(PART_PREFIX) && name.ends_with(PART_SUFFIX) && is_old(&metadata)) {
+                continue;
+            }
+            let path = self.path.join(name);
+            // A living writer holds the lock; the operating system frees it when a process ends, however it ends.
+            let unlocked = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            if unlocked {
+                tracing::info!(path = %path.display(), "removing what an interrupted program left behind");
+                if let Err(error) = remove(&path) {
+                    tracing::warn!(path = %path.display(), %error, "cannot remove an abandoned file");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&self) -> Result<(), CacheError> {
+        fs::create_dir_all(&self.path).map_err(CacheError::write("create the cache folder", &self.path, 0))
+    }
+
+    /// Waits for the folder's lock, which is held until the returned file is dropped.
+    fn lock(&self) -> Result<File, CacheError> {
+        let path = self.path.join(LOCK_NAME);
+        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = open.map_err(CacheError::write("create the lock file in", &self.path, 0))?;
+        file.lock().map_err(CacheError::io("lock", &path))?;
+        Ok(file)
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, CacheError> {
+        let files = self.files()?.into_iter().filter(|(name, _)| is_entry_name(name));
+        files
+            .map(|(name, metadata)| {
+                let used = metadata.modified().map_err(CacheError::io("read the time of files in", &self.path))?;
+                Ok(Entry { used, name, bytes: metadata.len() })
+            })
+            .collect()
+    }
+
+    /// Regular files with UTF-8 names. Files that vanish meanwhile, and a folder that is not there, are no error.
+    fn files(&self) -> Result<Vec<(String, fs::Metadata)>, CacheError> {
+        let list = || -> io::Result<Vec<(String, fs::Metadata)>> {
+            let mut files = Vec::new();
+            for item in fs::read_dir(&self.path)? {
+                let item = item?;
+                let metadata = match item.metadata() {
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    metadata => metadata?,
+                };
+                if let (true, Ok(name)) = (metadata.is_file(), item.file_name().into_string()) {
+                    files.push((name, metadata));
+                }
+            }
+            Ok(files)
+        };
+        match list() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            files => files.map_err(CacheError::io("list the cache folder", &self.path)),
+        }
+    }
+}
+
+/// Records that an entry was used now. A failure costs the entry its place in the order and nothing else.
+pub(crate) fn touch(file: &File, path: &Path) {
+    #[allow(clippy::disallowed_methods, reason = "clock: the order of last use, which decides no result")]
+    let now = SystemTime::now();
+    if let Err(error) = file.set_modified(now) {
+        tracing::debug!(path = %path.display(), %error, "cannot record the use of a cache entry");
+    }
+}
+
+/// Removes a file; one that is not there is fine.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn is_entry_name(name: &str) -> bool {
+    let is_hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    name.strip_suffix(ENTRY_SUFFIX).is_some_and(is_hash)
+}
+
+/// Whether a file was not written for a long time; one from the future is not old.
+#[allow(clippy::disallowed_methods, reason = "clock: the age of a file left behind, which decides no result")]
+fn is_old(metadata: &fs::Metadata) -> bool {
+    metadata.modified().ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
+}

@@ -1,0 +1,240 @@
+//! The layout of an entry's file, drawn in the crate's documentation.
+
+use crate::Key;
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// Version of the file format; a file of another version is a miss.
+pub const FORMAT_VERSION: u32 = 1;
+/// Most bytes of a file's header: everything before the data.
+pub const MAX_HEADER: usize = 64 * 1024;
+/// The data begins at a multiple of this many bytes.
+pub const ALIGNMENT: usize = 64;
+
+const MAGIC: [u8; 8] = *b"dpnasemb";
+const VERSION_AT: Range<usize> = 8..12;
+const LENGTH_AT: Range<usize> = 12..16;
+const CRC_AT: Range<usize> = 16..20;
+const JSON_AT: usize = 20;
+const F32_BYTES: u64 = 4;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Header {
+    pub(crate) key: Key,
+    pub(crate) rows: u64,
+    pub(crate) columns: u64,
+    pub(crate) crc32: u32,
+}
+
+/// Where the matrix lies in a file that passed every check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) data_start: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+}
+
+/// Why a file is not the entry that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Damage {
+    #[error("it is not a regular file")]
+    NotAFile,
+    #[error("its first bytes are not those of a cache entry")]
+    Magic,
+    #[error("it is written in version {0} of the format")]
+    Version(u32),
+    #[error("its header's length is wrong")]
+    HeaderLength,
+    #[error("its header is damaged")]
+    HeaderChecksum,
+    #[error("its header is malformed")]
+    HeaderSyntax,
+    #[error("it holds the matrix of another key")]
+    OtherKey,
+    #[error("its length is not that of the matrix")]
+    DataLength,
+    #[error("its data is damaged")]
+    DataChecksum,
+}
+
+impl Header {
+    /// Bytes that a file with this key needs before its data, whatever the rest of the header will say.
+    pub(crate) fn reserved(key: &Key) -> usize {
+        let widest = Self { key: key.clone(), rows: u64::MAX, columns: u64::MAX, crc32: u32::MAX };
+        (JSON_AT + widest.json().len()).next_multiple_of(ALIGNMENT)
+    }
+
+    /// The bytes before the data: `reserved` of them, which must be what [`Header::reserved`] said for the key.
+    pub(crate) fn encode(&self, reserved: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(reserved);
+        bytes.extend(MAGIC);
+        bytes.extend(FORMAT_VERSION.to_le_bytes());
+        bytes.extend(((reserved - JSON_AT) as u32).to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend(self.json());
+        bytes.resize(reserved, b' ');
+        seal(&mut bytes);
+        bytes
+    }
+
+    fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and whole numbers always serialise")
+    }
+}
+
+/// Checks that `file` is the whole and undamaged entry of `key`.
+///
+/// Allocates at most a small multiple of [`MAX_HEADER`], whatever the file claims. Reads every byte of the file.
+pub(crate) fn check(file: &[u8], key: &Key) -> Result<Layout, Damage> {
+    let preamble = file.get(..JSON_AT).ok_or(Damage::Magic)?;
+    if preamble[..MAGIC.len()] != MAGIC {
+        return Err(Damage::Magic);
+    }
+    let version = number(preamble, VERSION_AT);
+    if version != FORMAT_VERSION {
+        return Err(Damage::Version(version));
+    }
+    let data_start = JSON_AT.saturating_add(number(preamble, LENGTH_AT) as usize);
+    if data_start > MAX_HEADER || !data_start.is_multiple_of(ALIGNMENT) {
+        return Err(Damage::HeaderLength);
+    }
+    let (header, data) = file.split_at_checked(data_start).ok_or(Damage::HeaderLength)?;
+    if number(header, CRC_AT) != header_crc(header) {
+        return Err(Damage::HeaderChecksum);
+    }
+    let header: Header = serde_json::from_slice(&header[JSON_AT..]).map_err(|_| Damage::HeaderSyntax)?;
+    if header.key != *key {
+        return Err(Damage::OtherKey);
+    }
+    let claimed = header.rows.checked_mul(header.columns).and_then(|values| values.checked_mul(F32_BYTES));
+    if claimed != Some(data.len() as u64) {
+        return Err(Damage::DataLength);
+    }
+    let (Ok(rows), Ok(columns @ 1..)) = (usize::try_from(header.rows), usize::try_from(header.columns)) else {
+        return Err(Damage::DataLength);
+    };
+    if crc32fast::hash(data) != header.crc32 {
+        return Err(Damage::DataChecksum);
+    }
+    Ok(Layout { data_start, rows, columns })
+}
+
+/// Writes the header's checksum into its place.
+fn seal(header: &mut [u8]) {
+    let crc = header_crc(header);
+    header[CRC_AT].copy_from_slice(&crc.to_le_bytes());
+}
+
+fn header_crc(header: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&header[..CRC_AT.start]);
+    hasher.update(&header[JSON_AT..]);
+    hasher.finalize()
+}
+
+fn number(bytes: &[u8], at: Range<usize>) -> u32 {
+    bytes[at].iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key() -> Key {
+        Key::new().with("net", "[C(16,3,1,1,1), SM(10)]").with("seed", 7)
+    }
+
+    /// A file with a header of the given JSON whose checksum is right, then `data`.
+    fn file(json: &[u8], data: &[u8]) -> Vec<u8> {
+        let empty = Header { key: Key::new(), rows: 0, columns: 1, crc32: 0 };
+        let reserved = (JSON_AT + json.len()).next_multiple_of(ALIGNMENT);
+        let mut bytes = empty.encode(reserved.max(Header::reserved(&Key::new())));
+        bytes[JSON_AT..].fill(b' ');
+        bytes[JSON_AT..JSON_AT + json.len()].copy_from_slice(json);
+        seal(&mut bytes);
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn value_stability_of_a_small_entry() {
+        let data: Vec<u8> = [1.0f32, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
+        let header = Header { key: key(), rows: 1, columns: 2, crc32: crc32fast::hash(&data) };
+        let mut entry = header.encode(Header::reserved(&key()));
+        entry.extend(data);
+        assert_eq!(entry[..16], *b"dpnasemb\x01\0\0\0\xac\0\0\0");
+        let json = br#"{"key":[["net","[C(16,3,1,1,1), SM(10)]"],["seed","7"]],"rows":1,"columns":2,"crc32":0}"#;
+        assert_eq!(entry[JSON_AT..][..json.len()], *json);
+        assert_eq!(entry[192..], [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]);
+        assert_eq!(check(&entry, &key()), Ok(Layout { data_start: 192, rows: 1, columns: 2 }));
+    }
+
+    #[test]
+    fn every_check_has_its_own_reason() {
+        let good = Header { key: key(), rows: 2, columns: 1, crc32: crc32fast::hash(&[0; 8]) };
+        let bytes = |header: Header| file(&header.json(), &[0; 8]);
+        let layout = check(&bytes(good.clone()), &key()).unwrap();
+        assert_eq!((layout.rows, layout.columns), (2, 1));
+
+        let reason = |bytes: &[u8]| check(bytes, &key()).unwrap_err();
+        assert_eq!(reason(b""), Damage::Magic);
+        assert_eq!(reason(&[b'x'; 100]), Damage::Magic);
+        let mut newer = bytes(good.clone());
+        newer[VERSION_AT.start] = 2;
+        assert_eq!(reason(&newer), Damage::Version(2));
+        for length in [0, 1, MAX_HEADER as u32, u32::MAX] {
+            let mut bytes = bytes(good.clone());
+            bytes[LENGTH_AT].copy_from_slice(&length.to_le_bytes());
+            assert_eq!(reason(&bytes), Damage::HeaderLength);
+        }
+        let mut damaged = bytes(good.clone());
+        damaged[JSON_AT] = b'[';
+        assert_eq!(reason(&damaged), Damage::HeaderChecksum);
+        assert_eq!(reason(&file(b"{}", &[])), Damage::HeaderSyntax);
+        assert_eq!(reason(&bytes(Header { key: Key::new(), ..good.clone() })), Damage::OtherKey);
+        assert_eq!(reason(&bytes(Header { rows: 3, ..good.clone() })), Damage::DataLength);
+        assert_eq!(reason(&bytes(Header { crc32: 0, ..good })), Damage::DataChecksum);
+    }
+
+    #[test]
+    fn a_header_that_claims_a_huge_matrix_is_refused_by_the_files_length() {
+        for (rows, columns) in
+            [(u64::MAX, u64::MAX), (1 << 62, 1), (1 << 62, 4), (1 << 61, 2), (1, u64::MAX), (1 << 40, 1 << 20)]
+        {
+            for data in [&[][..], &[0; 64]] {
+                let header = Header { key: key(), rows, columns, crc32: crc32fast::hash(data) };
+                assert_eq!(check(&file(&header.json(), data), &key()), Err(Damage::DataLength), "{rows} x {columns}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_without_columns_are_refused() {
+        let header = Header { key: key(), rows: u64::MAX, columns: 0, crc32: 0 };
+        assert_eq!(check(&file(&header.json(), &[]), &key()), Err(Damage::DataLength));
+    }
+
+    #[test]
+    fn deeply_nested_headers_are_refused() {
+        let nested = [br#"{"key":"#.as_slice(), &b"[".repeat(60_000)].concat();
+        assert_eq!(check(&file(&nested, &[]), &key()), Err(Damage::HeaderSyntax));
+    }
+
+    proptest! {
+        #[test]
+        fn a_sealed_header_of_any_text_never_panics(json in "\\PC{0,200}", data: Vec<u8>) {
+            prop_assert!(check(&file(json.as_bytes(), &data), &key()).is_err());
+        }
+
+        #[test]
+        fn the_reserved_place_fits_every_header(fields: Vec<(String, String)>, rows: u64, columns: u64, crc32: u32) {
+            let key = fields.into_iter().fold(Key::new(), |key, (name, value)| key.with(name, value));
+            let reserved = Header::reserved(&key);
+            let bytes = Header { key, rows, columns, crc32 }.encode(reserved);
+            prop_assert_eq!(bytes.len(), reserved);
+            prop_assert_eq!(bytes.len() % ALIGNMENT, 0);
+        }
+    }
+}

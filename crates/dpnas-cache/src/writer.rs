@@ -1,0 +1,127 @@
+//! Pushing the rows of one matrix, and publishing it.
+
+use crate::folder::Folder;
+use crate::format::Header;
+use crate::map::Map;
+use crate::stream::EntryStream;
+use crate::{CacheError, Key, MAX_HEADER, Matrix};
+use std::fs::File;
+use tempfile::TempPath;
+
+/// A matrix on its way into the cache, made by [`Cache::create`](crate::Cache::create).
+///
+/// Dropping a writer leaves nothing behind; only [`finish`](Self::finish) publishes. Two writers of the same key do not
+/// disturb each other: the last one to finish stays, and the matrices of both are valid.
+#[must_use = "a writer that is not finished leaves nothing behind"]
+pub struct Writer {
+    columns: usize,
+    target: Target,
+}
+
+enum Target {
+    Disk(Pending),
+    Memory(Vec<f32>),
+    Failed,
+}
+
+/// A file that has no name yet. The stream comes first, so that the file is closed before it is removed.
+struct Pending {
+    stream: EntryStream<File>,
+    path: TempPath,
+    folder: Folder,
+    name: String,
+}
+
+impl Writer {
+    /// Appends whole rows, any number of them.
+    ///
+    /// # Errors
+    /// [`CacheError::PartialRow`] if the values are not whole rows, after which the writer can go on.
+    /// [`CacheError::DiskFull`], [`CacheError::OutOfMemory`] or [`CacheError::Io`] if they cannot be written: what was
+    /// written is removed, and every later call says [`CacheError::WriterFailed`].
+    pub fn push(&mut self, rows: &[f32]) -> Result<(), CacheError> {
+        if !rows.len().is_multiple_of(self.columns) {
+            return Err(CacheError::PartialRow { values: rows.len(), columns: self.columns });
+        }
+        let pushed = match &mut self.target {
+            Target::Disk(pending) => pending.push(rows),
+            Target::Memory(values) => append(values, rows),
+            Target::Failed => Err(CacheError::WriterFailed),
+        };
+        if pushed.is_err() {
+            self.target = Target::Failed;
+        }
+        pushed
+    }
+
+    /// Publishes the matrix: writes everything through to the disk, evicts the least recently used entries until this one
+    /// fits the budget, and gives it its name in one step.
+    ///
+    /// A matrix that is larger than the whole budget is returned but not kept, and evicts nothing.
+    ///
+    /// # Errors
+    /// [`CacheError::DiskFull`] or [`CacheError::Io`] if it cannot be written or published, [`CacheError::WriterFailed`]
+    /// if a push has failed. Nothing remains then.
+    pub fn finish(self) -> Result<Matrix, CacheError> {
+        match self.target {
+            Target::Disk(pending) => pending.publish(),
+            Target::Memory(values) => Ok(Matrix::owned(values, self.columns)),
+            Target::Failed => Err(CacheError::WriterFailed),
+        }
+    }
+
+    pub(crate) fn on_disk(folder: &Folder, key: &Key, columns: usize) -> Result<Self, CacheError> {
+        let reserved = Header::reserved(key);
+        if reserved > MAX_HEADER {
+            return Err(CacheError::KeyTooLong { length: reserved, limit: MAX_HEADER });
+        }
+        let (file, path) = folder.create_part(reserved as u64)?;
+        let stream = EntryStream::start(file, key.clone(), columns, reserved).map_err(CacheError::write(
+            "write a cache entry in",
+            folder.path(),
+            reserved as u64,
+        ))?;
+        let pending = Pending { stream, path, folder: folder.clone(), name: Folder::entry_name(key) };
+        Ok(Self { columns, target: Target::Disk(pending) })
+    }
+
+    pub(crate) fn in_memory(columns: usize) -> Self {
+        Self { columns, target: Target::Memory(Vec::new()) }
+    }
+}
+
+impl Pending {
+    fn push(&mut self, rows: &[f32]) -> Result<(), CacheError> {
+        let pushed = self.stream.push(rows);
+        pushed.map_err(CacheError::write("write a cache entry in", self.folder.path(), self.stream.bytes()))
+    }
+
+    fn publish(self) -> Result<Matrix, CacheError> {
+        let Self { stream, path, folder, name } = self;
+        let bytes = stream.bytes();
+        let (file, layout) =
+            stream.finish().map_err(CacheError::write("write a cache entry in", folder.path(), bytes))?;
+        file.sync_all().map_err(CacheError::write("write a cache entry through to", folder.path(), bytes))?;
+        let map = Map::of(&file).map_err(CacheError::io("map the cache entry", &path))?;
+        folder.publish(&file, path, &name, bytes)?;
+        Ok(Matrix::mapped(map, layout.data_start, layout.rows, layout.columns))
+    }
+}
+
+fn append(values: &mut Vec<f32>, rows: &[f32]) -> Result<(), CacheError> {
+    let needed = 4 * (values.len() as u64 + rows.len() as u64);
+    values.try_reserve(rows.len()).map_err(|_| CacheError::OutOfMemory { needed })?;
+    values.extend_from_slice(rows);
+    Ok(())
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let target = match &self.target {
+            Target::Disk(pending) => &pending.name,
+            Target::Memory(_) => "in memory",
+            Target::Failed => "failed",
+        };
+        f.debug_struct("Writer").field("columns", &self.columns).field("target", &target).finish()
+    }
+}

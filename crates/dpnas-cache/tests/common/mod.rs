@@ -1,0 +1,57 @@
+//! What several tests of the cache need.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use dpnas_cache::{Cache, CacheError, Key, Matrix};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+pub(crate) const UNLIMITED: u64 = u64::MAX;
+
+pub(crate) fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+pub(crate) fn open(folder: impl AsRef<Path>, budget: u64) -> Cache {
+    Cache::open(folder.as_ref(), budget).expect("the cache opens")
+}
+
+/// Keys of one length, so that entries differ in size by their data alone.
+pub(crate) fn key(index: usize) -> Key {
+    Key::new().with("net", format!("net {index:06}")).with("seed", 7)
+}
+
+pub(crate) fn store(cache: &Cache, key: &Key, columns: usize, values: &[f32]) -> Result<Matrix, CacheError> {
+    let mut writer = cache.create(key, columns)?;
+    writer.push(values)?;
+    writer.finish()
+}
+
+pub(crate) fn get(cache: &Cache, key: &Key) -> Option<Matrix> {
+    cache.get(key).expect("looking up does not fail")
+}
+
+pub(crate) fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+pub(crate) fn entry_path(folder: impl AsRef<Path>, key: &Key) -> PathBuf {
+    folder.as_ref().join(key.hash() + ".embedding")
+}
+
+/// Names of all files but the lock, sorted.
+pub(crate) fn files(folder: impl AsRef<Path>) -> Vec<String> {
+    let names = fs::read_dir(folder).expect("the folder is there").map(|item| item.expect("an item").file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().expect("a UTF-8 name")).collect();
+    names.retain(|name| name != ".lock");
+    names.sort_unstable();
+    names
+}
+
+/// Makes a file look as if it was last written `age` ago.
+#[allow(clippy::disallowed_methods, reason = "clock: a file is made to look old")]
+pub(crate) fn age(path: impl AsRef<Path>, age: Duration) {
+    let file = File::options().append(true).open(path).expect("the file opens");
+    file.set_modified(SystemTime::now() - age).expect("its time can be set");
+}

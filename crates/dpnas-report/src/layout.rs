@@ -112,7 +112,8 @@ impl Layout {
             .iter()
             .map(|end| Anchor { x: x.at(end.last as f64 + 0.5), text: epsilon_text(end.epsilon) })
             .collect();
-        let bands = place(&anchors, 4.0, picture_width - 4.0);
+        let beside_name = EDGE + (font::ASCENT + font::DESCENT) * style::NAME + 2.0;
+        let bands = place(&anchors, beside_name, picture_width - 4.0);
 
         let title_height = if contents.title.is_empty() { EDGE } else { EDGE + style::TITLE + 12.0 };
         let (offsets, rows) = legend_rows(&contents.legend, right - left);

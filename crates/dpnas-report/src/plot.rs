@@ -85,12 +85,7 @@ pub fn reward_plot(points: &[RewardPoint], options: &PlotOptions) -> Option<Svg>
 }
 
 fn which(every: usize) -> String {
-    match every {
-        1 => String::new(),
-        2 => " (every second)".to_owned(),
-        3 => " (every third)".to_owned(),
-        _ => format!(" (every {every}th)"),
-    }
+    if every == 1 { String::new() } else { format!(" (1 in {every} shown)") }
 }
 
 fn description(points: &[RewardPoint], window: usize, best: f64) -> String {
@@ -138,9 +133,9 @@ fn tick_text<'a>(class: &'a str, at: (f64, f64), align: Align, content: &'a str)
 
 fn draw_phases(canvas: &mut Canvas, layout: &Layout, ends: &[PhaseEnd]) {
     let panel = layout.panel;
-    // Lines on the same hundredth of a pixel are one line.
+    // Lines on the same tenth of a pixel are one line.
     let mut xs: Vec<f64> = ends.iter().map(|end| layout.x.at(end.last as f64 + 0.5)).collect();
-    xs.dedup_by_key(|x| number(*x));
+    xs.dedup_by_key(|x| (*x * 10.0).round());
     let (colour, dashes, width) = (style::PHASE, style::DASHES, style::phase_width(xs.len()));
     canvas.open(
         "phase-ends",

@@ -133,7 +133,7 @@ impl Folder {
             }
             let path = self.path.join(name);
             // A living writer holds the lock; the operating system frees it when a process ends, however it ends.
-            let unlocked = File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            let unlocked = OpenOptions::new().write(true).open(&path).is_ok_and(|file| file.try_lock().is_ok());
             if unlocked {
                 tracing::info!(path = %path.display(), "removing what an interrupted program left behind");
                 if let Err(error) = remove(&path) {

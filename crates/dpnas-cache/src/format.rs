@@ -165,7 +165,8 @@ mod tests {
         let mut entry = header.encode(Header::reserved(&key()));
         entry.extend(data);
         assert_eq!(entry[..16], *b"dpnasemb\x01\0\0\0\xac\0\0\0");
-        let json = br#"{"key":[["net","[C(16,3,1,1,1), SM(10)]"],["seed","7"]],"rows":1,"columns":2,"crc32":0}"#;
+        let json =
+            br#"{"key":[["net","[C(16,3,1,1,1), SM(10)]"],["seed","7"]],"rows":1,"columns":2,"crc32":775923062}"#;
         assert_eq!(entry[JSON_AT..][..json.len()], *json);
         assert_eq!(entry[192..], [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]);
         assert_eq!(check(&entry, &key()), Ok(Layout { data_start: 192, rows: 1, columns: 2 }));

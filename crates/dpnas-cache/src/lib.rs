@@ -50,7 +50,7 @@
 //! The header is `{"key":[["net","…"],["seed","7"]],"rows":3,"columns":3,"crc32":1234}`, where `crc32` covers the
 //! data. Rows arrive as a stream, so the header's place is left empty until the last row is written and filled in
 //! before the file gets its name. The checksum is CRC-32 because it finds every damage that spans at most 32 bits
-//! for certain and others but one in 2³², at several gigabytes a second (`cargo bench -p dpnas-cache`). Limits:
+//! for certain and others but one in 2³², at 1.5 to 4 GiB a second (`cargo bench -p dpnas-cache`). Limits:
 //! [`MAX_HEADER`], [`ALIGNMENT`].
 //!
 //! A reader checks everything: magic, version, both checksums, the key's fields and the file's length. An entry that

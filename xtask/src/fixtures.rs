@@ -96,7 +96,8 @@ fn scripts(tree: &Tree, filter: &str) -> Vec<Script> {
 /// The top-level modules of an import statement.
 fn imported(line: &str) -> Vec<String> {
     let line = line.trim_start();
-    let modules: Vec<&str> = match (line.strip_prefix("import "), line.strip_prefix("from ")) {
+    let from = line.strip_prefix("from ").filter(|rest| rest.contains(" import "));
+    let modules: Vec<&str> = match (line.strip_prefix("import "), from) {
         (Some(modules), _) => modules.split(',').collect(),
         (None, Some(module)) => vec![module],
         (None, None) => vec![],
@@ -137,6 +138,7 @@ mod tests {
     fn relative_imports_and_other_lines_name_no_module() {
         assert!(imported("from . import other").is_empty());
         assert!(imported("important = 1").is_empty());
+        assert!(imported("from the text of each case").is_empty());
         assert_eq!(imported("    import numpy as np, os.path"), ["numpy", "os"]);
     }
 }

@@ -1,9 +1,8 @@
 //! Clocks and foreign random numbers stay out of everything that decides a result.
 //!
-//! `clippy.toml` disallows the functions. A library that wants the time for a log or a progress line says so at the
-//! item that reads it, with a reason that begins with `clock:`, as in
-//! `#[expect(clippy::disallowed_methods, reason = "clock: seconds for the progress line")]`. No library can switch the
-//! lint off as a whole, and no random number is excused.
+//! `clippy.toml` disallows the functions. A library that wants the time for a log, a name or the order of a cache says so
+//! at the item that reads it, as in `#[expect(clippy::disallowed_methods, reason = "clock: seconds for the log")]`. The
+//! reason, or the comment above the attribute, names the clock: no random number is excused, and no whole module.
 
 use super::prints::library_sources;
 use super::source::Source;
@@ -67,16 +66,22 @@ fn excuses(source: &Source) -> Vec<Finding> {
         let start = source.code[..at].rfind('#').unwrap_or(at);
         let end = source.code[at..].find(")]").map_or(source.code.len(), |end| at + end);
         let attribute = &source.text[start..end];
+        let above = source.text[..start].trim_end().lines().next_back().unwrap_or_default();
+        let comment = above.find("//").map_or("", |comment| &above[comment..]);
         let what = if attribute.starts_with("#!") {
             "disallowed_methods is switched off for a whole module"
-        } else if !attribute.contains("reason = \"clock: ") {
-            "disallowed_methods is switched off without a reason that begins with `clock: `"
+        } else if !has_word(attribute, "clock") && !has_word(comment, "clock") {
+            "disallowed_methods is switched off without a reason that names the clock"
         } else {
             continue;
         };
         findings.push(Finding::new(&source.path, source.line(at), what, WHY, REMEDY));
     }
     findings
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    text.split(|c: char| !c.is_alphanumeric()).any(|found| found == word)
 }
 
 #[cfg(test)]
@@ -100,8 +105,10 @@ mod tests {
 
     #[test]
     fn an_item_may_read_the_clock_with_a_reason() {
-        let text = "#[expect(clippy::disallowed_methods, reason = \"clock: the log line\")]\nfn f() {}\n";
-        assert!(in_library(text).is_empty());
+        let attribute = "#[expect(clippy::disallowed_methods, reason = \"clock: the log line\")]\nfn f() {}\n";
+        assert!(in_library(attribute).is_empty());
+        let comment = "let x = 1;\n// clock: the log line.\n#[allow(clippy::disallowed_methods)]\nfn f() {}\n";
+        assert!(in_library(comment).is_empty());
         assert!(
             in_library(
                 "// clippy::disallowed_methods\n#[cfg(test)]\nmod tests { #![allow(clippy::disallowed_methods)] }"
@@ -112,9 +119,10 @@ mod tests {
 
     #[test]
     fn a_missing_or_another_reason_is_found() {
-        for attribute in
-            ["#[allow(clippy::disallowed_methods)]", "#[expect(clippy::disallowed_methods, reason = \"rng: x\")]"]
-        {
+        for attribute in [
+            "#[allow(clippy::disallowed_methods)]",
+            "#[expect(clippy::disallowed_methods, reason = \"a blocked call\")]",
+        ] {
             let found = in_library(&format!("//! Doc.\n{attribute}\nfn f() {{}}\n"));
             assert!(found[0].starts_with("crates/one/src/lib.rs:2: disallowed_methods is switched off without"));
         }

@@ -1,2 +1,56 @@
-//! Deep-prior architecture search: the facade crate.
+//! Deep-prior architecture search, from data to the best architectures.
+//!
+//! A *deep prior* is a convolutional encoder whose weights stay random. This crate puts the others together: a
+//! [`Runner`] asks a [`Search`](search::Search) for architectures, has an [`Evaluate`] score them and records everything
+//! in a [`RunFolder`], from which the run can be resumed. [`DeepPrior`] is the evaluator of the publication; your own
+//! takes its place by implementing one trait.
+//!
+//! | to | use |
+//! |---|---|
+//! | score one architecture | [`DeepPrior::score`] |
+//! | search | [`Runner`] |
+//! | search with another reward | [`Evaluate`] |
+//! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`write_q_values`] |
+//!
+//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
+//! [`train`], [`report`].
 #![forbid(unsafe_code)]
+
+pub use dpnas_cache as cache;
+pub use dpnas_data as data;
+pub use dpnas_encoder as encoder;
+pub use dpnas_grammar as grammar;
+pub use dpnas_prior as prior;
+pub use dpnas_report as report;
+pub use dpnas_search as search;
+pub use dpnas_seed as seed;
+pub use dpnas_train as train;
+
+mod artifacts;
+mod csv_error;
+mod deep_prior;
+mod embedding;
+mod evaluate;
+mod journal;
+mod q_csv;
+mod replay;
+mod replay_csv;
+mod run_folder;
+mod run_report;
+mod runner;
+mod scores;
+mod splits;
+
+pub use artifacts::{draw_rewards, reward_points};
+pub use csv_error::CsvError;
+pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
+pub use dpnas_search::Candidate;
+pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
+pub use journal::{JOURNAL_FORMAT, JournalError};
+pub use q_csv::write_q_values;
+pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer};
+pub use run_folder::{FolderError, RunFolder};
+pub use run_report::{Report, RunError, RunEvent, StopReason};
+pub use runner::{Hook, Runner};
+pub use scores::Scored;
+pub use splits::{Splits, VALID_FRACTION};

@@ -1,2 +1,137 @@
-//! search
-fn main() {}
+//! Searches for deep priors: random encoders whose embedding a linear classifier separates well.
+#![forbid(unsafe_code)]
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use dpnas::{DeepPrior, RunEvent, RunFolder, Runner, ScoreError, StopReason};
+use dpnas_examples::options::{Flags, Options};
+use dpnas_examples::output::{SearchResult, print};
+use dpnas_examples::progress::{SearchProgress, eprintln};
+use dpnas_examples::session;
+use std::fs::OpenOptions;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Searches for deep priors: convolutional encoders with random weights whose embedding a linear classifier separates
+/// well.
+///
+/// With no arguments: a small search on the digits inside the program, on the CPU.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+    /// Options from a TOML file, for example a run's settings.toml; flags win
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    config: Option<PathBuf>,
+    /// Go on with an earlier run, from its folder alone
+    #[arg(long, value_name = "RUN", conflicts_with = "config", help_heading = "Run")]
+    resume: Option<PathBuf>,
+    /// End after this many evaluations; go on later with --resume
+    #[arg(long, value_name = "N", help_heading = "Run")]
+    limit: Option<u64>,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long, help_heading = "Run")]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  search                                          a small search on the digits, 2 minutes
+  search --dataset DIR --limit-train 10000        a folder with MNIST's file names
+  search --space paper --schedule paper --dataset DIR    the published search
+  search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut";
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(StopReason::Interrupted) => ExitCode::from(130),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<StopReason> {
+    let earlier = arguments.resume.map(RunFolder::open).transpose()?;
+    let options = match &earlier {
+        Some(folder) => arguments.flags.options_of_run(folder)?,
+        None => arguments.flags.options(arguments.config.as_deref())?,
+    };
+    session::use_threads(&options)?;
+    let stop = stop_on_ctrl_c()?;
+    let data = session::data(&options)?;
+    let search = session::search(&options, &data)?;
+    let evaluator = session::evaluator(&options, &data, Arc::clone(&stop))?;
+    let folder = match earlier {
+        Some(folder) => folder,
+        None => RunFolder::create(options.runs.as_ref(), "search", &options.to_toml()?)?,
+    };
+    announce(&options, &data, &folder);
+
+    let log = OpenOptions::new().create(true).append(true).open(folder.file("log.txt")).context("cannot open log.txt")?;
+    let mut progress = SearchProgress::new(Some(log));
+    let mut runner = Runner::new(search, evaluator).in_folder(folder.clone()).with_hook(|event: &RunEvent<'_>| {
+        progress.show(event);
+        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    if let Some(limit) = arguments.limit {
+        runner = runner.with_limit(limit);
+    }
+    let report = runner.run();
+    let baseline = baseline(runner.evaluator(), &stop);
+    drop(runner);
+    progress.finish();
+
+    let report = report.with_context(|| format!("go on later with: search --resume {}", folder.path().display()))?;
+    let settings = folder.settings()?;
+    let input = data.train.shape();
+    let result =
+        SearchResult { folder: &folder, report: &report, input, baseline: baseline?, settings: &settings };
+    folder.replace("report.html", result.html().as_bytes())?;
+    print(&if arguments.json { result.json().to_string() } else { result.text() })?;
+    Ok(report.stop)
+}
+
+/// The linear classifier on raw pixels; left out if the run is being interrupted.
+fn baseline(evaluator: &DeepPrior, stop: &AtomicBool) -> Result<Option<f64>> {
+    if stop.load(Ordering::Relaxed) {
+        return Ok(None);
+    }
+    match evaluator.pixel_baseline() {
+        Ok(fitted) => Ok(Some(fitted.report.test_accuracy)),
+        Err(ScoreError::Interrupted) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn announce(options: &Options, data: &dpnas::data::DataSet, folder: &RunFolder) {
+    eprintln(&format!(
+        "{}: {} training and {} test images of {}, {} classes; device {}; run {}",
+        data.name,
+        data.train.len(),
+        data.test.len(),
+        data.train.shape(),
+        data.train.classes(),
+        options.device,
+        folder.path().display()
+    ));
+}
+
+/// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln("ending; the journal is kept. Once more to end at once");
+    })
+    .context("cannot listen to Ctrl-C")?;
+    Ok(stop)
+}

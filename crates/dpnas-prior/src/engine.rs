@@ -1,0 +1,202 @@
+//! What an engine that computes embeddings must do.
+
+use crate::{Calibration, Moments, Prior};
+use dpnas_grammar::{ImageShape, Plan};
+use std::num::NonZeroUsize;
+
+/// A borrowed block of images, `[n, channels, height, width]`, values in `[0, 1]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Images<'a> {
+    shape: ImageShape,
+    pixels: &'a [f32],
+}
+
+/// Pixels whose number is not a whole number of images.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{pixels} values are not a whole number of images of {shape}")]
+pub struct ImagesError {
+    /// Number of values.
+    pub pixels: usize,
+    /// The shape of one image.
+    pub shape: ImageShape,
+}
+
+impl<'a> Images<'a> {
+    /// Images of one shape, one after the other.
+    ///
+    /// # Errors
+    /// If the number of values is not a multiple of the shape's.
+    pub fn new(shape: ImageShape, pixels: &'a [f32]) -> Result<Self, ImagesError> {
+        let whole = shape.elements().and_then(|elements| usize::try_from(elements).ok());
+        match whole {
+            Some(elements) if elements > 0 && pixels.len().is_multiple_of(elements) => Ok(Self { shape, pixels }),
+            _ => Err(ImagesError { pixels: pixels.len(), shape }),
+        }
+    }
+
+    /// The shape of each image.
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// The values, `[n, channels, height, width]`.
+    pub fn pixels(&self) -> &'a [f32] {
+        self.pixels
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.pixels.len() / self.values_per_image()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.is_empty()
+    }
+
+    /// The images in blocks of at most `chunk`, in order.
+    pub fn chunks(&self, chunk: NonZeroUsize) -> impl Iterator<Item = Images<'a>> + use<'a> {
+        let shape = self.shape;
+        self.pixels
+            .chunks(chunk.get().saturating_mul(self.values_per_image()))
+            .map(move |pixels| Images { shape, pixels })
+    }
+
+    fn values_per_image(&self) -> usize {
+        self.shape.channels as usize * self.shape.height as usize * self.shape.width as usize
+    }
+}
+
+/// Why an engine could not compute.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// Images of another shape than the plan was made for.
+    #[error("the encoder was planned for images of {expected}, these are {found}")]
+    WrongShape {
+        /// The plan's input.
+        expected: ImageShape,
+        /// The images' shape.
+        found: ImageShape,
+    },
+    /// Statistics that belong to another plan.
+    #[error("the calibration does not belong to this plan: stage {stage} differs in its norms or channels")]
+    WrongCalibration {
+        /// The first stage that differs.
+        stage: usize,
+    },
+    /// A calibration was asked for on no images.
+    #[error("normalisation cannot be calibrated on an empty set of images")]
+    EmptyCalibrationSet,
+    /// The device failed.
+    #[error("{engine} failed: {message}")]
+    Device {
+        /// The engine's name.
+        engine: String,
+        /// What it said.
+        message: String,
+    },
+}
+
+/// Makes frozen encoders on one device.
+///
+/// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them.
+pub trait Engine {
+    /// Device and precision, for example `flex f32`: part of a run's record and of the key of a stored embedding.
+    fn name(&self) -> &str;
+
+    /// Brings the weights to the device. The encoder does not normalise until it is calibrated or frozen.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`] if the device fails.
+    fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError>;
+}
+
+/// A frozen random encoder on some device.
+pub trait Encode {
+    /// The plan that the encoder computes.
+    fn plan(&self) -> &Plan;
+
+    /// Normalises with these statistics from now on, or not at all.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongCalibration`] if the statistics belong to another plan.
+    fn freeze(&mut self, statistics: Option<(&Calibration, f64)>) -> Result<(), EngineError>;
+
+    /// Embeds images at once with the frozen normalisation.
+    ///
+    /// # Shapes
+    /// `[n, channels, height, width]` → row-major `[n, features]`.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongShape`], or [`EngineError::Device`] if the device fails.
+    fn encode(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError>;
+
+    /// Measures every norm's input over a set of images, layer by layer with the earlier norms in effect, `chunk`
+    /// images at once: what one training-mode pass with the whole set as a single batch computes.
+    ///
+    /// Does not change the frozen normalisation. Statistics come as [`Moments`], stage by stage as in [`Calibration`].
+    ///
+    /// # Errors
+    /// [`EngineError::WrongShape`], [`EngineError::EmptyCalibrationSet`], or [`EngineError::Device`].
+    fn measure(
+        &self,
+        images: Images<'_>,
+        epsilon: f64,
+        chunk: NonZeroUsize,
+    ) -> Result<Vec<Vec<Moments>>, EngineError>;
+}
+
+impl dyn Encode + '_ {
+    /// Measures a calibration set and freezes the encoder with its biased variances.
+    ///
+    /// # Errors
+    /// As [`Encode::measure`].
+    ///
+    /// # Source
+    /// SPEC §6, `calibrated`.
+    pub fn calibrate(
+        &mut self,
+        images: Images<'_>,
+        epsilon: f64,
+        chunk: NonZeroUsize,
+    ) -> Result<Calibration, EngineError> {
+        let moments = self.measure(images, epsilon, chunk)?;
+        let calibration = Calibration::from_moments(&moments);
+        self.freeze(Some((&calibration, epsilon)))?;
+        Ok(calibration)
+    }
+
+    /// Embeds a set of images, `chunk` at once, and hands the rows of each chunk to `sink` in order.
+    ///
+    /// # Errors
+    /// As [`Encode::encode`], or the first error of `sink`.
+    pub fn encode_in_chunks<E: From<EngineError>>(
+        &self,
+        images: Images<'_>,
+        chunk: NonZeroUsize,
+        mut sink: impl FnMut(&[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for block in images.chunks(chunk) {
+            sink(&self.encode(block)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_whole_and_come_in_chunks() {
+        let shape = ImageShape::square(1, 2);
+        let pixels: Vec<f32> = (0..20u8).map(f32::from).collect();
+        let images = Images::new(shape, &pixels).unwrap();
+        assert_eq!(images.len(), 5);
+        let sizes: Vec<usize> = images.chunks(NonZeroUsize::new(2).unwrap()).map(|block| block.len()).collect();
+        assert_eq!(sizes, [2, 2, 1]);
+        let error = Images::new(shape, &pixels[..19]).unwrap_err();
+        assert_eq!(error.to_string(), "19 values are not a whole number of images of 1x2x2");
+    }
+}

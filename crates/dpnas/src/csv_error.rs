@@ -1,0 +1,56 @@
+//! What can be wrong with a CSV file that is read.
+
+use std::path::{Path, PathBuf};
+
+/// Why a CSV file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CsvError {
+    /// The file is no CSV file, or cannot be read.
+    #[error("{} cannot be read as CSV", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: csv::Error,
+    },
+    /// A column is missing.
+    #[error("{} has no column `{column}`; it has: {found}", path.display())]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column that was looked for.
+        column: &'static str,
+        /// The columns that it has.
+        found: String,
+    },
+    /// A value is not what its column holds.
+    #[error("{}, row {row}, column `{column}`: `{value}` is not {expected}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Number of the row, from 0.
+        row: usize,
+        /// The column.
+        column: &'static str,
+        /// The value.
+        value: String,
+        /// What the column holds.
+        expected: &'static str,
+    },
+}
+
+impl CsvError {
+    pub(crate) fn read(path: &Path, source: csv::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+}
+
+/// The position of a column.
+pub(crate) fn column(path: &Path, header: &csv::StringRecord, name: &'static str) -> Result<usize, CsvError> {
+    header.iter().position(|found| found.trim() == name).ok_or_else(|| CsvError::MissingColumn {
+        path: path.to_owned(),
+        column: name,
+        found: header.iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", "),
+    })
+}

@@ -1,0 +1,253 @@
+//! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
+
+use crate::embedding::{Embedding, Embeddings};
+use crate::{Evaluate, EvaluateError, Outcome, Score, Splits};
+use dpnas_cache::{Cache, CacheError};
+use dpnas_encoder::ENCODER_VERSION;
+use dpnas_grammar::{Net, Plan, PlanError};
+use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
+use dpnas_search::{Candidate, Seed};
+use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, TrainError, fit};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How a deep prior is scored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeepPriorConfig {
+    /// How weights are drawn.
+    pub init: WeightInit,
+    /// The seed of the weights: one draw for the whole search, so nets share the weights of a common prefix.
+    pub weight_seed: Seed,
+    /// How activations are normalised.
+    pub norm: Normalisation,
+    /// Training images that calibrate the normalisation, at most; the first ones of the training split.
+    pub calibration_images: NonZeroUsize,
+    /// How the linear classifier is trained.
+    pub probe: ProbeConfig,
+    /// Bytes that activations may take; sets the chunk. No result depends on it, but a net that does not fit one image
+    /// is out of memory.
+    pub memory_budget: u64,
+    /// Images computed at once, at most. No result depends on it.
+    pub largest_chunk: NonZeroUsize,
+}
+
+impl DeepPriorConfig {
+    /// Calibration images by default. A channel's statistics over them are within a few percent of those over a large
+    /// training set, even where a map is down to one pixel.
+    pub const CALIBRATION_IMAGES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+    /// Memory for activations by default, in bytes: 2 GiB.
+    pub const MEMORY_BUDGET: u64 = 2 << 30;
+    /// Images computed at once by default.
+    pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+    /// Kaiming-normal weights, calibrated normalisation, and the published classifier.
+    pub fn paper(seed: Seed) -> Self {
+        Self {
+            init: WeightInit::KaimingNormal,
+            weight_seed: seed,
+            norm: Normalisation::calibrated(),
+            calibration_images: Self::CALIBRATION_IMAGES,
+            probe: ProbeConfig::paper(seed),
+            memory_budget: Self::MEMORY_BUDGET,
+            largest_chunk: Self::LARGEST_CHUNK,
+        }
+    }
+}
+
+/// Copies of the activations that a general framework holds beside those that a plan counts: layout changes and unrolled
+/// windows.
+const WORKSPACE_FACTOR: u64 = 4;
+
+/// Scores architectures as deep priors.
+///
+/// # Source
+/// SPEC §7.
+pub struct DeepPrior {
+    engine: Box<dyn Engine>,
+    splits: Splits,
+    config: DeepPriorConfig,
+    cache: Cache,
+    stop: Arc<AtomicBool>,
+}
+
+impl DeepPrior {
+    /// An evaluator without a cache on disk.
+    pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
+        Self { engine, splits, config, cache: Cache::in_memory(), stop: Arc::default() }
+    }
+
+    /// Keeps embeddings in a cache. No result depends on it.
+    #[must_use]
+    pub fn with_cache(mut self, cache: Cache) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Ends evaluations early, between chunks and epochs, once the flag is set.
+    #[must_use]
+    pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// The images.
+    pub fn splits(&self) -> &Splits {
+        &self.splits
+    }
+
+    /// Scores one architecture with the configured weight seed.
+    ///
+    /// # Errors
+    /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
+    pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
+        if net.linear_units().next().is_some() {
+            return Err(ScoreError::LinearLayers { net: net.to_string() });
+        }
+        let plan = net.plan(self.splits.train.shape())?;
+        let Some(chunk) = self.chunk(&plan) else {
+            let reason = format!(
+                "one image needs {} bytes of activations, the memory budget is {} bytes",
+                plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR),
+                self.config.memory_budget
+            );
+            return Ok(Outcome::OutOfMemory { reason });
+        };
+        let embedding = match self.embeddings(chunk).of(&plan) {
+            Ok(embedding) => embedding,
+            Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
+            Err(ScoreError::NotFinite) => return Ok(not_finite()),
+            Err(error) => return Err(error),
+        };
+        match self.train(&embedding) {
+            Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
+            Err(error) => Err(error),
+            Ok(fitted) => Ok(Outcome::Scored(Score {
+                reward: fitted.report.reward(),
+                train_flag: fitted.report.train_flag(),
+                valid_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
+                train_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
+                test_accuracy: fitted.report.test_accuracy,
+            })),
+        }
+    }
+
+    /// Trains the same linear classifier on raw pixels: what a deep prior has to beat.
+    ///
+    /// # Errors
+    /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
+    pub fn pixel_baseline(&self) -> Result<Fitted, ScoreError> {
+        let features = self.splits.train.shape().elements().unwrap_or(0) as usize;
+        let rows = [&self.splits.train, &self.splits.valid, &self.splits.test].map(|set| set.pixels());
+        self.train_rows(features, rows)
+    }
+
+    /// Images computed at once; `None` if not even one fits the budget.
+    fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
+        let image = plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR).max(1);
+        let fitting = usize::try_from(self.config.memory_budget / image).unwrap_or(usize::MAX);
+        NonZeroUsize::new(fitting).map(|chunk| chunk.min(self.config.largest_chunk))
+    }
+
+    fn embeddings(&self, chunk: NonZeroUsize) -> Embeddings<'_> {
+        Embeddings {
+            engine: &*self.engine,
+            splits: &self.splits,
+            config: &self.config,
+            cache: &self.cache,
+            stop: &self.stop,
+            chunk,
+        }
+    }
+
+    fn train(&self, embedding: &Embedding) -> Result<Fitted, ScoreError> {
+        let [train, valid, test] = embedding.splits();
+        self.train_rows(train.columns(), [train.values(), valid.values(), test.values()])
+    }
+
+    fn train_rows(&self, features: usize, [train, valid, test]: [&[f32]; 3]) -> Result<Fitted, ScoreError> {
+        let train = Labelled::new(train, self.splits.train.labels(), features)?;
+        let valid = Labelled::new(valid, self.splits.valid.labels(), features)?;
+        let test = match self.splits.test.is_empty() {
+            true => None,
+            false => Some(Labelled::new(test, self.splits.test.labels(), features)?),
+        };
+        let mut on_epoch = |_: &dpnas_train::Epoch| match self.stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        };
+        let classes = self.splits.classes();
+        let fitted = fit(&self.config.probe, classes, features, train, valid, test, &mut on_epoch)?;
+        if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
+    }
+}
+
+fn not_finite() -> Outcome {
+    Outcome::Rejected { reason: "the embedding has infinite or undefined values".to_owned() }
+}
+
+/// Why an architecture could not be scored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoreError {
+    /// The stop flag was set.
+    #[error("interrupted")]
+    Interrupted,
+    /// The embedding has infinite or undefined values.
+    #[error("the embedding has infinite or undefined values")]
+    NotFinite,
+    /// The architecture has fully connected layers, which belong to the trained classifier.
+    #[error("{net} has fully connected layers: a deep prior is scored with the linear classifier alone; leave FC out")]
+    LinearLayers {
+        /// The architecture.
+        net: String,
+    },
+    /// The architecture does not fit the images.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The weights need more memory than there is.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The embedding could not be stored or read.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The classifier could not be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+}
+
+impl Evaluate for DeepPrior {
+    fn identity(&self) -> String {
+        let c = &self.config;
+        let p = &c.probe;
+        format!(
+            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} seed {}; norm {} epsilon {:?} on {} images; \
+             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}",
+            self.engine.name(),
+            self.splits.fingerprint(),
+            c.init,
+            c.weight_seed.0,
+            c.norm.effective_mode(),
+            c.norm.epsilon,
+            c.calibration_images,
+            p.epochs,
+            p.batch_size,
+            p.learning_rate,
+            p.weight_decay,
+            p.drop_out,
+            p.early_stopping_threshold,
+            p.early_stopping_epoch,
+        )
+    }
+
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+        self.score(&candidate.net).map_err(|error| match error {
+            ScoreError::Interrupted => EvaluateError::Interrupted,
+            error => EvaluateError::Failed { net: candidate.net.to_string(), source: Box::new(error) },
+        })
+    }
+}

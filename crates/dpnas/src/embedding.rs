@@ -1,0 +1,140 @@
+//! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
+
+use crate::deep_prior::{DeepPriorConfig, ScoreError};
+use crate::Splits;
+use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
+use dpnas_data::ImageSet;
+use dpnas_encoder::ENCODER_VERSION;
+use dpnas_grammar::{Layer, Net, Plan};
+use dpnas_prior::{Encode, Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The rows of training, validation and test images, `[n, features]` each.
+#[derive(Clone, Debug)]
+pub(crate) struct Embedding {
+    splits: [Matrix; 3],
+}
+
+impl Embedding {
+    pub(crate) fn splits(&self) -> &[Matrix; 3] {
+        &self.splits
+    }
+}
+
+/// Makes embeddings.
+pub(crate) struct Embeddings<'a> {
+    pub(crate) engine: &'a dyn Engine,
+    pub(crate) splits: &'a Splits,
+    pub(crate) config: &'a DeepPriorConfig,
+    pub(crate) cache: &'a Cache,
+    pub(crate) stop: &'a AtomicBool,
+    pub(crate) chunk: NonZeroUsize,
+}
+
+impl Embeddings<'_> {
+    /// The embedding of all splits by one architecture, from the cache if it has all three.
+    pub(crate) fn of(&self, plan: &Plan) -> Result<Embedding, ScoreError> {
+        let keys = ["train", "valid", "test"].map(|split| self.key(plan, split));
+        if let [Some(train), Some(valid), Some(test)] = self.cached(&keys) {
+            return Ok(Embedding { splits: [train, valid, test] });
+        }
+        match self.compute(plan, &keys, self.cache) {
+            // A cache that is full or broken must not end a search: this embedding stays in memory.
+            Err(ScoreError::Cache(error @ (CacheError::DiskFull { .. } | CacheError::Io { .. }))) => {
+                tracing::warn!("{error}; going on without storing the embedding of {}", plan.net());
+                self.compute(plan, &keys, &Cache::in_memory())
+            }
+            result => result,
+        }
+    }
+
+    fn cached(&self, keys: &[Key; 3]) -> [Option<Matrix>; 3] {
+        keys.each_ref().map(|key| {
+            self.cache.get(key).unwrap_or_else(|error| {
+                tracing::warn!("{error}; computing the embedding again");
+                None
+            })
+        })
+    }
+
+    fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache) -> Result<Embedding, ScoreError> {
+        let prior = Prior::draw(plan, self.config.init, self.config.weight_seed)?;
+        let mut encoder = self.engine.load(&prior)?;
+        let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+        let norm = self.config.norm;
+        let train_images = images(&self.splits.train)?;
+
+        let train = {
+            let mut writer = cache.create(&keys[0], columns)?;
+            let mut sink = |rows: &[f32]| self.push(&mut writer, rows);
+            match norm.effective_mode() {
+                NormMode::Reference => {
+                    let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
+                    embed_by_mini_batch(&mut *encoder, train_images, batch, norm.epsilon, self.chunk, &mut sink)?;
+                }
+                mode => {
+                    if mode == NormMode::Calibrated {
+                        let first = self.splits.train.first(self.config.calibration_images.get());
+                        encoder.calibrate(images(&first)?, norm.epsilon, self.chunk)?;
+                    }
+                    encoder.encode_in_chunks(train_images, self.chunk, &mut sink)?;
+                }
+            }
+            writer.finish()?
+        };
+        let valid = self.embed(&*encoder, &self.splits.valid, cache.create(&keys[1], columns)?)?;
+        let test = self.embed(&*encoder, &self.splits.test, cache.create(&keys[2], columns)?)?;
+        Ok(Embedding { splits: [train, valid, test] })
+    }
+
+    fn embed(&self, encoder: &dyn Encode, set: &ImageSet, mut writer: Writer) -> Result<Matrix, ScoreError> {
+        encoder.encode_in_chunks(images(set)?, self.chunk, |rows| self.push(&mut writer, rows))?;
+        Ok(writer.finish()?)
+    }
+
+    /// Stores the rows of one chunk. They must be numbers: an undefined one would train nothing and say nothing.
+    fn push(&self, writer: &mut Writer, rows: &[f32]) -> Result<(), ScoreError> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(ScoreError::Interrupted);
+        }
+        if !rows.iter().all(|value| value.is_finite()) {
+            return Err(ScoreError::NotFinite);
+        }
+        Ok(writer.push(rows)?)
+    }
+
+    /// Everything that the rows of a split depend on. Chunk, threads and memory are not among it.
+    fn key(&self, plan: &Plan, split: &str) -> Key {
+        let c = self.config;
+        let key = Key::new()
+            .with("encoder version", ENCODER_VERSION)
+            .with("engine", self.engine.name())
+            .with("encoder", encoder_text(plan.net()))
+            .with("input", plan.input())
+            .with("init", c.init)
+            .with("weight seed", c.weight_seed.0)
+            .with("norm", c.norm.effective_mode())
+            .with("data", self.splits.fingerprint())
+            .with("split", split);
+        match c.norm.effective_mode() {
+            NormMode::None => key,
+            NormMode::Calibrated => {
+                key.with("epsilon", c.norm.epsilon).with("calibration images", c.calibration_images)
+            }
+            NormMode::Reference => key.with("epsilon", c.norm.epsilon).with("batch size", c.probe.batch_size),
+        }
+    }
+}
+
+/// The encoder's layers: classifiers do not change an embedding.
+fn encoder_text(net: &Net) -> String {
+    net.encoder().iter().map(Layer::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn images(set: &ImageSet) -> Result<Images<'_>, ScoreError> {
+    Images::new(set.shape(), set.pixels()).map_err(|error| {
+        // An image set holds whole images; only an empty shape can get here.
+        ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message: error.to_string() })
+    })
+}

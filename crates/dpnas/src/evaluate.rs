@@ -1,0 +1,78 @@
+//! Scoring a candidate: the contract between the search and whatever computes a reward.
+
+use dpnas_search::Candidate;
+
+/// What the training of one classifier told; accuracies are fractions.
+///
+/// # Source
+/// SPEC §7.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Score {
+    /// What the search learns from: the mean of the last five validation accuracies.
+    pub reward: f64,
+    /// Whether training ran to its last epoch; false after early stopping.
+    pub train_flag: bool,
+    /// Validation accuracy after each epoch.
+    pub valid_accuracy: Vec<f64>,
+    /// Training accuracy during each epoch.
+    pub train_accuracy: Vec<f64>,
+    /// Test accuracy after the last epoch; 0 after early stopping.
+    pub test_accuracy: f64,
+}
+
+impl Score {
+    /// The highest validation accuracy of any epoch; 0 without epochs.
+    pub fn best_valid(&self) -> f64 {
+        self.valid_accuracy.iter().copied().fold(0.0, f64::max)
+    }
+}
+
+/// What became of a candidate.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A classifier was trained on its embedding.
+    Scored(Score),
+    /// It cannot be scored: recorded with reward 0, learnt from, not counted.
+    Rejected {
+        /// Why.
+        reason: String,
+    },
+    /// It does not fit the memory budget, even one image at a time: another one is drawn, nothing is recorded.
+    OutOfMemory {
+        /// What was needed beside what is allowed.
+        reason: String,
+    },
+}
+
+/// Why an evaluation gave no outcome. The run ends, and the candidate is evaluated again when the run is resumed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// The evaluation was asked to end early.
+    #[error("interrupted")]
+    Interrupted,
+    /// The evaluation failed.
+    #[error("candidate {net} could not be evaluated")]
+    Failed {
+        /// The architecture.
+        net: String,
+        /// What failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Scores candidates.
+///
+/// The same candidate must get the same outcome whenever it is evaluated: a search is resumed by repeating it.
+pub trait Evaluate {
+    /// Names what decides the outcome beside the search's own settings, for example device, data and training settings.
+    /// A run is resumed only under the identity that it was begun with.
+    fn identity(&self) -> String;
+
+    /// Scores one candidate.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Interrupted`] if the evaluation was asked to end early, [`EvaluateError::Failed`] otherwise.
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError>;
+}

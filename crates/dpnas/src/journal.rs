@@ -1,0 +1,349 @@
+//! The journal: an append-only file of events, one JSON object a line, from which a run is rebuilt.
+//!
+//! ```text
+//! {"event":"begun","format":1,"version":"0.1.0","identity":"…","seed":0}
+//! {"event":"asked","id":0,"epsilon":1.0,"net":"[C(16,3,1,1,1), SM(10)]"}
+//! {"event":"told","id":0,"outcome":"scored","reward":0.61,"train_flag":true,"valid":[…],"train":[…],"test":0.6}
+//! {"event":"told","id":1,"outcome":"rejected","reason":"…"}
+//! {"event":"ended","reason":"completed"}
+//! ```
+//!
+//! Each line is written at once and flushed. A process that is killed leaves at most one incomplete last line, which the
+//! next one cuts off. This module owns the format: no type of the search is serialised by itself.
+
+use crate::{Outcome, Score};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// The format that this version writes, and the newest that it reads.
+pub const JOURNAL_FORMAT: u32 = 1;
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Event {
+    Begun { format: u32, version: String, identity: String, seed: u64 },
+    Asked { id: u64, epsilon: f64, net: String },
+    Told { id: u64, #[serde(flatten)] outcome: ToldOutcome },
+    Ended { reason: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub(crate) enum ToldOutcome {
+    Scored { reward: f64, train_flag: bool, valid: Vec<f64>, train: Vec<f64>, test: f64 },
+    Rejected { reason: String },
+    OutOfMemory { reason: String },
+}
+
+impl From<&Outcome> for ToldOutcome {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Scored(score) => Self::Scored {
+                reward: score.reward,
+                train_flag: score.train_flag,
+                valid: score.valid_accuracy.clone(),
+                train: score.train_accuracy.clone(),
+                test: score.test_accuracy,
+            },
+            Outcome::Rejected { reason } => Self::Rejected { reason: reason.clone() },
+            Outcome::OutOfMemory { reason } => Self::OutOfMemory { reason: reason.clone() },
+        }
+    }
+}
+
+impl From<ToldOutcome> for Outcome {
+    fn from(told: ToldOutcome) -> Self {
+        match told {
+            ToldOutcome::Scored { reward, train_flag, valid, train, test } => Self::Scored(Score {
+                reward,
+                train_flag,
+                valid_accuracy: valid,
+                train_accuracy: train,
+                test_accuracy: test,
+            }),
+            ToldOutcome::Rejected { reason } => Self::Rejected { reason },
+            ToldOutcome::OutOfMemory { reason } => Self::OutOfMemory { reason },
+        }
+    }
+}
+
+/// Why a journal cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file cannot be opened, read or written.
+    #[error("cannot use the journal {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The disk is full.
+    #[error(
+        "the disk is full: the last event does not fit into {}. Everything before it is safe: free some space, then \
+         resume the run", path.display()
+    )]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process is writing to the same run.
+    #[error("another process is writing to {}: wait until it ends, or stop it", path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A complete line is not an event.
+    #[error("line {line} of {} is not an event of this program: {message}. Restore the file from a copy", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The run was written by a newer version.
+    #[error(
+        "{} has format {found}, written by dpnas {version}; this version reads formats up to {JOURNAL_FORMAT}. Use \
+         dpnas {version} or newer", path.display()
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The version that wrote it.
+        version: String,
+    },
+    /// The file has no complete first line.
+    #[error("{} has no complete first line: nothing of the run was recorded. Begin a new run", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A journal that is open for writing, locked against other processes.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Begins a new journal.
+    pub(crate) fn begin(path: &Path, identity: &str, seed: u64) -> Result<Self, JournalError> {
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
+        let file = file.map_err(|source| io(path, source))?;
+        let mut journal = Self::lock(path, file)?;
+        journal.write(&Event::Begun {
+            format: JOURNAL_FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            identity: identity.to_owned(),
+            seed,
+        })?;
+        Ok(journal)
+    }
+
+    /// Opens an existing journal, cuts off an incomplete last line and returns the events.
+    pub(crate) fn resume(path: &Path) -> Result<(Self, Vec<Event>), JournalError> {
+        let file = OpenOptions::new().read(true).append(true).open(path).map_err(|source| io(path, source))?;
+        let mut journal = Self::lock(path, file)?;
+        let text = journal.read()?;
+        let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let events = parse(path, &text[..complete])?;
+        if complete < text.len() {
+            journal.file.set_len(complete as u64).map_err(|source| io(path, source))?;
+        }
+        Ok((journal, events))
+    }
+
+    /// Appends one event and flushes it.
+    pub(crate) fn write(&mut self, event: &Event) -> Result<(), JournalError> {
+        let mut line = serde_json::to_vec(event).map_err(|error| io(&self.path, error.into()))?;
+        line.push(b'\n');
+        self.file.write_all(&line).and_then(|()| self.file.flush()).map_err(|source| io(&self.path, source))
+    }
+
+    fn lock(path: &Path, file: File) -> Result<Self, JournalError> {
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), file }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(io(path, source)),
+        }
+    }
+
+    fn read(&mut self) -> Result<Vec<u8>, JournalError> {
+        let mut text = Vec::new();
+        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_to_end(&mut text));
+        read.map_err(|source| io(&self.path, source))?;
+        Ok(text)
+    }
+}
+
+fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>, JournalError> {
+    /// The first line of any version, past and future.
+    #[derive(Deserialize)]
+    struct Header {
+        format: u32,
+        #[serde(default)]
+        version: String,
+    }
+    let mut events = Vec::new();
+    for (index, line) in text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
+        let damaged = |error: serde_json::Error| JournalError::Damaged {
+            path: path.to_owned(),
+            line: index + 1,
+            message: error.to_string(),
+        };
+        if events.is_empty() {
+            let header: Header = serde_json::from_slice(line).map_err(damaged)?;
+            if header.format > JOURNAL_FORMAT {
+                let (found, version) = (header.format, header.version);
+                return Err(JournalError::NewerFormat { path: path.to_owned(), found, version });
+            }
+        }
+        events.push(serde_json::from_slice(line).map_err(damaged)?);
+    }
+    if events.is_empty() {
+        return Err(JournalError::Empty { path: path.to_owned() });
+    }
+    Ok(events)
+}
+
+fn io(path: &Path, source: std::io::Error) -> JournalError {
+    let path = path.to_owned();
+    match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => JournalError::DiskFull { path },
+        _ => JournalError::Io { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn score(reward: f64) -> Outcome {
+        Outcome::Scored(Score {
+            reward,
+            train_flag: true,
+            valid_accuracy: vec![0.1, reward],
+            train_accuracy: vec![0.2, 0.3],
+            test_accuracy: 0.5,
+        })
+    }
+
+    fn told(id: u64, outcome: &Outcome) -> Event {
+        Event::Told { id, outcome: outcome.into() }
+    }
+
+    #[test]
+    fn events_come_back_as_they_were_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let events = [
+            Event::Asked { id: 0, epsilon: 0.1, net: "[C(16,3,1,1,1), SM(10)]".into() },
+            told(0, &score(1.0 / 3.0)),
+            told(1, &Outcome::Rejected { reason: "a \"reason\"\nin two lines".into() }),
+            told(2, &Outcome::OutOfMemory { reason: "large".into() }),
+            Event::Ended { reason: "completed".into() },
+        ];
+        let mut journal = Journal::begin(&path, "test", 7).unwrap();
+        events.iter().for_each(|event| journal.write(event).unwrap());
+        drop(journal);
+        let (_, read) = Journal::resume(&path).unwrap();
+        assert_eq!(read[1..], events);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 6);
+    }
+
+    #[test]
+    fn an_incomplete_last_line_is_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::begin(&path, "test", 7).unwrap();
+        journal.write(&told(0, &score(0.5))).unwrap();
+        drop(journal);
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 1..whole.len() {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let complete = whole[..cut].iter().filter(|&&byte| byte == b'\n').count();
+            match Journal::resume(&path) {
+                Ok((_, events)) => assert_eq!(events.len(), complete),
+                Err(error) => assert!(matches!(error, JournalError::Empty { .. }) && complete == 0, "{error}"),
+            }
+            let left = std::fs::read(&path).unwrap();
+            assert!(complete == 0 || left.ends_with(b"\n"));
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_in_the_middle_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        drop(Journal::begin(&path, "test", 7).unwrap());
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"event\":\"told\",\"id\":0}\n{\"event\":\"ended\",\"reason\":\"completed\"}\n");
+        std::fs::write(&path, text).unwrap();
+        let error = Journal::resume(&path).unwrap_err();
+        assert!(matches!(error, JournalError::Damaged { line: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_with_the_version_that_reads_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        std::fs::write(&path, "{\"event\":\"opened\",\"format\":9,\"version\":\"3.1.0\"}\n").unwrap();
+        let error = Journal::resume(&path).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{} has format 9, written by dpnas 3.1.0; this version reads formats up to 1. Use dpnas 3.1.0 or newer",
+                path.display()
+            )
+        );
+    }
+
+    #[test]
+    fn a_second_writer_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let first = Journal::begin(&path, "test", 7).unwrap();
+        assert!(matches!(Journal::resume(&path), Err(JournalError::InUse { .. })));
+        drop(first);
+        assert!(Journal::resume(&path).is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_named_as_such() {
+        let path = Path::new("/dev/full");
+        let Ok(file) = OpenOptions::new().append(true).open(path) else { return };
+        let mut journal = Journal { path: path.to_owned(), file };
+        let error = journal.write(&told(0, &score(0.5))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the disk is full: the last event does not fit into /dev/full. Everything before it is safe: free some \
+             space, then resume the run"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_events_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = parse(Path::new("journal.jsonl"), &bytes);
+        }
+
+        #[test]
+        fn every_reward_survives_the_text(reward in 0.0f64..=1.0) {
+            let event = told(3, &score(reward));
+            let text = serde_json::to_string(&event).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The replay buffer as a CSV file that pandas and the published program read.
+
+use crate::Score;
+use crate::csv_error::{CsvError, column};
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// Columns of the file after the unnamed index.
+pub const REPLAY_COLUMNS: [&str; 8] = [
+    "epsilon",
+    "net",
+    "train_flag",
+    "reward",
+    "acc_best_val",
+    "acc_val_all_epochs",
+    "acc_train_all_epochs",
+    "acc_test_last",
+];
+
+/// One row of the replay buffer as it stands in the file; accuracies are fractions here and percent there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReplayRow {
+    /// The ε at which the architecture was drawn.
+    pub epsilon: f64,
+    /// The architecture's text.
+    pub net: String,
+    /// What its training told; `None` for a rejected architecture.
+    pub score: Option<Score>,
+}
+
+impl ReplayRow {
+    /// The reward; 0 for a rejected architecture.
+    pub fn reward(&self) -> f64 {
+        self.score.as_ref().map_or(0.0, |score| score.reward)
+    }
+}
+
+/// Writes rows after one another, the header first.
+pub struct ReplayWriter<W: Write> {
+    csv: csv::Writer<W>,
+    next: usize,
+}
+
+impl<W: Write> ReplayWriter<W> {
+    /// Writes the header.
+    ///
+    /// # Errors
+    /// If the output fails.
+    pub fn new(output: W) -> Result<Self, csv::Error> {
+        let mut csv = csv::Writer::from_writer(output);
+        csv.write_record([""].iter().chain(&REPLAY_COLUMNS))?;
+        csv.flush()?;
+        Ok(Self { csv, next: 0 })
+    }
+
+    /// Continues a file that holds `rows` rows already.
+    pub fn continuing(output: W, rows: usize) -> Self {
+        Self { csv: csv::Writer::from_writer(output), next: rows }
+    }
+
+    /// Writes one row and flushes it.
+    ///
+    /// # Errors
+    /// If the output fails.
+    ///
+    /// # Source
+    /// SPEC §9.
+    pub fn write(&mut self, row: &ReplayRow) -> Result<(), csv::Error> {
+        let (index, epsilon) = (self.next.to_string(), format!("{:?}", row.epsilon));
+        let rest = match &row.score {
+            Some(score) => [
+                (if score.train_flag { "True" } else { "False" }).to_owned(),
+                format!("{:?}", score.reward),
+                percent(score.best_valid()),
+                percent_list(&score.valid_accuracy),
+                percent_list(&score.train_accuracy),
+                percent(score.test_accuracy),
+            ],
+            None => ["False", "0.0", "0", "[0]", "[0]", "0"].map(str::to_owned),
+        };
+        self.csv.write_record([&index, &epsilon, &row.net].into_iter().chain(&rest))?;
+        self.csv.flush()?;
+        self.next += 1;
+        Ok(())
+    }
+}
+
+/// Reads a replay buffer of this or the published program.
+///
+/// Columns are found by name, in any order. A row with reward 0 and without accuracies is a rejected architecture.
+///
+/// # Errors
+/// A missing column, or a value that is none, by column and row.
+///
+/// # Source
+/// SPEC §9.
+pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow>, CsvError> {
+    let mut csv = csv::Reader::from_reader(input);
+    let header = csv.headers().map_err(|source| CsvError::read(path, source))?.clone();
+    let columns = REPLAY_COLUMNS.map(|name| column(path, &header, name));
+    let mut indices = [0; 8];
+    for (index, found) in indices.iter_mut().zip(columns) {
+        *index = found?;
+    }
+    let mut rows = Vec::new();
+    for (number, record) in csv.records().enumerate() {
+        let record = record.map_err(|source| CsvError::read(path, source))?;
+        let field = |position: usize| record.get(indices[position]).unwrap_or("").trim();
+        let wrong = |position: usize, expected: &'static str| CsvError::Value {
+            path: path.to_owned(),
+            row: number,
+            column: REPLAY_COLUMNS[position],
+            value: field(position).to_owned(),
+            expected,
+        };
+        let fraction = |position: usize| {
+            let value = field(position).parse::<f64>().ok().filter(|value| (0.0..=1.0).contains(value));
+            value.ok_or_else(|| wrong(position, "a number from 0 to 1"))
+        };
+        let percentage = |position: usize| {
+            let value = field(position).parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
+            value.map(|value| value / 100.0).ok_or_else(|| wrong(position, "a percentage from 0 to 100"))
+        };
+        let list = |position: usize| {
+            parse_list(field(position)).ok_or_else(|| wrong(position, "a list of percentages such as [71.2, 74.5]"))
+        };
+        let flag = match field(2) {
+            "True" | "true" => true,
+            "False" | "false" => false,
+            _ => return Err(wrong(2, "True or False")),
+        };
+        let (reward, valid_accuracy, train_accuracy) = (fraction(3)?, list(5)?, list(6)?);
+        let (_best, test_accuracy) = (percentage(4)?, percentage(7)?);
+        let rejected = reward == 0.0 && !flag && valid_accuracy.iter().all(|&value| value == 0.0);
+        let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy };
+        rows.push(ReplayRow {
+            epsilon: fraction(0)?,
+            net: field(1).to_owned(),
+            score: (!rejected).then_some(score),
+        });
+    }
+    Ok(rows)
+}
+
+/// A fraction in percent, rounded to six decimals so that 71.2 does not print as 71.19999999999999.
+fn percent(fraction: f64) -> String {
+    format!("{:?}", (fraction * 1e8).round() / 1e6)
+}
+
+fn percent_list(fractions: &[f64]) -> String {
+    let numbers: Vec<String> = fractions.iter().map(|&fraction| percent(fraction)).collect();
+    format!("[{}]", numbers.join(", "))
+}
+
+fn parse_list(text: &str) -> Option<Vec<f64>> {
+    let inside = text.strip_prefix('[')?.strip_suffix(']')?;
+    if inside.trim().is_empty() {
+        return Some(Vec::new());
+    }
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
+    inside.split(',').map(|text| number(text).map(|value| value / 100.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn write(rows: &[ReplayRow]) -> String {
+        let mut output = Vec::new();
+        let mut writer = ReplayWriter::new(&mut output).unwrap();
+        rows.iter().for_each(|row| writer.write(row).unwrap());
+        drop(writer);
+        String::from_utf8(output).unwrap()
+    }
+
+    fn read(text: &str) -> Result<Vec<ReplayRow>, CsvError> {
+        read_replay_buffer(text.as_bytes(), Path::new("replay_buffer.csv"))
+    }
+
+    #[test]
+    fn rows_are_written_as_pandas_writes_them() {
+        let score = Score {
+            reward: 0.712,
+            train_flag: true,
+            valid_accuracy: vec![0.5, 0.712],
+            train_accuracy: vec![0.25, 1.0],
+            test_accuracy: 0.7,
+        };
+        let net = "[C(16,3,1,1,1), SM(10)]".to_owned();
+        let rows = [
+            ReplayRow { epsilon: 1.0, net: net.clone(), score: Some(score) },
+            ReplayRow { epsilon: 0.1, net, score: None },
+        ];
+        assert_eq!(
+            write(&rows),
+            ",epsilon,net,train_flag,reward,acc_best_val,acc_val_all_epochs,acc_train_all_epochs,acc_test_last\n\
+             0,1.0,\"[C(16,3,1,1,1), SM(10)]\",True,0.712,71.2,\"[50.0, 71.2]\",\"[25.0, 100.0]\",70.0\n\
+             1,0.1,\"[C(16,3,1,1,1), SM(10)]\",False,0.0,0,[0],[0],0\n"
+        );
+        assert_eq!(read(&write(&rows)).unwrap(), rows);
+    }
+
+    #[test]
+    fn a_missing_column_and_a_broken_list_are_named() {
+        let error = read(",epsilon,net,train_flag,acc_best_val\n0,1.0,x,True,5\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "replay_buffer.csv has no column `reward`; it has: epsilon, net, train_flag, acc_best_val"
+        );
+        let header = format!(",{}\n", REPLAY_COLUMNS.join(","));
+        let error = read(&format!("{header}0,1.0,x,True,0.5,50,\"[50, \",[1],50\n")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "replay_buffer.csv, row 0, column `acc_val_all_epochs`: `[50,` is not a list of percentages such as \
+             [71.2, 74.5]"
+        );
+    }
+
+    prop_compose! {
+        fn scores()(
+            reward in 0.01f64..=1.0,
+            flag: bool,
+            valid in prop::collection::vec(0u32..=10_000, 1..8),
+            train in prop::collection::vec(0u32..=10_000, 1..8),
+            test in 0u32..=10_000,
+        ) -> Score {
+            let fraction = |n: u32| f64::from(n) / 10_000.0;
+            Score {
+                reward,
+                train_flag: flag,
+                valid_accuracy: valid.into_iter().map(fraction).collect(),
+                train_accuracy: train.into_iter().map(fraction).collect(),
+                test_accuracy: fraction(test),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(scores in prop::collection::vec(prop::option::of(scores()), 0..10)) {
+            let rows: Vec<ReplayRow> = scores
+                .into_iter()
+                .map(|score| ReplayRow { epsilon: 0.3, net: "[SM(10)]".into(), score })
+                .collect();
+            let found = read(&write(&rows)).unwrap();
+            prop_assert_eq!(found.len(), rows.len());
+            for (found, row) in found.iter().zip(&rows) {
+                prop_assert_eq!(found.reward(), row.reward());
+                prop_assert_eq!(found.score.is_some(), row.score.is_some());
+                let (Some(found), Some(score)) = (&found.score, &row.score) else { continue };
+                prop_assert!((found.test_accuracy - score.test_accuracy).abs() < 1e-9);
+                prop_assert!(found.valid_accuracy.iter().zip(&score.valid_accuracy).all(|(a, b)| (a - b).abs() < 1e-9));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_rows_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = read_replay_buffer(&bytes[..], Path::new("x.csv"));
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The folder of one run.
+//!
+//! ```text
+//! runs/20261123T231500Z-search-1a2b3c/
+//!   settings.toml       every option, set or default        written once
+//!   journal.jsonl       the truth: what was asked and told  appended to
+//!   replay_buffer.csv   rebuilt from the journal, appended to while the search runs
+//!   q_values.csv        rewritten when the run stops
+//!   rewards.svg, .png   redrawn while the search runs
+//!   report.html         rewritten when the run stops
+//!   log.txt             what the program said
+//! ```
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Why a run folder cannot be made or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FolderError {
+    /// The folder or a file in it cannot be read or written.
+    #[error("cannot use {}", path.display())]
+    Io {
+        /// The folder or file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The disk is full.
+    #[error("the disk is full: {} could not be written. Free some space, then resume the run", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A folder that no run wrote.
+    #[error("{} is not the folder of a run: it has no {missing}", path.display())]
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// The file that was looked for.
+        missing: &'static str,
+    },
+}
+
+/// The folder of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes a new folder `<UTC time>-<job>-<6 hex>` in `runs` and writes the settings into it.
+    ///
+    /// # Errors
+    /// If the folder cannot be made or written.
+    pub fn create(runs: &Path, job: &str, settings: &str) -> Result<Self, FolderError> {
+        fs::create_dir_all(runs).map_err(|source| io(runs, source))?;
+        // clock: names a folder; decides no result.
+        #[allow(clippy::disallowed_methods)]
+        let now = SystemTime::now();
+        let time: String =
+            humantime::format_rfc3339_seconds(now).to_string().chars().filter(char::is_ascii_alphanumeric).collect();
+        let nanoseconds = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64);
+        let mark = nanoseconds ^ u64::from(std::process::id()).rotate_left(40);
+        for attempt in 0..64 {
+            let tag = mark.wrapping_add(attempt).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+            let path = runs.join(format!("{time}-{job}-{tag:06x}"));
+            match fs::create_dir(&path) {
+                Ok(()) => {
+                    let folder = Self { path };
+                    folder.replace("settings.toml", settings.as_bytes())?;
+                    return Ok(folder);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(io(&path, source)),
+            }
+        }
+        Err(io(runs, std::io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Opens the folder of an earlier run.
+    ///
+    /// # Errors
+    /// [`FolderError::NotARun`] unless it has settings and a journal.
+    pub fn open(path: impl Into<PathBuf>) -> Result<Self, FolderError> {
+        let path = path.into();
+        for missing in ["settings.toml", "journal.jsonl"] {
+            if !path.join(missing).is_file() {
+                return Err(FolderError::NotARun { path, missing });
+            }
+        }
+        Ok(Self { path })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file of the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The text of `settings.toml`.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn settings(&self) -> Result<String, FolderError> {
+        let path = self.file("settings.toml");
+        fs::read_to_string(&path).map_err(|source| io(&path, source))
+    }
+
+    /// Writes a file of the folder under a temporary name and renames it, so a reader never sees half of it.
+    ///
+    /// # Errors
+    /// If the file cannot be written; the old one is untouched then.
+    pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), FolderError> {
+        self.replace_with(name, |file| file.write_all(content))
+    }
+
+    /// As [`replace`](Self::replace), with the content written by a function.
+    ///
+    /// # Errors
+    /// If the file cannot be written; the old one is untouched then.
+    pub fn replace_with(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), FolderError> {
+        let path = self.file(name);
+        let result = tempfile::Builder::new().prefix(".writing-").tempfile_in(&self.path).and_then(|mut temporary| {
+            let mut buffered = std::io::BufWriter::new(temporary.as_file_mut());
+            write(&mut buffered)?;
+            buffered.flush()?;
+            drop(buffered);
+            make_readable(temporary.path())?;
+            temporary.persist(&path).map_err(|error| error.error)?;
+            Ok(())
+        });
+        result.map_err(|source| io(&path, source))
+    }
+}
+
+/// Temporary files are private to their owner; a run's results are as readable as other files.
+#[cfg(unix)]
+fn make_readable(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn make_readable(_path: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn io(path: &Path, source: std::io::Error) -> FolderError {
+    let path = path.to_owned();
+    match source.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => FolderError::DiskFull { path },
+        _ => FolderError::Io { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_have_names_of_their_own_and_keep_their_settings() {
+        let runs = tempfile::tempdir().unwrap();
+        let first = RunFolder::create(runs.path(), "search", "seed = 1\n").unwrap();
+        let second = RunFolder::create(runs.path(), "search", "seed = 2\n").unwrap();
+        assert_ne!(first, second);
+        assert_eq!(first.settings().unwrap(), "seed = 1\n");
+        let name = first.path().file_name().unwrap().to_str().unwrap();
+        let parts: Vec<&str> = name.split('-').collect();
+        assert!(matches!(parts[..], [time, "search", tag] if time.len() == 16 && tag.len() == 6), "{name}");
+    }
+
+    #[test]
+    fn a_folder_without_a_journal_is_no_run() {
+        let runs = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(runs.path(), "search", "").unwrap();
+        let error = RunFolder::open(folder.path()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("{} is not the folder of a run: it has no journal.jsonl", folder.path().display())
+        );
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let runs = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(runs.path(), "search", "").unwrap();
+        folder.replace("a.txt", b"old").unwrap();
+        let failed = folder.replace_with("a.txt", |file| {
+            file.write_all(b"ne")?;
+            Err(std::io::ErrorKind::StorageFull.into())
+        });
+        assert!(matches!(failed, Err(FolderError::DiskFull { .. })));
+        assert_eq!(fs::read(folder.file("a.txt")).unwrap(), b"old");
+        folder.replace("a.txt", b"new").unwrap();
+        assert_eq!(fs::read(folder.file("a.txt")).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file is left");
+    }
+}

@@ -1,0 +1,129 @@
+//! What a run tells: events on the way, a report at the end, and what can go wrong.
+
+use crate::scores::Scores;
+use crate::{EvaluateError, FolderError, JournalError, Outcome, ReplayRow, Scored};
+use dpnas_search::{AskError, Candidate, Progress, Search, TellError};
+use std::fmt;
+
+/// Something that happened in a run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum RunEvent<'a> {
+    /// An earlier run was rebuilt from its journal.
+    Resumed {
+        /// Architectures that were scored then.
+        evaluated: usize,
+        /// How far the search is.
+        progress: Progress,
+    },
+    /// A candidate is about to be evaluated.
+    Evaluating {
+        /// The candidate.
+        candidate: &'a Candidate,
+        /// How far the search is.
+        progress: Progress,
+    },
+    /// A candidate's outcome was recorded.
+    Told {
+        /// The candidate.
+        candidate: &'a Candidate,
+        /// Its outcome.
+        outcome: &'a Outcome,
+        /// How far the search is.
+        progress: Progress,
+        /// The best architecture so far.
+        best: Option<&'a Scored>,
+    },
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The schedule is complete.
+    Completed,
+    /// A hook or the evaluator asked to end.
+    Interrupted,
+    /// The limit of evaluations was reached.
+    LimitReached,
+    /// The search finds nothing more to evaluate.
+    Barren(AskError),
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Completed => f.pad("completed"),
+            Self::Interrupted => f.pad("interrupted"),
+            Self::LimitReached => f.pad("limit reached"),
+            Self::Barren(error) => write!(f, "barren: {error}"),
+        }
+    }
+}
+
+/// A run at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Why it ended.
+    pub stop: StopReason,
+    /// Architectures that were evaluated in this sitting.
+    pub evaluated: u64,
+    /// Architectures that were scored in earlier sittings.
+    pub resumed: usize,
+    /// The replay buffer.
+    pub rows: Vec<ReplayRow>,
+    /// Every scored architecture, the highest reward first.
+    pub best: Vec<Scored>,
+    /// How far the search is.
+    pub progress: Progress,
+}
+
+impl Report {
+    pub(crate) fn new(search: &Search, scores: &Scores, stop: StopReason, evaluated: u64, resumed: usize) -> Self {
+        let rows = search.rows().iter().map(|row| scores.row(row)).collect();
+        Self { stop, evaluated, resumed, rows, best: scores.ranked(), progress: search.progress() }
+    }
+}
+
+/// Why a run failed. Everything that was recorded before stays, and the run can be resumed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file of the run folder cannot be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A candidate could not be evaluated.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// The evaluator gave an outcome that the search does not take.
+    #[error(transparent)]
+    Tell(#[from] TellError),
+    /// A picture could not be drawn.
+    #[error("the reward plot could not be drawn")]
+    Plot(#[from] dpnas_report::ReportError),
+    /// The run was begun with another evaluation.
+    #[error(
+        "this run was begun with\n  {begun}\nand would go on with\n  {now}\nwhich would mix two experiments: resume it \
+         with the same data, device and settings, or begin a new run"
+    )]
+    OtherEvaluation {
+        /// What the run was begun with.
+        begun: String,
+        /// What it would go on with.
+        now: String,
+    },
+    /// The journal does not follow from the settings.
+    #[error(
+        "the journal does not follow from the settings: it has {journal}, the search gives {found}. Were the settings \
+         changed, or the journal edited? Restore them, or begin a new run"
+    )]
+    Diverged {
+        /// What the journal says.
+        journal: String,
+        /// What the search gives.
+        found: String,
+    },
+}

@@ -1,0 +1,186 @@
+//! The loop around the search: ask, evaluate, record, tell.
+
+use crate::artifacts::Artifacts;
+use crate::journal::{Event, Journal};
+use crate::replay::{replay, tell};
+use crate::scores::Scores;
+use crate::run_report::{Report, RunError, RunEvent, StopReason};
+use crate::{Evaluate, EvaluateError, RunFolder};
+use dpnas_search::{Candidate, Search};
+use std::ops::ControlFlow;
+
+/// Called with each [`RunEvent`]; breaking ends the run, which can be resumed later.
+pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a>;
+
+/// Runs a search with an evaluator, in memory or in a folder.
+///
+/// ```
+/// use dpnas::{Candidate, Evaluate, EvaluateError, Outcome, Runner, Score};
+/// use dpnas::search::{ImageShape, Search, SearchSettings, Seed, SpaceSettings};
+///
+/// /// Likes short nets.
+/// struct Toy;
+///
+/// impl Evaluate for Toy {
+///     fn identity(&self) -> String {
+///         "toy".into()
+///     }
+///
+///     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+///         let reward = 1.0 / candidate.net.layers().len() as f64;
+///         Ok(Outcome::Scored(Score {
+///             reward,
+///             train_flag: true,
+///             valid_accuracy: vec![reward],
+///             train_accuracy: vec![reward],
+///             test_accuracy: reward,
+///         }))
+///     }
+/// }
+///
+/// let space = SpaceSettings::small().check(ImageShape::square(1, 8), 10)?;
+/// let settings = SearchSettings { schedule: "1.0:10,0.1:5".parse()?, ..SearchSettings::paper() };
+/// let report = Runner::new(Search::new(space, settings, Seed(0))?, Toy).run()?;
+/// println!("{} of {} rows: {}", report.best[0].net, report.rows.len(), report.best[0].score.reward);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Runner<'a, E> {
+    search: Search,
+    evaluator: E,
+    folder: Option<RunFolder>,
+    limit: Option<u64>,
+    hook: Option<Hook<'a>>,
+}
+
+impl<'a, E: Evaluate> Runner<'a, E> {
+    /// A runner in memory, without a limit.
+    pub fn new(search: Search, evaluator: E) -> Self {
+        Self { search, evaluator, folder: None, limit: None, hook: None }
+    }
+
+    /// Keeps the run in a folder. If its journal has begun, the run is resumed: the search is rebuilt from the journal
+    /// and goes on to the same result as an uninterrupted one.
+    #[must_use]
+    pub fn in_folder(mut self, folder: RunFolder) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
+    /// Ends the run after this many evaluations, those of earlier sittings not counted.
+    #[must_use]
+    pub fn with_limit(mut self, evaluations: u64) -> Self {
+        self.limit = Some(evaluations);
+        self
+    }
+
+    /// Calls a hook with each event.
+    #[must_use]
+    pub fn with_hook(mut self, hook: impl FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a) -> Self {
+        self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// The evaluator.
+    pub fn evaluator(&mut self) -> &mut E {
+        &mut self.evaluator
+    }
+
+    /// Runs until the schedule is complete, the limit is reached or a hook breaks.
+    ///
+    /// # Errors
+    /// If the journal belongs to another run, is damaged or cannot be written, or an evaluation fails. What was recorded
+    /// before stays, and the run can be resumed.
+    pub fn run(&mut self) -> Result<Report, RunError> {
+        let mut scores = Scores::default();
+        let (mut journal, pending) = self.open_journal(&mut scores)?;
+        let resumed = scores.len();
+        let artifacts = self.folder.as_ref().map(|folder| Artifacts::open(folder, self.search.rows(), &scores));
+        let mut artifacts = artifacts.transpose()?;
+        let result = self.advance(&mut scores, pending, &mut journal, &mut artifacts);
+        // Whatever ended the loop, the files of the folder show what is in the journal.
+        if let Some(artifacts) = &mut artifacts {
+            artifacts.finish(&self.search, &scores)?;
+        }
+        let (stop, evaluated) = result?;
+        write(&mut journal, || Event::Ended { reason: stop.to_string() })?;
+        Ok(Report::new(&self.search, &scores, stop, evaluated, resumed))
+    }
+
+    /// The journal, and a candidate that was asked for but not told in an earlier sitting.
+    fn open_journal(&mut self, scores: &mut Scores) -> Result<(Option<Journal>, Option<Candidate>), RunError> {
+        let Some(folder) = &self.folder else { return Ok((None, None)) };
+        let (path, identity) = (folder.file("journal.jsonl"), self.evaluator.identity());
+        if !path.exists() {
+            return Ok((Some(Journal::begin(&path, &identity, self.search.seed().0)?), None));
+        }
+        let (journal, events) = Journal::resume(&path)?;
+        let pending = replay(&mut self.search, &identity, events, scores)?;
+        let progress = self.search.progress();
+        if self.call(&RunEvent::Resumed { evaluated: scores.len(), progress }).is_break() {
+            self.limit = Some(0);
+        }
+        Ok((Some(journal), pending))
+    }
+
+    fn advance(
+        &mut self,
+        scores: &mut Scores,
+        mut pending: Option<Candidate>,
+        journal: &mut Option<Journal>,
+        artifacts: &mut Option<Artifacts>,
+    ) -> Result<(StopReason, u64), RunError> {
+        let mut evaluated = 0;
+        loop {
+            if self.limit.is_some_and(|limit| evaluated >= limit) && !self.search.is_finished() {
+                return Ok((StopReason::LimitReached, evaluated));
+            }
+            let candidate = match pending.take() {
+                Some(candidate) => candidate,
+                None => match self.search.ask() {
+                    Ok(Some(candidate)) => {
+                        write(journal, || Event::Asked {
+                            id: candidate.id.0,
+                            epsilon: candidate.epsilon,
+                            net: candidate.net.to_string(),
+                        })?;
+                        candidate
+                    }
+                    Ok(None) => return Ok((StopReason::Completed, evaluated)),
+                    Err(error) => return Ok((StopReason::Barren(error), evaluated)),
+                },
+            };
+            let progress = self.search.progress();
+            if self.call(&RunEvent::Evaluating { candidate: &candidate, progress }).is_break() {
+                return Ok((StopReason::Interrupted, evaluated));
+            }
+            let outcome = match self.evaluator.evaluate(&candidate) {
+                Ok(outcome) => outcome,
+                Err(EvaluateError::Interrupted) => return Ok((StopReason::Interrupted, evaluated)),
+                Err(error) => return Err(error.into()),
+            };
+            write(journal, || Event::Told { id: candidate.id.0, outcome: (&outcome).into() })?;
+            evaluated += 1;
+            tell(&mut self.search, scores, &candidate, &outcome)?;
+            if let Some(artifacts) = artifacts {
+                artifacts.update(self.search.rows(), scores)?;
+            }
+            let progress = self.search.progress();
+            let event = RunEvent::Told { candidate: &candidate, outcome: &outcome, progress, best: scores.best() };
+            if self.call(&event).is_break() {
+                return Ok((StopReason::Interrupted, evaluated));
+            }
+        }
+    }
+
+    fn call(&mut self, event: &RunEvent<'_>) -> ControlFlow<()> {
+        self.hook.as_mut().map_or(ControlFlow::Continue(()), |hook| hook(event))
+    }
+}
+
+/// Writes an event, if there is a journal.
+fn write(journal: &mut Option<Journal>, event: impl FnOnce() -> Event) -> Result<(), RunError> {
+    match journal {
+        Some(journal) => Ok(journal.write(&event())?),
+        None => Ok(()),
+    }
+}

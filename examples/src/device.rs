@@ -1,0 +1,127 @@
+//! The devices that are compiled in. Only this package names a burn backend.
+
+use anyhow::{Result, bail};
+use dpnas::prior::Engine;
+use std::fmt;
+use std::str::FromStr;
+
+/// Where embeddings are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// The CPU, with burn's flex backend.
+    Flex,
+    /// The CPU, with burn's ndarray backend: slower and independent.
+    NdArray,
+    /// An NVIDIA GPU, by its index.
+    Cuda(usize),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flex => f.write_str("flex"),
+            Self::NdArray => f.write_str("ndarray"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once(':') {
+            None if text == "flex" => Ok(Self::Flex),
+            None if text == "ndarray" => Ok(Self::NdArray),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            Some(("cuda", index)) if index.parse::<usize>().is_ok() => Ok(Self::Cuda(index.parse()?)),
+            _ => bail!("unknown device `{text}`: use flex, ndarray, cuda or cuda:N"),
+        }
+    }
+}
+
+impl Device {
+    /// The engine of the device.
+    ///
+    /// # Errors
+    /// If the device is not compiled in, or there is none of its kind.
+    pub fn engine(self) -> Result<Box<dyn Engine>> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Ok(engine::<burn_flex::Flex>("flex f32", Default::default())),
+            #[cfg(feature = "ndarray")]
+            Self::NdArray => Ok(engine::<burn_ndarray::NdArray>("ndarray f32", Default::default())),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => cuda(index),
+            #[allow(unreachable_patterns)]
+            device => {
+                let name = device.to_string();
+                let feature = name.split(':').next().unwrap_or_default();
+                bail!(
+                    "device {device} is not compiled in: build with `--features {feature}`, for example \
+                     `cargo run --release --features {feature} --bin search -- --device {device}`"
+                )
+            }
+        }
+    }
+}
+
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda"))]
+fn engine<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> Box<dyn Engine> {
+    Box::new(dpnas::encoder::BurnEngine::<B>::new(name, device))
+}
+
+/// The loader panics where there is no driver or no such GPU: a small computation finds out, with the panic's message
+/// kept from the screen.
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<Box<dyn Engine>> {
+    use dpnas::grammar::{ImageShape, Net};
+    use dpnas::prior::{Images, Prior, WeightInit};
+    let engine = engine::<burn_cuda::Cuda>(&format!("cuda:{index} f32"), burn_cuda::CudaDevice::new(index));
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let probe = || -> Result<()> {
+        let shape = ImageShape::square(1, 4);
+        let plan = "[C(2,3,1,1,1), SM(2)]".parse::<Net>()?.plan(shape)?;
+        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, dpnas::seed::Seed(0))?;
+        engine.load(&prior)?.encode(Images::new(shape, &[0.5; 16])?)?;
+        Ok(())
+    };
+    let result = probe();
+    std::panic::set_hook(hook);
+    match result {
+        Ok(()) => Ok(engine),
+        Err(error) => bail!(
+            "GPU {index} cannot be used: {error}. Check that `nvidia-smi` lists it and that the NVIDIA driver is \
+             installed, or use --device flex"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_print_and_parse() {
+        for device in [Device::Flex, Device::NdArray, Device::Cuda(0), Device::Cuda(3)] {
+            assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
+        }
+        assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
+        for unknown in ["gpu", "cuda:", "cuda:-1", "flex:1", ""] {
+            let message = unknown.parse::<Device>().unwrap_err().to_string();
+            assert_eq!(message, format!("unknown device `{unknown}`: use flex, ndarray, cuda or cuda:N"));
+        }
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn a_device_that_is_not_compiled_in_says_which_feature_to_add() {
+        let Err(error) = Device::Cuda(1).engine() else { panic!("there is no such device") };
+        assert_eq!(
+            error.to_string(),
+            "device cuda:1 is not compiled in: build with `--features cuda`, for example `cargo run --release \
+             --features cuda --bin search -- --device cuda:1`"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! What the binaries share: options, devices, data, progress.
+#![forbid(unsafe_code)]
+
+pub mod bytes;
+pub mod device;
+pub mod options;
+pub mod output;
+pub mod progress;
+pub mod session;

@@ -1,0 +1,127 @@
+//! Results on standard output, as text or JSON, and in the run's report.
+
+use anyhow::Result;
+use dpnas::grammar::ImageShape;
+use dpnas::report::{Baseline, BestNet, PlotOptions, RunReport, reward_plot};
+use dpnas::{Report, RunFolder, Scored, StopReason, reward_points};
+use serde_json::{Value, json};
+use std::io::Write;
+
+/// Best architectures that are listed.
+const LISTED: usize = 5;
+
+/// A search at its end: what is printed and reported.
+pub struct SearchResult<'a> {
+    /// The run's folder.
+    pub folder: &'a RunFolder,
+    /// What the run told.
+    pub report: &'a Report,
+    /// The images' shape.
+    pub input: ImageShape,
+    /// Test accuracy of the linear classifier on raw pixels, as a fraction; `None` if it was not trained to its end.
+    pub baseline: Option<f64>,
+    /// The settings' text.
+    pub settings: &'a str,
+}
+
+impl SearchResult<'_> {
+    /// The result for a reader.
+    pub fn text(&self) -> String {
+        let report = self.report;
+        let mut text = match &report.stop {
+            StopReason::Completed => format!("Search complete: {} architectures scored", report.best.len()),
+            stop => format!("Search ended ({stop}): {} architectures scored so far", report.best.len()),
+        };
+        text.push_str(&format!(", {} rows in the replay buffer.\n\n", report.rows.len()));
+        if !report.best.is_empty() {
+            text.push_str("  reward   test   architecture\n");
+        }
+        for Scored { net, score, .. } in report.best.iter().take(LISTED) {
+            text.push_str(&format!("  {:.4}  {:.4}  {net}\n", score.reward, score.test_accuracy));
+        }
+        if let Some(baseline) = self.baseline {
+            text.push_str(&format!("          {baseline:.4}  (the same linear classifier on raw pixels)\n"));
+        }
+        text.push_str("\nFiles:\n");
+        for name in ["replay_buffer.csv", "q_values.csv", "rewards.png", "report.html"] {
+            let path = self.folder.file(name);
+            if path.exists() {
+                text.push_str(&format!("  {}\n", path.display()));
+            }
+        }
+        if report.stop != StopReason::Completed {
+            text.push_str(&format!("\nGo on with:\n  search --resume {}\n", self.folder.path().display()));
+        }
+        text
+    }
+
+    /// The result for a script; accuracies are fractions.
+    pub fn json(&self) -> Value {
+        let best = self.report.best.first().map(|best| {
+            json!({
+                "net": best.net.to_string(),
+                "reward": best.score.reward,
+                "test_accuracy": best.score.test_accuracy,
+            })
+        });
+        json!({
+            "run": self.folder.path(),
+            "stop": self.report.stop.to_string(),
+            "candidates": self.report.best.len(),
+            "rows": self.report.rows.len(),
+            "best": best,
+            "baseline_test_accuracy": self.baseline,
+        })
+    }
+
+    /// The HTML report.
+    pub fn html(&self) -> String {
+        let report = self.report;
+        let name = self.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut page = RunReport::titled(name);
+        page.subtitle = format!("Deep-prior architecture search: {}", report.stop);
+        page.summary = vec![
+            ("architectures scored".to_owned(), report.best.len().to_string()),
+            ("rows of the replay buffer".to_owned(), report.rows.len().to_string()),
+            ("schedule".to_owned(), format!("{} of {}", report.progress.counted, report.progress.total)),
+        ];
+        page.plot = reward_plot(&reward_points(&report.rows), &PlotOptions::titled("Rewards of the search"));
+        page.best = report.best.iter().take(20).map(|scored| self.best_net(scored)).collect();
+        page.baseline = self
+            .baseline
+            .map(|test_accuracy| Baseline { name: "linear classifier on raw pixels".to_owned(), test_accuracy });
+        page.settings = self.settings.lines().filter_map(|line| line.split_once(" = ")).map(pair).collect();
+        page.footer = format!("dpnas {}", env!("CARGO_PKG_VERSION"));
+        page.to_html()
+    }
+
+    fn best_net(&self, scored: &Scored) -> BestNet {
+        let plan = scored.net.plan(self.input).ok();
+        BestNet {
+            net: scored.net.to_string(),
+            reward: scored.score.reward,
+            valid_accuracy: scored.score.best_valid(),
+            test_accuracy: Some(scored.score.test_accuracy),
+            features: plan.as_ref().map(|plan| plan.features()),
+            multiply_adds: plan.as_ref().map(|plan| plan.multiply_adds()),
+            parameters: plan.as_ref().map(|plan| plan.parameters()),
+        }
+    }
+}
+
+fn pair((key, value): (&str, &str)) -> (String, String) {
+    (key.to_owned(), value.trim_matches('"').to_owned())
+}
+
+/// Prints on standard output.
+///
+/// # Errors
+/// If standard output is closed.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}

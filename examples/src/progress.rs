@@ -1,0 +1,101 @@
+//! Progress of a search on the terminal and in a log.
+
+use dpnas::{Outcome, RunEvent};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::time::Instant;
+
+/// Shows a search while it runs: a bar on a terminal, a line now and then elsewhere; each candidate in the log.
+pub struct SearchProgress {
+    bar: ProgressBar,
+    log: Option<File>,
+    terminal: bool,
+    started: Instant,
+    evaluated: u64,
+}
+
+impl SearchProgress {
+    /// A display on standard error, and a log file.
+    pub fn new(log: Option<File>) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let template = "{bar:30} {pos}/{len} architectures  {elapsed_precise} elapsed, {eta_precise} left\n{msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        // clock: shows a rate; decides no result.
+        Self { bar, log, terminal, started: Instant::now(), evaluated: 0 }
+    }
+
+    /// Takes in one event.
+    pub fn show(&mut self, event: &RunEvent<'_>) {
+        match event {
+            RunEvent::Resumed { evaluated, progress } => {
+                self.bar.set_length(progress.total);
+                self.bar.set_position(progress.counted);
+                self.bar.reset_eta();
+                self.say(&format!("resumed: {evaluated} scored architectures are in the journal"));
+            }
+            RunEvent::Evaluating { candidate, progress } => {
+                self.bar.set_length(progress.total);
+                self.bar.set_position(progress.counted);
+                self.log(&format!("candidate {} at ε = {}: {}", candidate.id, candidate.epsilon, candidate.net));
+                self.bar.tick();
+            }
+            RunEvent::Told { candidate, outcome, progress, best } => {
+                self.evaluated += 1;
+                self.bar.set_position(progress.counted);
+                let told = match outcome {
+                    Outcome::Scored(score) => format!(
+                        "reward {:.4}, test {:.4}{}",
+                        score.reward,
+                        score.test_accuracy,
+                        if score.train_flag { "" } else { ", stopped early" }
+                    ),
+                    Outcome::Rejected { reason } => format!("rejected: {reason}"),
+                    Outcome::OutOfMemory { reason } => format!("out of memory: {reason}"),
+                    _ => "done".to_owned(),
+                };
+                self.log(&format!("candidate {}: {told}", candidate.id));
+                let rate = self.evaluated as f64 / self.started.elapsed().as_secs_f64().max(1e-9) * 60.0;
+                let best = best.map_or_else(String::new, |best| format!("best {:.4} {}", best.score.reward, best.net));
+                self.bar.set_message(format!("{rate:.1} a minute, ε = {}, {best}", candidate.epsilon));
+                if !self.terminal && (self.evaluated.is_multiple_of(10) || progress.counted == progress.total) {
+                    let (counted, total) = (progress.counted, progress.total);
+                    eprintln(&format!("{counted}/{total} architectures, {rate:.1} a minute, {best}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes the bar from the terminal.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn say(&mut self, text: &str) {
+        self.log(text);
+        if self.terminal {
+            self.bar.println(text);
+        } else {
+            eprintln(text);
+        }
+    }
+
+    /// A log that cannot be written is given up: it must not end a search.
+    fn log(&mut self, text: &str) {
+        if let Some(log) = &mut self.log
+            && writeln!(log, "{text}").is_err()
+        {
+            self.log = None;
+        }
+    }
+}
+
+/// A line on standard error. A closed standard error is no reason to end a search.
+pub fn eprintln(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,120 @@
+//! From options to a search that is ready to run.
+
+use crate::bytes;
+use crate::device::Device;
+use crate::options::{Options, SpaceChoice};
+use anyhow::{Context, Result, bail, ensure};
+use dpnas::cache::Cache;
+use dpnas::data::{ColorMode, DataSet, Source};
+use dpnas::prior::Normalisation;
+use dpnas::search::{Schedule, Search, SearchSettings, Seed};
+use dpnas::train::ProbeConfig;
+use dpnas::{DeepPrior, DeepPriorConfig, Splits};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// A data set as the options ask for it.
+///
+/// # Errors
+/// If it cannot be read, or an option does not fit it.
+pub fn data(options: &Options) -> Result<DataSet> {
+    let source: Source = options.dataset.parse()?;
+    let keeps_size = matches!(source, Source::Digits | Source::Synthetic(_));
+    let mut data = source.load()?;
+    if let Some(limit) = options.limit_train {
+        ensure!(limit >= 2, "limit-train: {limit} leaves nothing to validate on; use at least 2");
+        data = data.limit_train(limit);
+    }
+    match options.patch_size {
+        Some(0) => bail!("patch-size: an image of 0 pixels holds nothing; use for example 28"),
+        Some(size) => data = data.resized(size)?,
+        None if !keeps_size => data = data.resized(28)?,
+        None => {}
+    }
+    let mode = if options.rgb { ColorMode::Rgb } else { ColorMode::Gray };
+    Ok(data.to_channels(mode)?)
+}
+
+/// The evaluator of a search.
+///
+/// # Errors
+/// If an option has a wrong value, by its name, or the device or cache cannot be used.
+pub fn evaluator(options: &Options, data: &DataSet, stop: Arc<AtomicBool>) -> Result<DeepPrior> {
+    let seed = Seed(options.seed);
+    let threads = match NonZeroUsize::new(options.threads) {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    let epsilon = options.batch_norm;
+    ensure!(epsilon >= 0.0 && epsilon.is_finite(), "batch-norm: {epsilon} is no ε; use for example 0.0001, or 0 for off");
+    let config = DeepPriorConfig {
+        init: options.init.parse().context("init")?,
+        weight_seed: seed,
+        norm: Normalisation { mode: options.norm.parse().context("norm")?, epsilon },
+        calibration_images: at_least_one("calibration-images", options.calibration_images)?,
+        probe: ProbeConfig {
+            epochs: options.epochs,
+            batch_size: options.batch_size,
+            learning_rate: options.learning_rate as f32,
+            weight_decay: options.weight_decay as f32,
+            drop_out: options.drop_out as f32,
+            early_stopping_threshold: options.early_stopping_thresh,
+            early_stopping_epoch: options.early_stopping_epoch,
+            threads,
+            ..ProbeConfig::paper(seed)
+        },
+        memory_budget: bytes::parse(&options.memory_budget).context("memory-budget")?,
+        largest_chunk: at_least_one("chunk", options.chunk)?,
+    };
+    config.probe.check()?;
+    let engine = options.device.parse::<Device>()?.engine()?;
+    let splits = Splits::hold_out(data, seed)?;
+    Ok(DeepPrior::new(engine, splits, config).with_cache(cache(options)?).with_stop_flag(stop))
+}
+
+/// The search core.
+///
+/// # Errors
+/// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images.
+pub fn search(options: &Options, data: &DataSet) -> Result<Search> {
+    let SpaceChoice::Explicit(space) = &options.space else {
+        bail!("the space of a run is spelled out in its settings; `space` has only a name");
+    };
+    ensure!(
+        space.max_fc == 0,
+        "space: max_fc = {}: fully connected layers are trained, and a deep prior is scored with the linear classifier \
+         alone; use max_fc = 0",
+        space.max_fc
+    );
+    let space = space.clone().check(data.train.shape(), data.train.classes())?;
+    let settings = SearchSettings {
+        q_learning_rate: options.q_learning_rate,
+        q_discount_factor: options.q_discount_factor,
+        initial_q: options.early_stopping_thresh,
+        replay_number: options.replay_number,
+        schedule: options.schedule.parse::<Schedule>().context("schedule")?,
+    };
+    Ok(Search::new(space, settings, Seed(options.seed))?)
+}
+
+/// Gives rayon its threads; the first call of a process decides.
+///
+/// # Errors
+/// If the threads cannot be started.
+pub fn use_threads(options: &Options) -> Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global().context("cannot start the threads")
+}
+
+fn cache(options: &Options) -> Result<Cache> {
+    let budget = bytes::parse(&options.cache_budget).context("cache-budget")?;
+    match options.cache.as_str() {
+        "off" => Ok(Cache::in_memory()),
+        _ if budget == 0 => Ok(Cache::in_memory()),
+        folder => Ok(Cache::open(folder, budget)?),
+    }
+}
+
+fn at_least_one(name: &str, value: usize) -> Result<NonZeroUsize> {
+    NonZeroUsize::new(value).with_context(|| format!("{name}: 0 images are none; use at least 1"))
+}

@@ -17,7 +17,7 @@ pub struct Options {
     pub dataset: String,
     pub patch_size: Option<u32>,
     pub rgb: bool,
-    pub limit_train: Option<usize>,
+    pub limit_train: usize,
     pub device: String,
     pub threads: usize,
     pub schedule: String,
@@ -40,7 +40,7 @@ pub struct Options {
     pub memory_budget: String,
     pub chunk: usize,
     pub runs: String,
-    pub cache: String,
+    pub cache: Option<String>,
     pub cache_budget: String,
     pub space: SpaceChoice,
 }
@@ -83,7 +83,7 @@ impl Default for Options {
             dataset: "digits".to_owned(),
             patch_size: None,
             rgb: false,
-            limit_train: None,
+            limit_train: 0,
             device: "flex".to_owned(),
             threads: 0,
             schedule: "small".to_owned(),
@@ -106,7 +106,7 @@ impl Default for Options {
             memory_budget: "2GiB".to_owned(),
             chunk: 256,
             runs: "runs".to_owned(),
-            cache: "runs/cache".to_owned(),
+            cache: None,
             cache_budget: "2GiB".to_owned(),
             space: SpaceChoice::Named("small".to_owned()),
         }
@@ -133,7 +133,7 @@ pub struct Flags {
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", help_heading = "Data and device")]
     #[serde(skip_serializing_if = "Option::is_none")]
     rgb: Option<bool>,
-    /// Use only the first N training images
+    /// Use only the first N training images; 0 takes all [default: 0]
     #[arg(long, value_name = "N", help_heading = "Data and device")]
     #[serde(skip_serializing_if = "Option::is_none")]
     limit_train: Option<usize>,
@@ -183,7 +183,7 @@ pub struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     norm: Option<String>,
     /// ε of the normalisation; 0 switches it off [default: 0.0001]
-    #[arg(long, value_name = "EPS", help_heading = "Encoder")]
+    #[arg(long, value_name = "EPS", allow_negative_numbers = true, help_heading = "Encoder")]
     #[serde(skip_serializing_if = "Option::is_none")]
     batch_norm: Option<f64>,
     /// Training images that calibrate the normalisation, at most [default: 1024]
@@ -230,7 +230,8 @@ pub struct Flags {
     #[arg(long, value_name = "DIR", help_heading = "Resources")]
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<String>,
-    /// Folder that keeps embeddings for later runs, or `off`. Changes no result [default: runs/cache]
+    /// Folder that keeps embeddings for later runs, or `off`. Changes no result [default: `cache` in the
+    /// folder of the runs]
     #[arg(long, value_name = "DIR|off", help_heading = "Resources")]
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<String>,
@@ -279,13 +280,16 @@ impl Flags {
 }
 
 impl Options {
-    /// The space with all its values, so that a run's settings do not depend on a preset or another file.
+    /// The space with all its values and the cache with its folder, so that a run's settings do not depend on a preset
+    /// or another option.
     fn resolved(mut self) -> Result<Self> {
         let mut space = self.space.settings()?;
         space.min_depth = self.min_conv.take().unwrap_or(space.min_depth);
         space.max_depth = self.max_conv.take().unwrap_or(space.max_depth);
         self.space = SpaceChoice::Explicit(space);
         self.version = env!("CARGO_PKG_VERSION").to_owned();
+        let cache = || Path::new(&self.runs).join("cache").display().to_string();
+        self.cache = Some(self.cache.take().unwrap_or_else(cache));
         Ok(self)
     }
 

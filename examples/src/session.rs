@@ -22,9 +22,10 @@ pub fn data(options: &Options) -> Result<DataSet> {
     let source: Source = options.dataset.parse()?;
     let keeps_size = matches!(source, Source::Digits | Source::Synthetic(_));
     let mut data = source.load()?;
-    if let Some(limit) = options.limit_train {
-        ensure!(limit >= 2, "limit-train: {limit} leaves nothing to validate on; use at least 2");
-        data = data.limit_train(limit);
+    match options.limit_train {
+        0 => {}
+        1 => bail!("limit-train: 1 leaves nothing to validate on; use at least 2, or 0 for all"),
+        limit => data = data.limit_train(limit),
     }
     match options.patch_size {
         Some(0) => bail!("patch-size: an image of 0 pixels holds nothing; use for example 28"),
@@ -47,7 +48,10 @@ pub fn evaluator(options: &Options, data: &DataSet, stop: Arc<AtomicBool>) -> Re
         None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
     };
     let epsilon = options.batch_norm;
-    ensure!(epsilon >= 0.0 && epsilon.is_finite(), "batch-norm: {epsilon} is no ε; use for example 0.0001, or 0 for off");
+    ensure!(
+        epsilon >= 0.0 && epsilon.is_finite(),
+        "batch-norm: {epsilon} is no ε; use for example 0.0001, or 0 for off"
+    );
     let config = DeepPriorConfig {
         init: options.init.parse().context("init")?,
         weight_seed: seed,
@@ -108,13 +112,39 @@ pub fn use_threads(options: &Options) -> Result<()> {
 
 fn cache(options: &Options) -> Result<Cache> {
     let budget = bytes::parse(&options.cache_budget).context("cache-budget")?;
-    match options.cache.as_str() {
-        "off" => Ok(Cache::in_memory()),
-        _ if budget == 0 => Ok(Cache::in_memory()),
-        folder => Ok(Cache::open(folder, budget)?),
+    match options.cache.as_deref() {
+        None | Some("off") => Ok(Cache::in_memory()),
+        Some(_) if budget == 0 => Ok(Cache::in_memory()),
+        Some(folder) => Ok(Cache::open(folder, budget)?),
     }
 }
 
 fn at_least_one(name: &str, value: usize) -> Result<NonZeroUsize> {
     NonZeroUsize::new(value).with_context(|| format!("{name}: 0 images are none; use at least 1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(options: &Options) -> String {
+        data(options).unwrap().train.shape().to_string()
+    }
+
+    #[test]
+    fn digits_keep_their_size_unless_a_patch_size_is_given() {
+        let options = Options { limit_train: 20, ..Options::default() };
+        assert_eq!(shape(&options), "1x8x8");
+        let resized = Options { patch_size: Some(12), rgb: true, ..options };
+        assert_eq!(shape(&resized), "3x12x12");
+    }
+
+    #[test]
+    fn a_space_with_fully_connected_layers_is_refused() {
+        let mut space = dpnas::search::SpaceSettings::small();
+        space.max_fc = 1;
+        let options = Options { space: SpaceChoice::Explicit(space), ..Options::default() };
+        let error = search(&options, &data(&options).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("use max_fc = 0"), "{error}");
+    }
 }

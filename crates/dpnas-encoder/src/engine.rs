@@ -55,12 +55,7 @@ impl<B: Backend> Encode for Loaded<B> {
         guarded(&self.name, || read(self.encoder.encode(self.encoder.upload(images))?.into_data()))
     }
 
-    fn measure(
-        &self,
-        images: Images<'_>,
-        epsilon: f64,
-        chunk: NonZeroUsize,
-    ) -> Result<Vec<Vec<Moments>>, EngineError> {
+    fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
         guarded(&self.name, || self.encoder.measure(images, epsilon, chunk))
     }
 }

@@ -109,7 +109,8 @@ fn add_images<B: Backend>(moments: &mut Moments, value: &Tensor<B, 4>) -> Result
 
 /// Values of a tensor that was read back, as `f32`.
 pub(crate) fn read(data: TensorData) -> Result<Vec<f32>, EngineError> {
-    data.convert::<f32>()
-        .into_vec()
-        .map_err(|error| EngineError::Device { engine: "burn".into(), message: format!("cannot read a tensor: {error:?}") })
+    data.convert::<f32>().into_vec().map_err(|error| EngineError::Device {
+        engine: "burn".into(),
+        message: format!("cannot read a tensor: {error:?}"),
+    })
 }

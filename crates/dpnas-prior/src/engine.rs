@@ -139,12 +139,7 @@ pub trait Encode {
     ///
     /// # Errors
     /// [`EngineError::WrongShape`], [`EngineError::EmptyCalibrationSet`], or [`EngineError::Device`].
-    fn measure(
-        &self,
-        images: Images<'_>,
-        epsilon: f64,
-        chunk: NonZeroUsize,
-    ) -> Result<Vec<Vec<Moments>>, EngineError>;
+    fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError>;
 }
 
 impl dyn Encode + '_ {

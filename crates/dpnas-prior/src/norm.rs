@@ -125,8 +125,10 @@ impl Calibration {
 
     /// Mean 0 and variance 1 for every norm: where running averages start.
     pub fn start_values(&self) -> Self {
-        let start =
-            |stats: &ChannelStats| ChannelStats { mean: vec![0.0; stats.mean.len()], variance: vec![1.0; stats.mean.len()] };
+        let start = |stats: &ChannelStats| ChannelStats {
+            mean: vec![0.0; stats.mean.len()],
+            variance: vec![1.0; stats.mean.len()],
+        };
         Self { stages: self.stages.iter().map(|stage| stage.iter().map(start).collect()).collect() }
     }
 

@@ -76,9 +76,12 @@ impl Prior {
                 stage
                     .weights()
                     .map(|shape| {
-                        let values = draw_convolution(&shape, init, &stream, start).ok_or_else(|| {
-                            DrawError::TooLarge { layer: index, token: stage.layer.to_string(), weights: shape.weights() }
-                        })?;
+                        let values =
+                            draw_convolution(&shape, init, &stream, start).ok_or_else(|| DrawError::TooLarge {
+                                layer: index,
+                                token: stage.layer.to_string(),
+                                weights: shape.weights(),
+                            })?;
                         start += shape.weights();
                         Ok(ConvWeights { shape, values })
                     })

@@ -1,5 +1,6 @@
 //! The files of a run folder that are made from the journal: replay buffer, Q-values, reward plot.
 
+use crate::csv_error::system_error;
 use crate::replay_csv::ReplayWriter;
 use crate::run_folder::io;
 use crate::run_report::RunError;
@@ -26,9 +27,8 @@ impl Artifacts {
         const NAME: &str = "replay_buffer.csv";
         let path = folder.file(NAME);
         folder.replace_with(NAME, |file| {
-            let mut writer = ReplayWriter::new(file)?;
-            rows.iter().try_for_each(|row| writer.write(&scores.row(row)))?;
-            Ok(())
+            let mut writer = ReplayWriter::new(file).map_err(system_error)?;
+            rows.iter().try_for_each(|row| writer.write(&scores.row(row))).map_err(system_error)
         })?;
         let file = OpenOptions::new().append(true).open(&path).map_err(|source| io(&path, source))?;
         Ok(Self {
@@ -52,15 +52,14 @@ impl Artifacts {
     pub(crate) fn finish(&mut self, search: &Search, scores: &Scores) -> Result<(), RunError> {
         self.append(search.rows(), scores)?;
         let table = search.q_table();
-        self.folder.replace_with("q_values.csv", |file| Ok(write_q_values(table, file)?))?;
+        self.folder.replace_with("q_values.csv", |file| write_q_values(table, file).map_err(system_error))?;
         self.draw()
     }
 
     fn append(&mut self, rows: &[Row], scores: &Scores) -> Result<(), RunError> {
         for row in &rows[self.points.len()..] {
-            let written: Result<(), std::io::Error> =
-                self.replay_buffer.write(&scores.row(row)).map_err(std::io::Error::from);
-            written.map_err(|source| io(&self.folder.file("replay_buffer.csv"), source))?;
+            let written = self.replay_buffer.write(&scores.row(row));
+            written.map_err(|error| io(&self.folder.file("replay_buffer.csv"), system_error(error)))?;
             self.points.push(point(row));
         }
         Ok(())

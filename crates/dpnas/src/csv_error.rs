@@ -54,3 +54,11 @@ pub(crate) fn column(path: &Path, header: &csv::StringRecord, name: &'static str
         found: header.iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", "),
     })
 }
+
+/// The system's own error where there is one, so that a full disk is recognised.
+pub(crate) fn system_error(error: csv::Error) -> std::io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => std::io::Error::other(format!("{other:?}")),
+    }
+}

@@ -147,7 +147,7 @@ impl DeepPrior {
     fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
         let image = plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR).max(1);
         let fitting = usize::try_from(self.config.memory_budget / image).unwrap_or(usize::MAX);
-        NonZeroUsize::new(fitting).map(|chunk| chunk.min(self.config.largest_chunk))
+        NonZeroUsize::new(fitting.min(self.config.largest_chunk.get()))
     }
 
     fn embeddings(&self, chunk: NonZeroUsize) -> Embeddings<'_> {

@@ -1,7 +1,7 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
-use crate::deep_prior::{DeepPriorConfig, ScoreError};
 use crate::Splits;
+use crate::deep_prior::{DeepPriorConfig, ScoreError};
 use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;

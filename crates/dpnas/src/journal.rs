@@ -11,6 +11,7 @@
 //! Each line is written at once and flushed. A process that is killed leaves at most one incomplete last line, which the
 //! next one cuts off. This module owns the format: no type of the search is serialised by itself.
 
+use crate::run_folder::is_full;
 use crate::{Outcome, Score};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -24,10 +25,25 @@ pub const JOURNAL_FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
-    Begun { format: u32, version: String, identity: String, seed: u64 },
-    Asked { id: u64, epsilon: f64, net: String },
-    Told { id: u64, #[serde(flatten)] outcome: ToldOutcome },
-    Ended { reason: String },
+    Begun {
+        format: u32,
+        version: String,
+        identity: String,
+        seed: u64,
+    },
+    Asked {
+        id: u64,
+        epsilon: f64,
+        net: String,
+    },
+    Told {
+        id: u64,
+        #[serde(flatten)]
+        outcome: ToldOutcome,
+    },
+    Ended {
+        reason: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,10 +98,10 @@ pub enum JournalError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The disk is full.
+    /// The disk, the user's quota or the largest size of a file is reached.
     #[error(
-        "the disk is full: the last event does not fit into {}. Everything before it is safe: free some space, then \
-         resume the run", path.display()
+        "the disk (or a quota or size limit) is full: the last event does not fit into {}. Everything before it is safe: \
+         free some space, then resume the run", path.display()
     )]
     DiskFull {
         /// The file.
@@ -218,10 +234,7 @@ fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>, JournalError> {
 
 fn io(path: &Path, source: std::io::Error) -> JournalError {
     let path = path.to_owned();
-    match source.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => JournalError::DiskFull { path },
-        _ => JournalError::Io { path, source },
-    }
+    if is_full(&source) { JournalError::DiskFull { path } } else { JournalError::Io { path, source } }
 }
 
 #[cfg(test)]
@@ -328,8 +341,8 @@ mod tests {
         let error = journal.write(&told(0, &score(0.5))).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the disk is full: the last event does not fit into /dev/full. Everything before it is safe: free some \
-             space, then resume the run"
+            "the disk (or a quota or size limit) is full: the last event does not fit into /dev/full. Everything before \
+             it is safe: free some space, then resume the run"
         );
     }
 

@@ -54,3 +54,8 @@ pub use run_report::{Report, RunError, RunEvent, StopReason};
 pub use runner::{Hook, Runner};
 pub use scores::Scored;
 pub use splits::{Splits, VALID_FRACTION};
+
+/// The README's example is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

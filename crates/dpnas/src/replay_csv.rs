@@ -133,11 +133,7 @@ pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow
         let (_best, test_accuracy) = (percentage(4)?, percentage(7)?);
         let rejected = reward == 0.0 && !flag && valid_accuracy.iter().all(|&value| value == 0.0);
         let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy };
-        rows.push(ReplayRow {
-            epsilon: fraction(0)?,
-            net: field(1).to_owned(),
-            score: (!rejected).then_some(score),
-        });
+        rows.push(ReplayRow { epsilon: fraction(0)?, net: field(1).to_owned(), score: (!rejected).then_some(score) });
     }
     Ok(rows)
 }

@@ -28,8 +28,11 @@ pub enum FolderError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The disk is full.
-    #[error("the disk is full: {} could not be written. Free some space, then resume the run", path.display())]
+    /// The disk, the user's quota or the largest size of a file is reached.
+    #[error(
+        "the disk (or a quota or size limit) is full: {} could not be written. Free some space, then resume the run",
+        path.display()
+    )]
     DiskFull {
         /// The file.
         path: PathBuf,
@@ -158,10 +161,13 @@ fn make_readable(_path: &Path) -> std::io::Result<()> {
 
 pub(crate) fn io(path: &Path, source: std::io::Error) -> FolderError {
     let path = path.to_owned();
-    match source.kind() {
-        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => FolderError::DiskFull { path },
-        _ => FolderError::Io { path, source },
-    }
+    if is_full(&source) { FolderError::DiskFull { path } } else { FolderError::Io { path, source } }
+}
+
+/// Whether a write failed because there is no room.
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 #[cfg(test)]

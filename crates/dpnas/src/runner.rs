@@ -3,8 +3,8 @@
 use crate::artifacts::Artifacts;
 use crate::journal::{Event, Journal};
 use crate::replay::{replay, tell};
-use crate::scores::Scores;
 use crate::run_report::{Report, RunError, RunEvent, StopReason};
+use crate::scores::Scores;
 use crate::{Evaluate, EvaluateError, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::ops::ControlFlow;
@@ -97,11 +97,10 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         let artifacts = self.folder.as_ref().map(|folder| Artifacts::open(folder, self.search.rows(), &scores));
         let mut artifacts = artifacts.transpose()?;
         let result = self.advance(&mut scores, pending, &mut journal, &mut artifacts);
-        // Whatever ended the loop, the files of the folder show what is in the journal.
-        if let Some(artifacts) = &mut artifacts {
-            artifacts.finish(&self.search, &scores)?;
-        }
+        // Whatever ended the loop, the files of the folder show what is in the journal; the first error is the cause.
+        let finished = artifacts.as_mut().map_or(Ok(()), |artifacts| artifacts.finish(&self.search, &scores));
         let (stop, evaluated) = result?;
+        finished?;
         write(&mut journal, || Event::Ended { reason: stop.to_string() })?;
         Ok(Report::new(&self.search, &scores, stop, evaluated, resumed))
     }

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 /// Shows an architecture's layers, shapes, cost and verdict, or with --actions what may follow it in a search.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, args_override_self = true, after_help = EXAMPLES)]
 struct Arguments {
     /// The architecture; with --actions a prefix of one, `[]` is the start
     #[arg(long, value_name = "NET", allow_hyphen_values = true)]

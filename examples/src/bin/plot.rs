@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 /// Draws the rewards of a search: the moving average of 20 rewards, each reward as a point, a line where each ε ends.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, args_override_self = true, after_help = EXAMPLES)]
 struct Arguments {
     /// A run folder, or a replay buffer CSV of this or the published program
     path: PathBuf,

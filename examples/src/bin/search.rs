@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// With no arguments: a small search on the digits inside the program, on the CPU.
 #[derive(Parser)]
-#[command(version, after_help = EXAMPLES)]
+#[command(version, args_override_self = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(flatten)]
     flags: Flags,
@@ -58,13 +58,14 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<StopReason> {
     let earlier = arguments.resume.map(RunFolder::open).transpose()?;
-    let options = match &earlier {
+    let mut options = match &earlier {
         Some(folder) => arguments.flags.options_of_run(folder)?,
         None => arguments.flags.options(arguments.config.as_deref())?,
     };
     session::use_threads(&options)?;
     let stop = stop_on_ctrl_c()?;
     let data = session::data(&options)?;
+    options.patch_size = Some(data.train.shape().height);
     let search = session::search(&options, &data)?;
     let evaluator = session::evaluator(&options, &data, Arc::clone(&stop))?;
     let folder = match earlier {
@@ -73,7 +74,8 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     };
     announce(&options, &data, &folder);
 
-    let log = OpenOptions::new().create(true).append(true).open(folder.file("log.txt")).context("cannot open log.txt")?;
+    let log =
+        OpenOptions::new().create(true).append(true).open(folder.file("log.txt")).context("cannot open log.txt")?;
     let mut progress = SearchProgress::new(Some(log));
     let mut runner = Runner::new(search, evaluator).in_folder(folder.clone()).with_hook(|event: &RunEvent<'_>| {
         progress.show(event);
@@ -90,8 +92,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let report = report.with_context(|| format!("go on later with: search --resume {}", folder.path().display()))?;
     let settings = folder.settings()?;
     let input = data.train.shape();
-    let result =
-        SearchResult { folder: &folder, report: &report, input, baseline: baseline?, settings: &settings };
+    let result = SearchResult { folder: &folder, report: &report, input, baseline: baseline?, settings: &settings };
     folder.replace("report.html", result.html().as_bytes())?;
     print(&if arguments.json { result.json().to_string() } else { result.text() })?;
     Ok(report.stop)

@@ -72,7 +72,11 @@ fn check<B: Backend>(device: B::Device) {
         let largest = expected.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
         for (index, (found, expected)) in rows.iter().zip(&expected).enumerate() {
             // Single precision through a few layers, relative to the largest value of the embedding.
-            assert!((found - expected).abs() < 2e-5 * largest, "{}: value {index} is {found}, not {expected}", case.name);
+            assert!(
+                (found - expected).abs() < 2e-5 * largest,
+                "{}: value {index} is {found}, not {expected}",
+                case.name
+            );
         }
     }
 }

@@ -24,7 +24,8 @@ fn layers() -> impl Strategy<Value = Layer> {
 
 /// Plans that fit their input: layers that do not fit are left out.
 fn plans() -> impl Strategy<Value = Plan> {
-    let shapes = (prop_oneof![Just(1u32), Just(3)], 3u32..11).prop_map(|(channels, size)| ImageShape::square(channels, size));
+    let shapes =
+        (prop_oneof![Just(1u32), Just(3)], 3u32..11).prop_map(|(channels, size)| ImageShape::square(channels, size));
     (shapes, prop::collection::vec(layers(), 1..6)).prop_filter_map("no layer fits", |(shape, layers)| {
         let plan = |layers: &[Layer]| {
             let layers = layers.iter().copied().chain([Layer::Softmax { classes: 10 }]).collect();

@@ -1,0 +1,103 @@
+//! An engine that is quick and knows when it was used: each feature is a weighted sum of a few pixels.
+
+use dpnas::data::{DataSet, Source, SyntheticConfig};
+use dpnas::grammar::Plan;
+use dpnas::prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
+use dpnas::search::Seed;
+use dpnas::{DeepPrior, DeepPriorConfig, Splits};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::Mutex;
+
+/// What the engine was asked to do.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    /// Images of each call that encodes.
+    pub(crate) encoded: Vec<usize>,
+    /// Images of each call that measures.
+    pub(crate) measured: Vec<usize>,
+    /// First pixel of each mini-batch that was measured.
+    pub(crate) first_pixels: Vec<f32>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Toy {
+    pub(crate) used: Arc<Mutex<Used>>,
+    /// Gives undefined rows for architectures with this text in them.
+    pub(crate) broken: Option<&'static str>,
+}
+
+impl Engine for Toy {
+    fn name(&self) -> &str {
+        "toy"
+    }
+
+    fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError> {
+        Ok(Box::new(ToyEncoder { toy: self.clone(), prior: prior.clone() }))
+    }
+}
+
+struct ToyEncoder {
+    toy: Toy,
+    prior: Prior,
+}
+
+impl Encode for ToyEncoder {
+    fn plan(&self) -> &Plan {
+        self.prior.plan()
+    }
+
+    fn freeze(&mut self, _: Option<(&Calibration, f64)>) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn encode(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
+        self.toy.used.lock().unwrap().encoded.push(images.len());
+        let features = self.plan().features() as usize;
+        let pixels = images.pixels().len() / images.len().max(1);
+        let broken = self.toy.broken.is_some_and(|text| self.plan().net().to_string().contains(text));
+        let weights: Vec<f32> = (0..self.plan().stages().len())
+            .flat_map(|i| self.prior.stage(i))
+            .flat_map(|w| w.values().to_vec())
+            .collect();
+        let value = |image: &[f32], feature: usize| -> f32 {
+            if broken {
+                return f32::NAN;
+            }
+            (0..9).map(|i| image[(feature * 7 + i * 5) % pixels] * weights[(feature * 9 + i) % weights.len()]).sum()
+        };
+        let rows = images.pixels().chunks(pixels);
+        Ok(rows.flat_map(|image| (0..features).map(|f| value(image, f)).collect::<Vec<_>>()).collect())
+    }
+
+    fn measure(&self, images: Images<'_>, _: f64, _: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
+        let mut used = self.toy.used.lock().unwrap();
+        used.measured.push(images.len());
+        used.first_pixels.push(images.pixels()[0]);
+        Ok(vec![Vec::new(); self.plan().stages().len()])
+    }
+}
+
+/// 120 training and 30 test images of 8×8, four classes.
+pub(crate) fn data() -> DataSet {
+    let config = SyntheticConfig {
+        train: 120,
+        test: 30,
+        classes: 4,
+        shape: dpnas::grammar::ImageShape::square(1, 8),
+        noise: 0.1,
+        seed: Seed(3),
+    };
+    Source::Synthetic(config).load().unwrap()
+}
+
+pub(crate) fn config() -> DeepPriorConfig {
+    let mut config = DeepPriorConfig::paper(Seed(1));
+    config.probe.epochs = 6;
+    config.probe.batch_size = 16;
+    config
+}
+
+pub(crate) fn evaluator(toy: &Toy, config: DeepPriorConfig) -> DeepPrior {
+    DeepPrior::new(Box::new(toy.clone()), Splits::hold_out(&data(), Seed(1)).unwrap(), config)
+}

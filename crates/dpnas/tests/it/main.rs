@@ -1,0 +1,5 @@
+//! The facade with an engine of its own: no burn, so a search takes milliseconds.
+
+mod deep_prior;
+mod engine;
+mod runner;

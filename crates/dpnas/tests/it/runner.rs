@@ -1,0 +1,184 @@
+//! Running, recording and resuming a search.
+
+use crate::engine::{Toy, config, evaluator};
+use dpnas::search::{ImageShape, Search, SearchSettings, Seed, SpaceSettings};
+use dpnas::{
+    Candidate, Evaluate, EvaluateError, Outcome, Report, RunError, RunEvent, RunFolder, Runner, Score, StopReason,
+};
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+fn search(seed: u64) -> Search {
+    let space = SpaceSettings::small().check(ImageShape::square(1, 8), 4).unwrap();
+    let settings = SearchSettings { schedule: "1.0:12,0.3:10,0.0:3".parse().unwrap(), ..SearchSettings::paper() };
+    Search::new(space, settings, Seed(seed)).unwrap()
+}
+
+/// Scores by the length of the text; some architectures are rejected, do not fit, or fail.
+#[derive(Clone, Copy, Default)]
+struct ByLength {
+    fails_at: Option<u64>,
+    interrupts_at: Option<u64>,
+}
+
+impl Evaluate for ByLength {
+    fn identity(&self) -> String {
+        "by length".into()
+    }
+
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+        let net = candidate.net.to_string();
+        if self.interrupts_at == Some(candidate.id.0) {
+            return Err(EvaluateError::Interrupted);
+        }
+        if self.fails_at == Some(candidate.id.0) {
+            return Err(EvaluateError::Failed { net, source: "no reason".into() });
+        }
+        let reward = net.len() as f64 / 120.0;
+        Ok(match net.len() % 7 {
+            0 => Outcome::Rejected { reason: "a multiple of seven".into() },
+            1 => Outcome::OutOfMemory { reason: "one more than that".into() },
+            _ => Outcome::Scored(Score {
+                reward,
+                train_flag: true,
+                valid_accuracy: vec![reward; 3],
+                train_accuracy: vec![0.5; 3],
+                test_accuracy: reward,
+            }),
+        })
+    }
+}
+
+fn folder(runs: &Path) -> RunFolder {
+    RunFolder::create(runs, "search", "seed = 1\n").unwrap()
+}
+
+fn file(folder: &RunFolder, name: &str) -> String {
+    std::fs::read_to_string(folder.file(name)).unwrap()
+}
+
+/// A run from begin to end, in its folder.
+fn whole(runs: &Path) -> (RunFolder, Report) {
+    let folder = folder(runs);
+    let report = Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
+    assert_eq!(report.stop, StopReason::Completed);
+    (folder, report)
+}
+
+#[test]
+fn a_search_in_memory_and_in_a_folder_is_the_same() {
+    let runs = tempfile::tempdir().unwrap();
+    let (_, report) = whole(runs.path());
+    let in_memory = Runner::new(search(1), ByLength::default()).run().unwrap();
+    assert_eq!(in_memory, report);
+    let origins: BTreeSet<bool> = report.rows.iter().map(|row| row.score.is_some()).collect();
+    assert_eq!(origins.len(), 2, "some rows are scored and some rejected");
+    assert!(report.best.windows(2).all(|pair| pair[0].score.reward >= pair[1].score.reward));
+}
+
+#[test]
+fn a_run_that_ends_anywhere_is_resumed_to_the_same_files() {
+    let runs = tempfile::tempdir().unwrap();
+    let (expected, report) = whole(runs.path());
+    for limit in [0, 1, 5, 11] {
+        for interrupts_at in [None, Some(3), Some(8)] {
+            let folder = folder(runs.path());
+            let evaluator = ByLength { interrupts_at, ..ByLength::default() };
+            let first = Runner::new(search(1), evaluator).in_folder(folder.clone()).with_limit(limit).run().unwrap();
+            assert!(matches!(first.stop, StopReason::LimitReached | StopReason::Interrupted), "{:?}", first.stop);
+            let second = Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
+            assert_eq!((&second.rows, &second.best), (&report.rows, &report.best));
+            for name in ["replay_buffer.csv", "q_values.csv"] {
+                assert!(file(&folder, name) == file(&expected, name), "{name} after {limit}, {interrupts_at:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_cut_of_the_journal_is_resumed_to_the_same_files() {
+    let runs = tempfile::tempdir().unwrap();
+    let (expected, _) = whole(runs.path());
+    let journal = file(&expected, "journal.jsonl");
+    let first_line = journal.find('\n').unwrap() + 1;
+    for cut in (first_line..journal.len()).step_by(701) {
+        let folder = folder(runs.path());
+        std::fs::write(folder.file("journal.jsonl"), &journal[..cut]).unwrap();
+        Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
+        assert!(file(&folder, "replay_buffer.csv") == file(&expected, "replay_buffer.csv"), "cut at {cut}");
+    }
+}
+
+#[test]
+fn the_folder_is_up_to_date_after_each_outcome() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = folder(runs.path());
+    let seen = folder.clone();
+    let mut lines = Vec::new();
+    let hook = |event: &RunEvent<'_>| {
+        if let RunEvent::Told { .. } = event {
+            lines
+                .push((file(&seen, "journal.jsonl").lines().count(), file(&seen, "replay_buffer.csv").lines().count()));
+        }
+        ControlFlow::Continue(())
+    };
+    Runner::new(search(1), ByLength::default()).in_folder(folder).with_hook(hook).run().unwrap();
+    assert!(lines.windows(2).all(|pair| pair[1].0 == pair[0].0 + 2), "two journal lines an outcome: {lines:?}");
+    assert!(lines.last().unwrap().1 > 10);
+}
+
+#[test]
+fn a_failed_evaluation_keeps_what_was_recorded() {
+    let runs = tempfile::tempdir().unwrap();
+    let (expected, _) = whole(runs.path());
+    let folder = folder(runs.path());
+    let evaluator = ByLength { fails_at: Some(6), ..ByLength::default() };
+    let error = Runner::new(search(1), evaluator).in_folder(folder.clone()).run().unwrap_err();
+    assert!(error.to_string().starts_with("candidate [C("), "{error}");
+    assert!(file(&folder, "replay_buffer.csv").lines().count() > 2);
+    Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
+    assert!(file(&folder, "replay_buffer.csv") == file(&expected, "replay_buffer.csv"));
+}
+
+#[test]
+fn a_journal_of_other_settings_or_evaluation_is_refused() {
+    let runs = tempfile::tempdir().unwrap();
+    let (folder, _) = whole(runs.path());
+    let other_seed = Runner::new(search(2), ByLength::default()).in_folder(folder.clone()).run().unwrap_err();
+    assert!(matches!(other_seed, RunError::Diverged { .. }), "{other_seed}");
+    let space = SpaceSettings::paper().check(ImageShape::square(1, 28), 4).unwrap();
+    let other_space = Search::new(space, SearchSettings::paper(), Seed(1)).unwrap();
+    let error = Runner::new(other_space, ByLength::default()).in_folder(folder.clone()).run().unwrap_err();
+    assert!(
+        error.to_string().starts_with("the journal does not follow from the settings: it has candidate 0"),
+        "{error}"
+    );
+    let evaluator = evaluator(&Toy::default(), config());
+    let error = Runner::new(search(1), evaluator).in_folder(folder).run().unwrap_err();
+    assert!(matches!(error, RunError::OtherEvaluation { .. }), "{error}");
+}
+
+#[test]
+fn two_runners_cannot_write_to_one_folder() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = folder(runs.path());
+    let mut second = None;
+    let again = folder.clone();
+    let hook = |event: &RunEvent<'_>| {
+        if let (RunEvent::Told { .. }, None) = (event, &second) {
+            second = Some(Runner::new(search(1), ByLength::default()).in_folder(again.clone()).run());
+        }
+        ControlFlow::Continue(())
+    };
+    Runner::new(search(1), ByLength::default()).in_folder(folder).with_hook(hook).run().unwrap();
+    let error = second.unwrap().unwrap_err();
+    assert!(error.to_string().starts_with("another process is writing to"), "{error}");
+}
+
+#[test]
+fn a_search_of_deep_priors_finds_rewards_above_chance() {
+    let report = Runner::new(search(1), evaluator(&Toy::default(), config())).run().unwrap();
+    assert!(report.best[0].score.reward > 0.4, "{:?}", report.best[0]);
+    assert_eq!(report.rows.iter().filter(|row| row.reward() > 0.0).count() as u64, report.progress.total);
+}

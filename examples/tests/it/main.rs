@@ -1,0 +1,36 @@
+//! The binaries as processes: what a user sees.
+
+mod bad_input;
+mod binaries;
+mod reproducible;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A search of ten architectures on 300 digits, a few seconds long.
+const TINY: [&str; 8] = ["--schedule", "1.0:6,0.1:4", "--epochs", "6", "--limit-train", "300", "--seed", "5"];
+
+fn search() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_search"))
+}
+
+/// Runs a tiny search in `runs` with more arguments and gives its folder.
+fn tiny(runs: &Path, arguments: &[&str]) -> PathBuf {
+    let output =
+        search().args(TINY).arg("--runs").arg(runs).args(["--cache", "off", "--json"]).args(arguments).output();
+    folder_of(&output.unwrap())
+}
+
+fn folder_of(output: &Output) -> PathBuf {
+    assert!(output.status.success(), "{}", stderr(output));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    PathBuf::from(json["run"].as_str().unwrap())
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn replay_buffer(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("replay_buffer.csv")).unwrap()
+}

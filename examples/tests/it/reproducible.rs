@@ -1,0 +1,134 @@
+//! The same seed gives the same replay buffer, byte for byte, whatever changes around it.
+
+use crate::{TINY, folder_of, replay_buffer, search, stderr, tiny};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+#[test]
+fn the_same_seed_gives_the_same_replay_buffer_whatever_threads_chunk_and_cache() {
+    let runs = tempfile::tempdir().unwrap();
+    let cache = runs.path().join("cache").display().to_string();
+    let first = replay_buffer(&tiny(runs.path(), &[]));
+    assert!(first.lines().count() > 10, "{first}");
+    for arguments in [
+        &["--threads", "1"][..],
+        &["--threads", "2"],
+        &["--chunk", "1"],
+        &["--chunk", "512"],
+        &["--memory-budget", "4MiB"],
+        &["--cache", &cache],
+        &["--cache", &cache], // full by now
+    ] {
+        let again: Vec<&str> = arguments.to_vec();
+        let output = search().args(TINY).arg("--runs").arg(runs.path()).arg("--json").args(&again).output().unwrap();
+        assert_eq!(replay_buffer(&folder_of(&output)), first, "{again:?}");
+    }
+    assert_ne!(replay_buffer(&tiny_with_seed(runs.path(), "6")), first);
+}
+
+#[test]
+fn the_settings_of_a_run_repeat_it() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = tiny(runs.path(), &["--init", "xavier-uniform", "--min-conv", "3"]);
+    let output = search().arg("--config").arg(folder.join("settings.toml")).arg("--json").output().unwrap();
+    let again = folder_of(&output);
+    assert_ne!(again, folder);
+    assert_eq!(replay_buffer(&again), replay_buffer(&folder));
+    let settings = |folder: &Path| std::fs::read_to_string(folder.join("settings.toml")).unwrap();
+    assert_eq!(settings(&again), settings(&folder));
+}
+
+#[test]
+fn a_run_that_was_killed_is_resumed_to_the_same_end() {
+    let runs = tempfile::tempdir().unwrap();
+    let whole = tiny(runs.path(), &[]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut child = search()
+        .args(TINY)
+        .arg("--runs")
+        .arg(elsewhere.path())
+        .args(["--cache", "off"])
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let killed = wait_for_outcomes(elsewhere.path(), 4);
+    child.kill().unwrap(); // SIGKILL
+    child.wait().unwrap();
+    // A line that was being written when the power went.
+    let journal = killed.join("journal.jsonl");
+    let mut text = std::fs::read_to_string(&journal).unwrap();
+    text.push_str("{\"event\":\"told\",\"id\":");
+    std::fs::write(&journal, text).unwrap();
+
+    let output = search().arg("--resume").arg(&killed).arg("--json").output().unwrap();
+    assert_eq!(folder_of(&output), killed);
+    for file in ["replay_buffer.csv", "q_values.csv"] {
+        let read = |folder: &Path| std::fs::read_to_string(folder.join(file)).unwrap();
+        assert!(read(&killed) == read(&whole), "{file} differs");
+    }
+}
+
+#[test]
+fn a_limit_ends_a_run_that_resumes_to_the_same_end() {
+    let runs = tempfile::tempdir().unwrap();
+    let whole = replay_buffer(&tiny(runs.path(), &[]));
+    let folder = tiny(runs.path(), &["--limit", "3"]);
+    assert!(replay_buffer(&folder).lines().count() < whole.lines().count());
+    let output = search().arg("--resume").arg(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains("resumed: 3 scored architectures"), "{}", stderr(&output));
+    assert_eq!(replay_buffer(&folder), whole);
+    // A complete run is resumed too: its files are made again.
+    std::fs::remove_file(folder.join("replay_buffer.csv")).unwrap();
+    let output = search().arg("--resume").arg(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(replay_buffer(&folder), whole);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_with_the_best_so_far_and_how_to_resume() {
+    let runs = tempfile::tempdir().unwrap();
+    let child = search()
+        .args(["--schedule", "1.0:2000", "--limit-train", "300", "--epochs", "20"])
+        .arg("--runs")
+        .arg(runs.path())
+        .args(["--cache", "off"])
+        .stderr(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let folder = wait_for_outcomes(runs.path(), 2);
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Search ended (interrupted)"), "{text}");
+    assert!(text.contains(&format!("search --resume {}", folder.display())), "{text}");
+    let journal = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
+    assert!(journal.ends_with("{\"event\":\"ended\",\"reason\":\"interrupted\"}\n"), "{journal}");
+}
+
+fn tiny_with_seed(runs: &Path, seed: &str) -> PathBuf {
+    let mut arguments = TINY;
+    arguments[7] = seed;
+    let output = search().args(arguments).arg("--runs").arg(runs).args(["--cache", "off", "--json"]).output().unwrap();
+    folder_of(&output)
+}
+
+/// Waits until a run's journal has so many outcomes.
+fn wait_for_outcomes(runs: &Path, outcomes: usize) -> PathBuf {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(120) {
+        for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(entry.path().join("journal.jsonl")).unwrap_or_default();
+            if text.matches("\"event\":\"told\"").count() >= outcomes {
+                return entry.path();
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no run with {outcomes} outcomes in {}", runs.display());
+}

@@ -5,6 +5,10 @@ use dpnas::prior::Engine;
 use std::fmt;
 use std::str::FromStr;
 
+/// Images that a CPU thread computes at once: few, so that their activations stay in its cache.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+const SPLIT: std::num::NonZeroUsize = std::num::NonZeroUsize::new(8).unwrap();
+
 /// Where embeddings are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
@@ -48,9 +52,13 @@ impl Device {
     pub fn engine(self) -> Result<Box<dyn Engine>> {
         match self {
             #[cfg(feature = "flex")]
-            Self::Flex => Ok(engine::<burn_flex::Flex>("flex f32", Default::default())),
+            Self::Flex => {
+                Ok(Box::new(engine::<burn_flex::Flex>("flex f32", Default::default()).split_over_threads(SPLIT)))
+            }
             #[cfg(feature = "ndarray")]
-            Self::NdArray => Ok(engine::<burn_ndarray::NdArray>("ndarray f32", Default::default())),
+            Self::NdArray => Ok(Box::new(
+                engine::<burn_ndarray::NdArray>("ndarray f32", Default::default()).split_over_threads(SPLIT),
+            )),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => cuda(index),
             #[allow(unreachable_patterns)]
@@ -67,8 +75,8 @@ impl Device {
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda"))]
-fn engine<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> Box<dyn Engine> {
-    Box::new(dpnas::encoder::BurnEngine::<B>::new(name, device))
+fn engine<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> dpnas::encoder::BurnEngine<B> {
+    dpnas::encoder::BurnEngine::new(name, device)
 }
 
 /// The loader panics where there is no driver or no such GPU: a small computation finds out, with the panic's message
@@ -90,7 +98,7 @@ fn cuda(index: usize) -> Result<Box<dyn Engine>> {
     let result = probe();
     std::panic::set_hook(hook);
     match result {
-        Ok(()) => Ok(engine),
+        Ok(()) => Ok(Box::new(engine)),
         Err(error) => bail!(
             "GPU {index} cannot be used: {error}. Check that `nvidia-smi` lists it and that the NVIDIA driver is \
              installed, or use --device flex"

@@ -307,7 +307,7 @@ fn read_table(path: &Path) -> Result<toml::Table> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let table: toml::Table = text.parse().with_context(|| format!("{} is no TOML file", path.display()))?;
     let known = known_keys();
-    for key in table.keys().filter(|key| !known.contains(key)) {
+    if let Some(key) = table.keys().find(|key| !known.contains(key)) {
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
         let nearest = nearest.map(String::as_str).unwrap_or_default();
         bail!("{}: unknown key `{key}`; the nearest known one is `{nearest}`", path.display());

@@ -25,8 +25,9 @@ impl SearchProgress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
-        // clock: shows a rate; decides no result.
-        Self { bar, log, terminal, started: Instant::now(), evaluated: 0 }
+        #[expect(clippy::disallowed_methods, reason = "clock: shows a rate and decides no result")]
+        let started = Instant::now();
+        Self { bar, log, terminal, started, evaluated: 0 }
     }
 
     /// Takes in one event.

@@ -1,10 +1,11 @@
 //! The encoder as an engine on host slices.
 
 use crate::encoder::Encoder;
-use crate::measure::read;
+use crate::measure::{Threads, read};
 use burn::tensor::backend::Backend;
 use dpnas_grammar::Plan;
 use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
+use rayon::prelude::*;
 use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,12 +15,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub struct BurnEngine<B: Backend> {
     name: String,
     device: B::Device,
+    split: Option<NonZeroUsize>,
 }
 
 impl<B: Backend> BurnEngine<B> {
     /// An engine under a name that says device and precision, for example `flex f32`.
     pub fn new(name: impl Into<String>, device: B::Device) -> Self {
-        Self { name: name.into(), device }
+        Self { name: name.into(), device, split: None }
+    }
+
+    /// Computes `images` at once on each of rayon's threads: for backends on a CPU, which leave many operations to one
+    /// thread and stream large chunks through memory. No number depends on it.
+    #[must_use]
+    pub fn split_over_threads(mut self, images: NonZeroUsize) -> Self {
+        self.split = Some(images);
+        self
     }
 }
 
@@ -30,13 +40,20 @@ impl<B: Backend> Engine for BurnEngine<B> {
 
     fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError> {
         let encoder = guarded(&self.name, || Ok(Encoder::<B>::new(prior, &self.device)))?;
-        Ok(Box::new(Loaded { name: self.name.clone(), encoder }))
+        Ok(Box::new(Loaded { name: self.name.clone(), encoder, split: self.split }))
     }
 }
 
 struct Loaded<B: Backend> {
     name: String,
     encoder: Encoder<B>,
+    split: Option<NonZeroUsize>,
+}
+
+impl<B: Backend> Loaded<B> {
+    fn encode_at_once(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
+        guarded(&self.name, || read(self.encoder.encode(self.encoder.upload(images))?.into_data()))
+    }
 }
 
 impl<B: Backend> Encode for Loaded<B> {
@@ -52,11 +69,18 @@ impl<B: Backend> Encode for Loaded<B> {
         if images.shape() != self.plan().input() {
             return Err(EngineError::WrongShape { expected: self.plan().input(), found: images.shape() });
         }
-        guarded(&self.name, || read(self.encoder.encode(self.encoder.upload(images))?.into_data()))
+        let Some(split) = self.split else { return self.encode_at_once(images) };
+        let parts: Vec<Images<'_>> = images.chunks(split).collect();
+        let rows: Result<Vec<Vec<f32>>, _> = parts.into_par_iter().map(|part| self.encode_at_once(part)).collect();
+        Ok(rows?.concat())
     }
 
     fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
-        guarded(&self.name, || self.encoder.measure(images, epsilon, chunk))
+        let (images_at_once, threads) = match self.split {
+            Some(split) => (NonZeroUsize::new(split.get().min(chunk.get())).unwrap_or(split), Threads::Many),
+            None => (chunk, Threads::One),
+        };
+        guarded(&self.name, || self.encoder.measure_on(images, epsilon, images_at_once, threads))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::program::{Op, State};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use dpnas_prior::{Calibration, EngineError, Images, Moments};
+use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
 /// Activations of the calibration set that are kept between two norms, in bytes; beyond it they are computed again from
@@ -24,14 +25,26 @@ impl<B: Backend> Encoder<B> {
         epsilon: f64,
         chunk: NonZeroUsize,
     ) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.measure_holding(images, epsilon, chunk, HELD_BYTES)
+        self.measure_on(images, epsilon, chunk, Threads::One)
     }
 
-    pub(crate) fn measure_holding(
+    /// As [`measure`](Self::measure), with chunks computed by one thread after another or by many at once.
+    pub(crate) fn measure_on(
         &self,
         images: Images<'_>,
         epsilon: f64,
         chunk: NonZeroUsize,
+        threads: Threads,
+    ) -> Result<Vec<Vec<Moments>>, EngineError> {
+        self.measure_holding(images, epsilon, chunk, threads, HELD_BYTES)
+    }
+
+    fn measure_holding(
+        &self,
+        images: Images<'_>,
+        epsilon: f64,
+        chunk: NonZeroUsize,
+        threads: Threads,
         held_bytes: usize,
     ) -> Result<Vec<Vec<Moments>>, EngineError> {
         if images.is_empty() {
@@ -43,26 +56,33 @@ impl<B: Backend> Encoder<B> {
         let mut measured: Vec<Vec<Moments>> = vec![Vec::new(); self.plan.stages().len()];
         // The operations so far, norms with their statistics; `held` is each chunk's state before operation `held_at`.
         let mut ops: Vec<Op<B>> = Vec::with_capacity(self.drawn.len());
-        let (mut held, mut held_at) = (Vec::new(), 0);
+        let (mut held, mut held_at): (Vec<State<B>>, usize) = (Vec::new(), 0);
+        let blocks: Vec<Images<'_>> = images.chunks(chunk).collect();
         for op in &self.drawn {
             let Op::Norm { stage, .. } = op else {
                 ops.push(op.clone());
                 continue;
             };
-            let (mut moments, mut states) = (None, Vec::new());
-            for (index, block) in images.chunks(chunk).enumerate() {
-                let start = held.get(index).cloned().unwrap_or_else(|| State::new(self.upload(block)));
+            let advance = |(index, block): (usize, &Images<'_>)| {
+                let start = held.get(index).cloned().unwrap_or_else(|| State::new(self.upload(*block)));
                 let state = ops[held_at..].iter().fold(start, |state, op| op.apply(state));
-                let moments = moments.get_or_insert_with(|| Moments::new(state.value.dims()[1]));
-                add_images(moments, &state.value)?;
-                if state.elements_per_image() * images.len() * size_of::<f32>() <= held_bytes {
-                    states.push(state);
-                }
+                let measured = image_moments(&state.value)?;
+                let keep = state.elements_per_image() * images.len() * size_of::<f32>() <= held_bytes;
+                Ok((measured, keep.then_some(state)))
+            };
+            let results: Vec<(ImageMoments, Option<State<B>>)> = match threads {
+                Threads::One => blocks.iter().enumerate().map(advance).collect::<Result<_, EngineError>>()?,
+                Threads::Many => blocks.par_iter().enumerate().map(advance).collect::<Result<_, EngineError>>()?,
+            };
+            let mut moments = Moments::new(results.first().map_or(0, |(measured, _)| measured.channels));
+            let mut states = Vec::new();
+            for (measured, state) in results {
+                measured.add_to(&mut moments);
+                states.extend(state);
             }
             if !states.is_empty() {
                 (held, held_at) = (states, ops.len());
             }
-            let Some(moments) = moments else { continue };
             ops.push(Op::affine(*stage, &moments.stats().fold(epsilon), &self.device));
             measured[*stage].push(moments);
         }
@@ -93,18 +113,40 @@ impl<B: Backend> Encoder<B> {
     }
 }
 
-/// Adds each image's moments, reduced on the device over its own pixels only, so that no number depends on the chunk.
-fn add_images<B: Backend>(moments: &mut Moments, value: &Tensor<B, 4>) -> Result<(), EngineError> {
+/// Who computes the chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// One after the other.
+    One,
+    /// Rayon's threads, a chunk each.
+    Many,
+}
+
+/// Mean and sum of squared deviations of each channel of each image, `[n, channels]`.
+struct ImageMoments {
+    channels: usize,
+    pixels: usize,
+    means: Vec<f32>,
+    deviations: Vec<f32>,
+}
+
+impl ImageMoments {
+    fn add_to(&self, moments: &mut Moments) {
+        for (mean, deviation) in self.means.chunks(self.channels).zip(self.deviations.chunks(self.channels)) {
+            moments.add_image(self.pixels as u64, mean, deviation);
+        }
+    }
+}
+
+/// Each image is reduced on the device over its own pixels only, so no number depends on the chunk.
+fn image_moments<B: Backend>(value: &Tensor<B, 4>) -> Result<ImageMoments, EngineError> {
     let [n, channels, height, width] = value.dims();
     let pixels = value.clone().reshape([n, channels, height * width]);
     let mean = pixels.clone().mean_dim(2); // [n, channels, 1]
     let centred = pixels - mean.clone();
     let deviation = (centred.clone() * centred).sum_dim(2); // [n, channels, 1]
     let (means, deviations) = (read(mean.into_data())?, read(deviation.into_data())?);
-    for (mean, deviation) in means.chunks(channels).zip(deviations.chunks(channels)) {
-        moments.add_image((height * width) as u64, mean, deviation);
-    }
-    Ok(())
+    Ok(ImageMoments { channels, pixels: height * width, means, deviations })
 }
 
 /// Values of a tensor that was read back, as `f32`.
@@ -113,4 +155,35 @@ pub(crate) fn read(data: TensorData) -> Result<Vec<f32>, EngineError> {
         engine: "burn".into(),
         message: format!("cannot read a tensor: {error:?}"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_flex::Flex;
+    use dpnas_grammar::{ImageShape, Net};
+    use dpnas_prior::{Prior, WeightInit};
+    use dpnas_seed::Seed;
+
+    #[test]
+    fn what_is_held_between_norms_and_who_computes_changes_no_bit() {
+        let net = "[C(6,3,1,1,1), C(8,3,1,1,0), P(2,2,0,0), C(4,3,1,1,0), C(5,1,1,0,1), SM(10)]";
+        let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(1, 8)).unwrap();
+        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap();
+        let encoder = Encoder::<Flex>::new(&prior, &Default::default());
+        let mut pixels = vec![0.0; 9 * 64];
+        Seed(1).stream("test images", 0).fill_uniform(0, 0.0, 1.0, &mut pixels);
+        let images = Images::new(plan.input(), &pixels).unwrap();
+        let measure = |threads, held_bytes| {
+            encoder.measure_holding(images, 1e-4, NonZeroUsize::new(2).unwrap(), threads, held_bytes).unwrap()
+        };
+        let expected = measure(Threads::One, usize::MAX);
+        let norms: Vec<usize> = expected.iter().map(Vec::len).collect();
+        assert_eq!(norms, [1, 2, 0, 2, 1]);
+        // Nothing held; only the small maps after the pooling held; all held.
+        for held_bytes in [0, 9 * 4 * 8 * 16 * 2, usize::MAX] {
+            assert_eq!(measure(Threads::One, held_bytes), expected, "{held_bytes}");
+            assert_eq!(measure(Threads::Many, held_bytes), expected, "{held_bytes}");
+        }
+    }
 }

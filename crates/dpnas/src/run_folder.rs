@@ -60,8 +60,7 @@ impl RunFolder {
     /// If the folder cannot be made or written.
     pub fn create(runs: &Path, job: &str, settings: &str) -> Result<Self, FolderError> {
         fs::create_dir_all(runs).map_err(|source| io(runs, source))?;
-        // clock: names a folder; decides no result.
-        #[allow(clippy::disallowed_methods)]
+        #[expect(clippy::disallowed_methods, reason = "clock: names a folder and decides no result")]
         let now = SystemTime::now();
         let time: String =
             humantime::format_rfc3339_seconds(now).to_string().chars().filter(char::is_ascii_alphanumeric).collect();

@@ -1,5 +1,7 @@
 //! The same seed gives the same replay buffer, byte for byte, whatever changes around it.
 
+#![expect(clippy::disallowed_methods, reason = "clock: a limit to waiting for another process")]
+
 use crate::{TINY, folder_of, replay_buffer, search, stderr, tiny};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

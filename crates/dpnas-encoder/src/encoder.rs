@@ -91,7 +91,8 @@ impl<B: Backend> Encoder<B> {
         }
         let state = self.frozen.iter().fold(State::new(images), |state, op| op.apply(state));
         let features: usize = state.value.dims()[1..].iter().product();
-        Ok(state.value.reshape([n, features]))
+        // A backend may rectify −0 to −0 or 0, by the element's place in the chunk: adding 0 leaves only 0.
+        Ok(state.value.reshape([n, features]).add_scalar(0.0))
     }
 
     /// Channels of every norm's input, stage by stage, in the order of [`Calibration`].

@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for the terminal")]
+#[expect(clippy::disallowed_methods, reason = "clock: it measures")]
 fn main() {
     let numbers: Vec<usize> = std::env::args().skip(1).filter_map(|text| text.parse().ok()).collect();
     let [rows, classes, epochs, threads, repeats, ref features @ ..] = numbers[..] else {
@@ -42,6 +43,9 @@ fn main() {
         }
         seconds.sort_by(f64::total_cmp);
         let median = seconds[seconds.len() / 2];
-        println!("{{\"features\": {features}, \"probe_s\": {median:.6}, \"loss\": {loss:.6}}}");
+        println!(
+            "{{\"features\": {features}, \"probe_s\": {median:.6}, \"fastest_s\": {:.6}, \"loss\": {loss:.6}}}",
+            seconds[0]
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Adam, applied to one piece of the weights at a time.
 
 use crate::ProbeConfig;
-use crate::block::LANES;
+use crate::lanes::LANES;
 
 /// Adam's running means, one pair a weight.
 #[derive(Clone, Debug, Default)]

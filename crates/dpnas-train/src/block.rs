@@ -4,13 +4,11 @@
 //! order products are summed.
 
 use crate::adam::Moments;
+use crate::lanes::LANES;
 use std::ops::Range;
 
-/// Fixed number of lanes in which sums over features run; every block but the last is a multiple of it.
-pub(crate) const LANES: usize = 16;
-
 /// The split of the features into blocks (units of work and of summation) and tiles (pieces of a block whose weights
-/// fit into the first-level cache).
+/// fit into the first-level cache). Every block but the last is a whole number of lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocks {
     pub features: usize,
@@ -110,11 +108,11 @@ mod tests {
                 let range = blocks.range(block);
                 prop_assert_eq!(range.start, next);
                 prop_assert!(!range.is_empty());
-                prop_assert!(range.start % LANES == 0);
+                prop_assert!(range.start.is_multiple_of(LANES));
                 next = range.end;
             }
             prop_assert_eq!(next, features);
-            prop_assert!(blocks.tile() % LANES == 0 && blocks.tile() > 0);
+            prop_assert!(blocks.tile().is_multiple_of(LANES) && blocks.tile() > 0);
         }
 
         #[test]

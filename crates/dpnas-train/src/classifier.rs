@@ -1,7 +1,8 @@
 //! The bias-free linear classifier itself.
 
 use crate::block::{Block, Blocks};
-use crate::kernel::{Rows, forward};
+use crate::forward::Forward;
+use crate::lanes::Rows;
 use crate::softmax::argmax;
 use crate::{Labelled, Split, TrainError};
 use dpnas_seed::Seed;
@@ -80,7 +81,8 @@ impl LinearClassifier {
             sums.clear();
             sums.resize(offsets.len() * stride, 0.0);
             for part in &parts {
-                forward(arch, Rows { data: chunk, offsets: &offsets }, part.features.start, part, &mut scores, stride);
+                let rows = Rows { data: chunk, offsets: &offsets };
+                Forward { rows, start: part.features.start, block: part, scores: &mut scores, stride }.run(arch);
                 for (sum, score) in sums.iter_mut().zip(&scores) {
                     *sum += score;
                 }

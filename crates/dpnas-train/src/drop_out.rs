@@ -1,24 +1,25 @@
 //! Inverted drop-out of the classifier's input, the same for every split of the work.
 
-use crate::kernel::Rows;
+use crate::lanes::Rows;
 use dpnas_seed::Stream;
+use std::ops::Range;
 
-/// Copies `len` features from `start` on of each row, setting each to 0 with probability `rate` and scaling the
+/// Copies some features of each row, setting each to 0 with probability `rate` and scaling the
 /// others by `1 / (1 − rate)`.
 ///
 /// Element (row position in the batch, feature) takes word `position · features + feature` of the step's stream.
 ///
 /// # Shapes
-/// `out` becomes `[rows, len]`.
+/// `out` becomes `[rows, part]`.
 pub(crate) fn drop_out(
     rows: Rows<'_>,
     features: usize,
-    start: usize,
-    len: usize,
+    part: Range<usize>,
     stream: &Stream,
     rate: f32,
     out: &mut Vec<f32>,
 ) {
+    let (start, len) = (part.start, part.len());
     out.resize(rows.offsets.len() * len, 0.0);
     let scale = 1.0 / (1.0 - rate);
     for (position, (out, &offset)) in out.chunks_exact_mut(len).zip(rows.offsets).enumerate() {
@@ -40,7 +41,7 @@ mod tests {
         let (data, offsets) = (vec![1.0; 200], vec![0; 1_000]);
         let mut out = Vec::new();
         let stream = Seed(1).stream("drop-out", 0);
-        drop_out(Rows { data: &data, offsets: &offsets }, 200, 0, 200, &stream, 0.3, &mut out);
+        drop_out(Rows { data: &data, offsets: &offsets }, 200, 0..200, &stream, 0.3, &mut out);
         let dropped = out.iter().filter(|&&x| x == 0.0).count() as f64 / 200_000.0;
         let mean = out.iter().map(|&x| f64::from(x)).sum::<f64>() / 200_000.0;
         // Six standard errors: sqrt(0.3 · 0.7 / 200,000) = 0.001, and 1/0.7 of that for the mean.
@@ -56,8 +57,8 @@ mod tests {
             let rows = Rows { data: &data, offsets: &[120, 0, 60] };
             let stream = Seed(seed).stream("drop-out", 9);
             let (mut whole, mut part) = (Vec::new(), vec![5.0; 3]);
-            drop_out(rows, 60, 0, 60, &stream, 0.5, &mut whole);
-            drop_out(rows, 60, start, len, &stream, 0.5, &mut part);
+            drop_out(rows, 60, 0..60, &stream, 0.5, &mut whole);
+            drop_out(rows, 60, start..start + len, &stream, 0.5, &mut part);
             for row in 0..3 {
                 prop_assert_eq!(&part[row * len..][..len], &whole[row * 60 + start..][..len]);
             }

@@ -93,7 +93,7 @@ impl Course<'_, '_> {
             epochs.push(epoch);
             if self.is_hopeless(&epochs) {
                 stop = Stop::EarlyStopped { epoch: epoch.index };
-            } else if flow.is_break() {
+            } else if flow.is_break() && epoch.index < self.shared.config.epochs {
                 stop = Stop::Cancelled;
             }
             stop == Stop::Completed

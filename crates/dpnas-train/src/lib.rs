@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod adam;
+mod backward;
 mod barrier;
 mod block;
 mod classifier;
@@ -32,7 +33,10 @@ mod data;
 mod drop_out;
 mod error;
 mod fit;
-mod kernel;
+mod forward;
+mod lanes;
+#[cfg(test)]
+mod levels;
 mod report;
 mod softmax;
 mod worker;

@@ -25,7 +25,7 @@ pub enum Stop {
         /// The last epoch that was run, from 1.
         epoch: u32,
     },
-    /// The caller's hook asked to end.
+    /// The caller's hook asked to end before the last epoch.
     Cancelled,
 }
 

@@ -1,7 +1,7 @@
 //! From class scores to errors, losses and decisions, with an exponential that has the same bits everywhere.
 
-use crate::block::LANES;
-use crate::kernel::reduce;
+use crate::lanes::{LANES, reduce};
+use pulp::{Arch, Simd, WithSimd};
 
 /// What one row's scores say about its label.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,12 +11,68 @@ pub(crate) struct Verdict {
     pub correct: bool,
 }
 
+/// The softmax of a mini-batch's rows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Softmax {
+    pub classes: usize,
+    pub stride: usize,
+    /// One over the rows of the mini-batch.
+    pub scale: f32,
+}
+
+impl Softmax {
+    /// Turns class scores, `[rows, stride]`, into errors and hands out each row's verdict; `false` if a score is not
+    /// finite.
+    pub(crate) fn run(
+        self,
+        arch: Arch,
+        scores: &mut [f32],
+        labels: impl Iterator<Item = usize>,
+        verdict: impl FnMut(Verdict),
+    ) -> bool {
+        arch.dispatch(self.task(scores, labels, verdict))
+    }
+
+    pub(crate) fn task<'a, L: Iterator<Item = usize>, V: FnMut(Verdict)>(
+        self,
+        scores: &'a mut [f32],
+        labels: L,
+        verdict: V,
+    ) -> impl WithSimd<Output = bool> + use<'a, L, V> {
+        Run { softmax: self, scores, labels, verdict }
+    }
+}
+
+struct Run<'a, L, V> {
+    softmax: Softmax,
+    scores: &'a mut [f32],
+    labels: L,
+    verdict: V,
+}
+
+impl<L: Iterator<Item = usize>, V: FnMut(Verdict)> WithSimd for Run<'_, L, V> {
+    type Output = bool;
+
+    #[inline(always)] // into a function that may use the processor's vector extension
+    fn with_simd<S: Simd>(mut self, _: S) -> bool {
+        let Softmax { classes, stride, scale } = self.softmax;
+        let mut finite = true;
+        for (scores, label) in self.scores.chunks_exact_mut(stride).zip(self.labels) {
+            match errors_in_place(scores, classes, label, scale) {
+                Some(verdict) => (self.verdict)(verdict),
+                None => finite = false,
+            }
+        }
+        finite
+    }
+}
+
 /// Turns one row of class scores into `(softmax − one-hot) · scale`; `None` if a score is not finite.
 ///
 /// # Shapes
 /// `scores` is the classes padded to whole lanes; the padding becomes 0.
 #[inline(always)]
-pub(crate) fn errors_in_place(scores: &mut [f32], classes: usize, label: usize, scale: f32) -> Option<Verdict> {
+fn errors_in_place(scores: &mut [f32], classes: usize, label: usize, scale: f32) -> Option<Verdict> {
     let best = argmax(&scores[..classes])?;
     let (highest, own) = (scores[best], scores[label]);
     let mut sums = [0.0; LANES];

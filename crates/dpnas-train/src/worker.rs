@@ -5,11 +5,13 @@
 //! and updates its blocks, going on at once to the next mini-batch's scores while a block's weights are in the cache.
 
 use crate::adam::Clock;
+use crate::backward::Backward;
 use crate::barrier::{Barrier, Broken};
 use crate::block::{Block, Blocks};
 use crate::drop_out::drop_out;
-use crate::kernel::{Rows, backward, forward};
-use crate::softmax::{argmax, errors_in_place};
+use crate::forward::Forward;
+use crate::lanes::Rows;
+use crate::softmax::{Softmax, argmax};
 use crate::{Labelled, ProbeConfig};
 use pulp::Arch;
 use std::ops::Range;
@@ -103,6 +105,8 @@ pub(crate) struct Worker<'s, 'a> {
     errors: Vec<f32>,
     /// Summed class scores of this thread's rows.
     sums: Vec<f32>,
+    /// Working memory.
+    gradient: Vec<f32>,
 }
 
 impl<'s, 'a> Worker<'s, 'a> {
@@ -120,6 +124,7 @@ impl<'s, 'a> Worker<'s, 'a> {
             steps: 0,
             errors: Vec::new(),
             sums: Vec::new(),
+            gradient: Vec::new(),
         }
     }
 
@@ -149,39 +154,41 @@ impl<'s, 'a> Worker<'s, 'a> {
     /// Updates the weights with the errors of `last` and writes the class scores of `next`, block by block.
     fn step(&mut self, last: Option<&[usize]>, next: Option<&[usize]>) {
         let Shared { config, blocks, train, .. } = self.shared;
-        let (features, stride, rate) = (blocks.features, blocks.score_stride(), config.drop_out);
+        let (features, stride, arch) = (blocks.features, blocks.score_stride(), self.arch);
         let offsets = |batch: &[usize]| -> Vec<usize> { batch.iter().map(|row| row * features).collect() };
-        let (last, next) = (last.map(offsets), next.map(offsets));
-        let adam = last.as_ref().map(|_| self.clock.tick(config));
+        let last = last.map(|batch| (offsets(batch), self.clock.tick(config)));
+        let next = next.map(offsets);
+        let drops = config.drop_out > 0.0;
         let stream = config.seed.stream("drop-out", self.steps);
         self.steps += u64::from(next.is_some());
-        let packed: Vec<usize> = (0..config.batch_size.min(train.len())).collect();
         let mut scores = write(&self.shared.scores[self.index]);
         if let Some(next) = &next {
             scores.resize(self.blocks.len() * next.len() * stride, 0.0);
         }
         for (i, (block, dropped)) in self.blocks.iter_mut().zip(&mut self.dropped).enumerate() {
             let (start, len) = (block.features.start, block.features.len());
-            // With drop-out, a block's rows are packed: its own offsets, and its first feature first.
-            let places = |rows: usize| -> Vec<usize> { packed[..rows].iter().map(|row| row * len).collect() };
-            if let (Some(last), Some(adam)) = (&last, &adam) {
-                if rate == 0.0 {
-                    let rows = Rows { data: train.rows, offsets: last };
-                    backward(self.arch, rows, start, block, &self.errors, stride, adam);
+            // With drop-out the block's part of each row is a copy, and the copies lie one behind the other.
+            let packed = |rows: usize| -> Vec<usize> { (0..rows).map(|row| row * len).collect() };
+            if let Some((last, adam)) = &last {
+                let (errors, gradient) = (self.errors.as_slice(), &mut self.gradient);
+                if drops {
+                    let rows = Rows { data: dropped, offsets: &packed(last.len()) };
+                    Backward { rows, start: 0, block, errors, stride, adam, gradient }.run(arch);
                 } else {
-                    let rows = Rows { data: dropped, offsets: &places(last.len()) };
-                    backward(self.arch, rows, 0, block, &self.errors, stride, adam);
+                    let rows = Rows { data: train.rows, offsets: last };
+                    Backward { rows, start, block, errors, stride, adam, gradient }.run(arch);
                 }
             }
             if let Some(next) = &next {
                 let scores = &mut scores[i * next.len() * stride..][..next.len() * stride];
                 let rows = Rows { data: train.rows, offsets: next };
-                if rate == 0.0 {
-                    forward(self.arch, rows, start, block, scores, stride);
+                if drops {
+                    let part = start..start + len;
+                    drop_out(rows, features, part, &stream, config.drop_out, dropped);
+                    let rows = Rows { data: dropped, offsets: &packed(next.len()) };
+                    Forward { rows, start: 0, block, scores, stride }.run(arch);
                 } else {
-                    drop_out(rows, features, start, len, &stream, rate, dropped);
-                    let rows = Rows { data: dropped, offsets: &places(next.len()) };
-                    forward(self.arch, rows, 0, block, scores, stride);
+                    Forward { rows, start, block, scores, stride }.run(arch);
                 }
             }
         }
@@ -198,17 +205,11 @@ impl<'s, 'a> Worker<'s, 'a> {
         errors.losses.clear();
         errors.correct = 0;
         let (stride, scale) = (blocks.score_stride(), 1.0 / batch.len() as f32);
-        let mut finite = true;
-        self.arch.dispatch(|| {
-            for (scores, &row) in errors.values.chunks_exact_mut(stride).zip(&batch[own]) {
-                match errors_in_place(scores, blocks.classes, train.labels[row] as usize, scale) {
-                    Some(verdict) => {
-                        errors.losses.push(verdict.loss);
-                        errors.correct += usize::from(verdict.correct);
-                    }
-                    None => finite = false,
-                }
-            }
+        let labels = batch[own].iter().map(|&row| train.labels[row] as usize);
+        let softmax = Softmax { classes: blocks.classes, stride, scale };
+        let finite = softmax.run(self.arch, &mut errors.values, labels, |verdict| {
+            errors.losses.push(verdict.loss);
+            errors.correct += usize::from(verdict.correct);
         });
         if !finite {
             self.shared.not_finite.store(true, Ordering::Relaxed);
@@ -241,7 +242,7 @@ impl<'s, 'a> Worker<'s, 'a> {
             scores.resize(self.blocks.len() * rows * stride, 0.0);
             for (block, scores) in self.blocks.iter().zip(scores.chunks_exact_mut(rows * stride)) {
                 let rows = Rows { data: set.rows, offsets: &offsets };
-                forward(self.arch, rows, block.features.start, block, scores, stride);
+                Forward { rows, start: block.features.start, block, scores, stride }.run(self.arch);
             }
             drop(scores);
             barrier.wait()?;

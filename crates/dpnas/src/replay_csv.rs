@@ -119,7 +119,7 @@ pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow
         };
         let percentage = |position: usize| {
             let value = field(position).parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
-            value.map(|value| value / 100.0).ok_or_else(|| wrong(position, "a percentage from 0 to 100"))
+            value.map(fraction_of).ok_or_else(|| wrong(position, "a percentage from 0 to 100"))
         };
         let list = |position: usize| {
             parse_list(field(position)).ok_or_else(|| wrong(position, "a list of percentages such as [71.2, 74.5]"))
@@ -143,6 +143,11 @@ fn percent(fraction: f64) -> String {
     format!("{:?}", (fraction * 1e8).round() / 1e6)
 }
 
+/// A percentage as a fraction, rounded so that 71.2 gives 0.712 and not 0.7120000000000001.
+fn fraction_of(percentage: f64) -> f64 {
+    (percentage * 1e10).round() / 1e12
+}
+
 fn percent_list(fractions: &[f64]) -> String {
     let numbers: Vec<String> = fractions.iter().map(|&fraction| percent(fraction)).collect();
     format!("[{}]", numbers.join(", "))
@@ -154,7 +159,7 @@ fn parse_list(text: &str) -> Option<Vec<f64>> {
         return Some(Vec::new());
     }
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
-    inside.split(',').map(|text| number(text).map(|value| value / 100.0)).collect()
+    inside.split(',').map(|text| number(text).map(fraction_of)).collect()
 }
 
 #[cfg(test)]

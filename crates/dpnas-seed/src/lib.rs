@@ -54,7 +54,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A generator at the start of the stream, for sequential draws with [`below`], [`unit`] and [`shuffle`].
+    /// A generator at the start of the stream, for sequential draws with [`below`], [`unit()`] and [`shuffle`].
     pub fn rng(&self) -> ChaCha8Rng {
         ChaCha8Rng::from_seed(self.key)
     }

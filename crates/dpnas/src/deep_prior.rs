@@ -3,6 +3,7 @@
 use crate::embedding::{Embedding, Embeddings};
 use crate::{Evaluate, EvaluateError, Outcome, Score, Splits};
 use dpnas_cache::{Cache, CacheError};
+use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Net, Plan, PlanError};
 use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
@@ -22,7 +23,7 @@ pub struct DeepPriorConfig {
     pub weight_seed: Seed,
     /// How activations are normalised.
     pub norm: Normalisation,
-    /// Training images that calibrate the normalisation, at most; the first ones of the training split.
+    /// Training images that calibrate the normalisation, at most: a random subset by the classifier's seed.
     pub calibration_images: NonZeroUsize,
     /// How the linear classifier is trained.
     pub probe: ProbeConfig,
@@ -67,6 +68,7 @@ const WORKSPACE_FACTOR: u64 = 4;
 pub struct DeepPrior {
     engine: Box<dyn Engine>,
     splits: Splits,
+    calibration: ImageSet,
     config: DeepPriorConfig,
     cache: Cache,
     stop: Arc<AtomicBool>,
@@ -75,7 +77,8 @@ pub struct DeepPrior {
 impl DeepPrior {
     /// An evaluator without a cache on disk.
     pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
-        Self { engine, splits, config, cache: Cache::in_memory(), stop: Arc::default() }
+        let calibration = splits.calibration_set(config.calibration_images.get(), config.probe.seed);
+        Self { engine, splits, calibration, config, cache: Cache::in_memory(), stop: Arc::default() }
     }
 
     /// Keeps embeddings in a cache. No result depends on it.
@@ -154,6 +157,7 @@ impl DeepPrior {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
+            calibration: &self.calibration,
             config: &self.config,
             cache: &self.cache,
             stop: &self.stop,
@@ -225,7 +229,7 @@ impl Evaluate for DeepPrior {
         let c = &self.config;
         let p = &c.probe;
         format!(
-            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} seed {}; norm {} epsilon {:?} on {} images; \
+            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} seed {}; norm {} epsilon {:?} on {} images by seed {}; \
              classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}",
             self.engine.name(),
             self.splits.fingerprint(),
@@ -234,6 +238,7 @@ impl Evaluate for DeepPrior {
             c.norm.effective_mode(),
             c.norm.epsilon,
             c.calibration_images,
+            p.seed.0,
             p.epochs,
             p.batch_size,
             p.learning_rate,

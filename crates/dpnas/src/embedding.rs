@@ -26,6 +26,7 @@ impl Embedding {
 pub(crate) struct Embeddings<'a> {
     pub(crate) engine: &'a dyn Engine,
     pub(crate) splits: &'a Splits,
+    pub(crate) calibration: &'a ImageSet,
     pub(crate) config: &'a DeepPriorConfig,
     pub(crate) cache: &'a Cache,
     pub(crate) stop: &'a AtomicBool,
@@ -75,8 +76,7 @@ impl Embeddings<'_> {
                 }
                 mode => {
                     if mode == NormMode::Calibrated {
-                        let first = self.splits.train.first(self.config.calibration_images.get());
-                        encoder.calibrate(images(&first)?, norm.epsilon, self.chunk)?;
+                        encoder.calibrate(images(self.calibration)?, norm.epsilon, self.chunk)?;
                     }
                     encoder.encode_in_chunks(train_images, self.chunk, &mut sink)?;
                 }
@@ -119,9 +119,10 @@ impl Embeddings<'_> {
             .with("split", split);
         match c.norm.effective_mode() {
             NormMode::None => key,
-            NormMode::Calibrated => {
-                key.with("epsilon", c.norm.epsilon).with("calibration images", c.calibration_images)
-            }
+            NormMode::Calibrated => key
+                .with("epsilon", c.norm.epsilon)
+                .with("calibration images", c.calibration_images)
+                .with("calibration seed", c.probe.seed.0),
             NormMode::Reference => key.with("epsilon", c.norm.epsilon).with("batch size", c.probe.batch_size),
         }
     }

@@ -8,7 +8,7 @@
 //! {"event":"ended","reason":"completed"}
 //! ```
 //!
-//! Each line is written at once and flushed. A process that is killed leaves at most one incomplete last line, which the
+//! Each line is written at once and synced. A process that is killed leaves at most one incomplete last line, which the
 //! next one cuts off. This module owns the format: no type of the search is serialised by itself.
 
 use crate::run_folder::is_full;
@@ -179,11 +179,11 @@ impl Journal {
         Ok((journal, events))
     }
 
-    /// Appends one event and flushes it.
+    /// Appends one event and has it on the disk before anything else happens.
     pub(crate) fn write(&mut self, event: &Event) -> Result<(), JournalError> {
         let mut line = serde_json::to_vec(event).map_err(|error| io(&self.path, error.into()))?;
         line.push(b'\n');
-        self.file.write_all(&line).and_then(|()| self.file.flush()).map_err(|source| io(&self.path, source))
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|source| io(&self.path, source))
     }
 
     fn lock(path: &Path, file: File) -> Result<Self, JournalError> {

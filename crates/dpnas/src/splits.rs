@@ -1,7 +1,7 @@
 //! The images of a search: what is learnt from, validated on and tested on.
 
 use dpnas_data::{DataError, DataSet, Fingerprint, ImageSet, hold_out};
-use dpnas_search::Seed;
+use dpnas_seed::{Seed, shuffle};
 
 /// Share of the training images that is held out for validation.
 pub const VALID_FRACTION: f64 = 0.1;
@@ -38,6 +38,19 @@ impl Splits {
         Self { train, valid, test, fingerprint: fingerprints.join("-") }
     }
 
+    /// A random subset of `images` training images at most, by the seed, in the order of the set: what calibrates the
+    /// normalisation. A data set may be sorted by class, so its first images would not do.
+    ///
+    /// # Source
+    /// SPEC §6.
+    pub fn calibration_set(&self, images: usize, seed: Seed) -> ImageSet {
+        let mut indices: Vec<usize> = (0..self.train.len()).collect();
+        shuffle(&mut seed.stream("calibration", 0).rng(), &mut indices);
+        indices.truncate(images);
+        indices.sort_unstable();
+        self.train.select(&indices)
+    }
+
     /// Identifies all three sets: pixels, labels and order.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
@@ -50,6 +63,6 @@ impl Splits {
 }
 
 /// The first 64 bits, in hexadecimal.
-fn short(fingerprint: &Fingerprint) -> String {
+pub(crate) fn short(fingerprint: &Fingerprint) -> String {
     fingerprint.as_bytes()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -107,6 +107,7 @@ fn what_decides_an_embedding_is_in_its_key() {
     assert!(score(&|config| config.norm.mode = NormMode::Reference));
     assert!(score(&|config| config.norm.epsilon = 1e-3));
     assert!(score(&|config| config.calibration_images = NonZeroUsize::new(7).unwrap()));
+    assert!(score(&|config| config.probe.seed = dpnas::seed::Seed(9)));
     // Where and how fast is not.
     assert!(!score(&|config| config.largest_chunk = NonZeroUsize::new(3).unwrap()));
     assert!(!score(&|config| config.memory_budget = 1 << 20));
@@ -162,6 +163,19 @@ fn a_stop_flag_interrupts_and_fully_connected_layers_are_refused() {
     stop.store(true, Ordering::Relaxed);
     assert!(matches!(evaluator.score(&net(NET)), Err(ScoreError::Interrupted)));
     assert!(matches!(evaluator.pixel_baseline(), Err(ScoreError::Interrupted)));
+}
+
+#[test]
+fn the_calibration_set_is_a_seeded_subset_and_not_the_first_images() {
+    let splits = Splits::hold_out(&data(), dpnas::seed::Seed(1)).unwrap();
+    let subset = |seed| splits.calibration_set(20, dpnas::seed::Seed(seed));
+    assert_eq!(subset(1), subset(1));
+    assert_ne!(subset(1), subset(2));
+    assert_ne!(subset(1), splits.train.first(20));
+    let position = |image: &[f32]| (0..splits.train.len()).position(|i| splits.train.image(i) == image).unwrap();
+    let positions: Vec<usize> = (0..20).map(|i| position(subset(1).image(i))).collect();
+    assert!(positions.is_sorted(), "{positions:?}");
+    assert_eq!(splits.calibration_set(1000, dpnas::seed::Seed(1)), splits.train);
 }
 
 #[test]

@@ -123,8 +123,7 @@ fn accumulate_all<S: Simd, const V: usize>(
 ) {
     let (classes, mut class) = (gradient.len() / width, 0);
     while class < classes {
-        let left = classes - class;
-        let group = left.div_ceil(left.div_ceil(CLASSES_AT_ONCE));
+        let group = (classes - class).min(CLASSES_AT_ONCE);
         let sums = &mut gradient[class * width + feature..];
         match group {
             1 => accumulate::<S, V, 1>(simd, sums, width, rows, at, class),

@@ -4,7 +4,7 @@
 //! between processors; it changes no result, since each product of a row and a class has lanes of its own.
 
 use crate::block::Block;
-use crate::lanes::{LANES, Rows, padded, reduce};
+use crate::lanes::{LANES, Rows, padded};
 use prefetch_index::prefetch_index;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -45,6 +45,17 @@ impl WithSimd for Forward<'_> {
     }
 }
 
+/// A piece of a block whose weights fit into the first-level cache.
+#[derive(Clone, Copy)]
+struct Tile {
+    first: usize,
+    len: usize,
+    /// Classes that are held in registers at once.
+    classes: usize,
+    /// Cache lines of each of the next rows to ask for while such classes are at work.
+    ahead: usize,
+}
+
 impl Forward<'_> {
     /// `V` vectors make up the lanes; `classes` classes and three rows are held in registers at once.
     #[inline(always)]
@@ -55,57 +66,52 @@ impl Forward<'_> {
         let (rows, mut first) = (self.rows.offsets.len(), 0);
         while first < self.block.features.len() {
             let len = (self.block.features.len() - first).min(self.block.tile);
+            let ahead = len.div_ceil(LANES).div_ceil(self.block.classes.div_ceil(classes));
+            let tile = Tile { first, len, classes, ahead };
             let mut row = 0;
             while row < rows {
                 row += match rows - row {
-                    1 => self.rows::<S, V, 1>(simd, row, first, len, classes),
-                    2 => self.rows::<S, V, 2>(simd, row, first, len, classes),
-                    _ => self.rows::<S, V, ROWS_AT_ONCE>(simd, row, first, len, classes),
+                    1 => self.rows::<S, V, 1>(simd, row, tile),
+                    2 => self.rows::<S, V, 2>(simd, row, tile),
+                    _ => self.rows::<S, V, ROWS_AT_ONCE>(simd, row, tile),
                 };
             }
             first += len;
         }
     }
 
-    /// Adds the products of `R` rows with all classes' weights, for `len` features from the block's `first` on.
+    /// Adds the products of `R` rows with all classes' weights, for the features of a tile.
     #[inline(always)]
-    fn rows<S: Simd, const V: usize, const R: usize>(
-        &mut self,
-        simd: S,
-        row: usize,
-        first: usize,
-        len: usize,
-        classes: usize,
-    ) -> usize {
+    fn rows<S: Simd, const V: usize, const R: usize>(&mut self, simd: S, row: usize, tile: Tile) -> usize {
         let mut x: [&[f32]; R] = [&[]; R];
         for (r, x) in x.iter_mut().enumerate() {
-            *x = self.rows.part(row + r, self.start + first, len);
+            *x = self.rows.part(row + r, self.start + tile.first, tile.len);
         }
-        let mut class = 0;
+        let (mut class, mut line) = (0, 0);
         while class < self.block.classes {
-            let left = self.block.classes - class;
-            let group = left.div_ceil(left.div_ceil(classes));
-            self.read_ahead(row + R, first, len, class, group);
+            self.read_ahead(row + R, tile, line);
+            line += tile.ahead;
+            let group = (self.block.classes - class).min(tile.classes);
             match group {
-                1 => self.group::<S, V, R, 1>(simd, x, row, first, class),
-                2 => self.group::<S, V, R, 2>(simd, x, row, first, class),
-                3 => self.group::<S, V, R, 3>(simd, x, row, first, class),
-                4 => self.group::<S, V, R, 4>(simd, x, row, first, class),
-                _ => self.group::<S, V, R, 5>(simd, x, row, first, class),
+                1 => self.group::<S, V, R, 1>(simd, x, row, tile.first, class),
+                2 => self.group::<S, V, R, 2>(simd, x, row, tile.first, class),
+                3 => self.group::<S, V, R, 3>(simd, x, row, tile.first, class),
+                4 => self.group::<S, V, R, 4>(simd, x, row, tile.first, class),
+                _ => self.group::<S, V, R, 5>(simd, x, row, tile.first, class),
             }
             class += group;
         }
         R
     }
 
-    /// Asks for a share of the next rows' values, in proportion to the classes: they come from far away.
+    /// Asks for some of the next rows' values, from a cache line of the tile on: they come from far away.
     #[inline(always)]
-    fn read_ahead(&self, row: usize, first: usize, len: usize, class: usize, group: usize) {
-        let lines = len.div_ceil(LANES);
-        let share = class * lines / self.block.classes..(class + group) * lines / self.block.classes;
+    fn read_ahead(&self, row: usize, tile: Tile, line: usize) {
+        let from = self.start + tile.first + line * LANES;
+        let to = (from + tile.ahead * LANES).min(self.start + tile.first + tile.len);
         for offset in self.rows.offsets.iter().skip(row).take(ROWS_AT_ONCE) {
-            for line in share.clone() {
-                prefetch_index(self.rows.data, offset + self.start + first + line * LANES);
+            for feature in (from..to).step_by(LANES) {
+                prefetch_index(self.rows.data, offset + feature);
             }
         }
     }
@@ -176,10 +182,30 @@ fn dot<S: Simd, const V: usize, const R: usize, const C: usize>(
     let mut results = [[0.0; C]; R];
     for r in 0..R {
         for c in 0..C {
-            let mut lanes = [0.0; LANES];
-            S::as_mut_simd_f32s(&mut lanes).0[..V].copy_from_slice(&sums[r][c]);
-            results[r][c] = reduce(lanes);
+            results[r][c] = sum_of_lanes(simd, sums[r][c]);
         }
     }
     results
+}
+
+/// The sum of the lanes, in the tree of [`reduce`](crate::lanes::reduce): whole vectors first, then within one.
+#[inline(always)]
+fn sum_of_lanes<S: Simd, const V: usize>(simd: S, mut vectors: [S::f32s; V]) -> f32 {
+    let mut half = V / 2;
+    while half > 0 {
+        for v in 0..half {
+            vectors[v] = simd.add_f32s(vectors[v], vectors[v + half]);
+        }
+        half /= 2;
+    }
+    let mut lanes = [0.0; LANES];
+    S::as_mut_simd_f32s(&mut lanes).0[0] = vectors[0];
+    let mut half = S::F32_LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            lanes[lane] += lanes[lane + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }

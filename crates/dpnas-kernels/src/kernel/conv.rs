@@ -1,0 +1,208 @@
+//! A convolution's tables, checked once, and its calls, checked each time.
+
+use super::level::Shape;
+use super::tile::{Job, Source};
+use super::{Compute, Shapes};
+use crate::level::Level;
+use crate::pack::Packed;
+use std::sync::Arc;
+
+/// Windows that a tile may read past the last one.
+const SPARE: usize = 16;
+
+/// Where a convolution finds one of its inputs.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceTable<E> {
+    /// Position of each convolution pixel's window, image by image.
+    pub(crate) windows: Vec<usize>,
+    /// Position of each step within a window.
+    pub(crate) steps: Vec<usize>,
+    /// The weights of the steps.
+    pub(crate) weights: Arc<Packed<E>>,
+}
+
+/// Where a convolution finds its inputs and leaves its outputs, for a group of images.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvTables<E> {
+    /// One or two inputs, whose products add up.
+    pub(crate) sources: Vec<SourceTable<E>>,
+    /// Position of each output pixel.
+    pub(crate) outputs: Vec<usize>,
+    /// Position of what is added to each convolution pixel's products.
+    pub(crate) skip: Option<Vec<usize>>,
+    /// Consecutive convolution pixels of which an output is the largest.
+    pub(crate) window: usize,
+    /// Stored channels of an output pixel.
+    pub(crate) channels: usize,
+    /// Images of the group.
+    pub(crate) images: usize,
+    /// A convolution with no more steps than this keeps its sums in registers from the first to the last.
+    pub(crate) direct: usize,
+    /// Steps of a block.
+    pub(crate) depth: usize,
+    /// Convolution pixels of a block, about.
+    pub(crate) block: usize,
+}
+
+/// A convolution on groups of images, ready to run.
+#[derive(Debug)]
+pub(crate) struct ConvKernel<E> {
+    level: Level,
+    tables: ConvTables<E>,
+    panels: Vec<Panel>,
+    /// Numbers that each source's map must have.
+    input_len: Vec<usize>,
+    output_len: usize,
+    skip_len: usize,
+    scratch_len: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Panel {
+    first: usize,
+    tile: Tile,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Tile {
+    Direct(Shape),
+    Blocked((usize, usize)),
+}
+
+/// The maps of one call.
+#[derive(Debug)]
+pub(crate) struct ConvCall<'a, E> {
+    /// The maps of the sources.
+    pub(crate) inputs: [&'a [E]; 2],
+    pub(crate) skip: &'a [E],
+    pub(crate) output: &'a mut [E],
+    /// Scale and shift of each channel.
+    pub(crate) affine: (&'a [f32], &'a [f32]),
+    /// No output is smaller.
+    pub(crate) floor: f32,
+    /// The first images of the group, which are computed.
+    pub(crate) images: usize,
+    pub(crate) scratch: &'a mut Vec<f32>,
+}
+
+impl<E: Compute> ConvKernel<E> {
+    /// Checks the tables and chooses the tiles.
+    ///
+    /// # Panics
+    /// If the tables contradict each other.
+    pub(crate) fn new(level: Level, mut tables: ConvTables<E>) -> Self {
+        let shapes = E::shapes(level);
+        assert!(tables.window > 0 && tables.images > 0 && tables.depth > 0, "tables of something");
+        assert!((1..=2).contains(&tables.sources.len()), "one or two sources");
+        assert!(tables.outputs.len().is_multiple_of(tables.images), "as many outputs for each image");
+        let pixels = tables.outputs.len() * tables.window;
+        let (mut input_len, mut steps) = (Vec::new(), 0);
+        for source in &mut tables.sources {
+            assert!(source.windows.len() == pixels, "a window for each pixel");
+            assert!(source.weights.covers(source.steps.len(), tables.channels), "weights for each step");
+            steps += source.steps.len();
+            input_len.push(largest(&source.windows) + largest(&source.steps) + E::STEP);
+            pad(&mut source.windows);
+        }
+        let skip_len = tables.skip.as_mut().map_or(0, |skip| {
+            assert!(skip.len() == pixels, "a skip position for each pixel");
+            let len = largest(skip) + tables.channels;
+            pad(skip);
+            len
+        });
+        tables.block = tables.window * tables.block.div_ceil(tables.window);
+        let panels: Vec<Panel> = shapes
+            .panels(tables.channels)
+            .map(|(first, channels)| {
+                assert!(channels.is_multiple_of(shapes.lanes), "panels of whole vectors");
+                let vectors = channels / shapes.lanes;
+                Panel { first, tile: shapes.tile(vectors, tables.window, steps <= tables.direct) }
+            })
+            .collect();
+        let is_blocked = panels.iter().any(|panel| matches!(panel.tile, Tile::Blocked(_)));
+        let widest = shapes.panels(tables.channels).map(|(_, channels)| channels).max().unwrap_or(0);
+        let scratch_len = if is_blocked { (tables.block.min(pixels) + SPARE) * widest } else { 0 };
+        let output_len = largest(&tables.outputs) + tables.channels;
+        Self { level, tables, panels, input_len, output_len, skip_len, scratch_len }
+    }
+
+    /// Computes the first images of the group.
+    ///
+    /// # Panics
+    /// If a map, the scale or the shift is too short.
+    pub(crate) fn run(&self, call: ConvCall<'_, E>) {
+        let tables = &self.tables;
+        for (input, len) in call.inputs.iter().zip(&self.input_len) {
+            assert!(input.len() >= *len, "the input holds the group");
+        }
+        assert!(call.skip.len() >= self.skip_len, "the skip path holds the group");
+        assert!(call.output.len() >= self.output_len, "the output holds the group");
+        let (scale, shift) = call.affine;
+        assert!(scale.len() >= tables.channels && shift.len() >= tables.channels, "a scale and a shift for each channel");
+        assert!(call.images <= tables.images, "no more images than the group has");
+        if call.scratch.len() < self.scratch_len {
+            call.scratch.resize(self.scratch_len, 0.0);
+        }
+        let output_count = tables.outputs.len() / tables.images * call.images;
+        for panel in &self.panels {
+            let source = |index: usize| {
+                let table = &tables.sources[index];
+                Source {
+                    windows: &table.windows,
+                    steps: &table.steps,
+                    input: call.inputs[index].as_ptr(),
+                    weights: table.weights.panel(panel.first).as_ptr(),
+                }
+            };
+            let sources = [source(0), source(tables.sources.len() - 1)];
+            // SAFETY: `first` is less than `channels`, which the slices' lengths cover.
+            let job = unsafe {
+                Job {
+                    sources: &sources[..tables.sources.len()],
+                    outputs: &tables.outputs[..output_count],
+                    output: call.output.as_mut_ptr().add(panel.first),
+                    skip: tables.skip.as_ref().map(|skip| (&skip[..], call.skip.as_ptr().add(panel.first))),
+                    scale: scale.as_ptr().add(panel.first),
+                    shift: shift.as_ptr().add(panel.first),
+                    floor: call.floor,
+                    window: tables.window,
+                    scratch: call.scratch.as_mut_ptr(),
+                    block: tables.block,
+                    depth: tables.depth,
+                }
+            };
+            // SAFETY: the largest positions were compared with the slices' lengths above, windows and skip positions are
+            // padded by more than a tile, and a level is only made where the processor has its instructions.
+            unsafe {
+                match panel.tile {
+                    Tile::Direct(shape) => E::direct(self.level.kind(), &job, shape),
+                    Tile::Blocked(shape) => E::blocked(self.level.kind(), &job, shape),
+                }
+            }
+        }
+    }
+}
+
+impl Shapes {
+    /// The tile for a panel of so many vectors.
+    fn tile(&self, vectors: usize, window: usize, fits_registers: bool) -> Tile {
+        let plain = self.plain.iter().find(|(_, v)| *v == vectors).copied().unwrap_or(self.plain[0]);
+        assert!(plain.1 == vectors, "a tile for each number of vectors");
+        let pooled = self.pooled.iter().find(|(_, v, w)| (*v, *w) == (vectors, window));
+        match (fits_registers, window, pooled) {
+            (true, 1, _) => Tile::Direct((plain.0, plain.1, 1)),
+            (true, _, Some(shape)) => Tile::Direct(*shape),
+            _ => Tile::Blocked(plain),
+        }
+    }
+}
+
+fn largest(positions: &[usize]) -> usize {
+    positions.iter().copied().max().unwrap_or(0)
+}
+
+/// Repeats the last position, so that the last tile is whole.
+fn pad(positions: &mut Vec<usize>) {
+    let last = positions.last().copied().unwrap_or(0);
+    positions.extend([last; SPARE]);
+}

@@ -1,0 +1,146 @@
+//! Running a program's steps on a group of images.
+
+use crate::buffer::Buffer;
+use crate::kernel::{Compute, ConvCall, pool, rectify};
+use crate::level::Level;
+use crate::norms::Norms;
+use crate::program::{Map, Op, Program, Skip, Step};
+use std::sync::{Mutex, PoisonError};
+
+/// The buffers of one thread.
+#[derive(Debug)]
+pub(crate) struct Workspace<E> {
+    pub(crate) slots: Vec<Buffer<E>>,
+    scratch: Vec<f32>,
+}
+
+/// Buffers that are not in use.
+#[derive(Debug)]
+pub(crate) struct Workspaces<E>(Mutex<Vec<Workspace<E>>>);
+
+impl<E: Compute> Workspaces<E> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Lends buffers of these lengths.
+    pub(crate) fn with<T>(&self, slots: &[usize], f: impl FnOnce(&mut Workspace<E>) -> T) -> T {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut workspace = kept.unwrap_or_else(|| Workspace {
+            slots: slots.iter().map(|len| Buffer::zeros(*len)).collect(),
+            scratch: Vec::new(),
+        });
+        let result = f(&mut workspace);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+        result
+    }
+}
+
+impl<E: Compute> Program<E> {
+    /// Embeds up to a group of images.
+    pub(crate) fn run(
+        &self,
+        level: Level,
+        norms: &Norms,
+        workspace: &mut Workspace<E>,
+        images: &[f32],
+        rows: &mut [f32],
+    ) {
+        let count = images.len() / (self.image.layout.pixels() * self.image.layout.channels).max(1);
+        self.fill(workspace, images);
+        for step in &self.steps {
+            step.run(level, norms, workspace, count);
+        }
+        self.emit(workspace, rows);
+    }
+
+    /// Brings images, `[n, channels, height, width]`, into their buffer.
+    pub(crate) fn fill(&self, workspace: &mut Workspace<E>, images: &[f32]) {
+        let layout = self.image.layout;
+        let map = workspace.slots[self.image.slot].as_mut_slice();
+        let count = images.len() / (layout.pixels() * layout.channels).max(1);
+        layout.clear_halo(map, count);
+        for (index, image) in images.chunks_exact(layout.pixels() * layout.channels).enumerate() {
+            for y in 0..layout.size {
+                let start = layout.inside(index, y, 0);
+                let row = &mut map[start..start + layout.size * layout.stride];
+                for (channel, plane) in image.chunks_exact(layout.pixels()).enumerate() {
+                    let values = &plane[y * layout.size..][..layout.size];
+                    for (pixel, value) in row.chunks_exact_mut(layout.stride).zip(values) {
+                        pixel[channel] = E::from_f32(*value);
+                    }
+                }
+                if layout.stride > layout.channels {
+                    row.chunks_exact_mut(layout.stride).for_each(|pixel| pixel[layout.channels..].fill(E::default()));
+                }
+            }
+        }
+    }
+
+    /// Writes the features of the images, `[n, channels · height · width]`; −0 becomes 0.
+    fn emit(&self, workspace: &Workspace<E>, rows: &mut [f32]) {
+        let layout = self.result.layout;
+        let map = workspace.slots[self.result.slot].as_slice();
+        for (index, row) in rows.chunks_exact_mut(layout.pixels() * layout.channels).enumerate() {
+            for y in 0..layout.size {
+                for x in 0..layout.size {
+                    let pixel = &map[layout.inside(index, y, x)..][..layout.channels];
+                    let place = row[y * layout.size + x..].iter_mut().step_by(layout.pixels());
+                    place.zip(pixel).for_each(|(place, value)| *place = value.to_f32() + 0.0);
+                }
+            }
+        }
+    }
+}
+
+impl<E: Compute> Step<E> {
+    /// Runs the step on the first `images` images of the buffers.
+    pub(crate) fn run(&self, level: Level, norms: &Norms, workspace: &mut Workspace<E>, images: usize) {
+        let (affine, floor) = match (&self.op, self.norm) {
+            (Op::Conv(_) | Op::Rectify, Some(norm)) => (norms.of(norm), 0.0),
+            _ => (norms.identity(), f32::NEG_INFINITY),
+        };
+        self.run_with(level, affine, floor, workspace, images);
+    }
+
+    /// Runs a convolution without its norm and rectification.
+    pub(crate) fn run_raw(&self, level: Level, norms: &Norms, workspace: &mut Workspace<E>, images: usize) {
+        self.run_with(level, norms.identity(), f32::NEG_INFINITY, workspace, images);
+    }
+
+    fn run_with(
+        &self,
+        level: Level,
+        affine: (&[f32], &[f32]),
+        floor: f32,
+        workspace: &mut Workspace<E>,
+        images: usize,
+    ) {
+        let Map { slot, layout } = self.output;
+        let Workspace { slots, scratch } = workspace;
+        let mut buffer = std::mem::take(&mut slots[slot]);
+        let output = buffer.as_mut_slice();
+        layout.clear_halo(output, images);
+        let input = |index: usize| self.inputs.get(index).map_or(&[][..], |map| slots[map.slot].as_slice());
+        let from = self.inputs[0].layout;
+        match &self.op {
+            Op::Conv(kernel) => {
+                let inputs = [input(0), &[]];
+                kernel.run(ConvCall { inputs, skip: &[], output, affine, floor, images, scratch });
+            }
+            Op::ConvAdd(kernel, Skip::Identity) => {
+                let inputs = [input(0), &[]];
+                kernel.run(ConvCall { inputs, skip: input(1), output, affine, floor, images, scratch });
+            }
+            Op::ConvAdd(kernel, Skip::Projection) => {
+                let inputs = [input(0), input(1)];
+                kernel.run(ConvCall { inputs, skip: &[], output, affine, floor, images, scratch });
+            }
+            Op::Rectify => rectify(level, (input(0), from), (output, layout), images, Some(affine)),
+            Op::Pool { size, stride } => {
+                pool(level, (input(0), from), (output, layout), images, (*size, *stride));
+            }
+        }
+        slots[slot] = buffer;
+    }
+}

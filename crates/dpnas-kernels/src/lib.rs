@@ -34,7 +34,7 @@ mod measure;
 mod norms;
 mod pack;
 mod program;
-mod run;
+pub mod run;
 mod stats;
 
 pub use element::{Precision, UnknownPrecision};

@@ -47,11 +47,18 @@ impl<E: Compute> Program<E> {
         rows: &mut [f32],
     ) {
         let count = images.len() / (self.image.layout.pixels() * self.image.layout.channels).max(1);
+        let prof = std::env::var("PROF").is_ok();
+        let t=std::time::Instant::now();
         self.fill(workspace, images);
-        for step in &self.steps {
+        if prof { add(100, t, count, String::from("fill")); }
+        for (i, step) in self.steps.iter().enumerate() {
+            let t=std::time::Instant::now();
             step.run(level, norms, workspace, count);
+            if prof { add(i, t, count, match &step.op { Op::Conv(k)|Op::ConvAdd(k,_) => k.describe(), Op::Rectify=>"rectify".into(), Op::Pool{..}=>"pool".into()}); }
         }
+        let t=std::time::Instant::now();
         self.emit(workspace, rows);
+        if prof { add(101, t, count, String::from("emit")); }
     }
 
     /// Brings images, `[n, channels, height, width]`, into their buffer.
@@ -144,3 +151,7 @@ impl<E: Compute> Step<E> {
         slots[slot] = buffer;
     }
 }
+
+pub static PROFILE: Mutex<std::collections::BTreeMap<usize, (Vec<f64>, String)>> = Mutex::new(std::collections::BTreeMap::new());
+fn add(i: usize, t: std::time::Instant, n: usize, d: String) { let mut p = PROFILE.lock().unwrap(); let e = p.entry(i).or_insert((vec![], d)); e.0.push(t.elapsed().as_secs_f64()/n as f64); }
+pub fn dump() { let mut p = PROFILE.lock().unwrap(); for (i,(v,d)) in p.iter_mut() { v.sort_by(f64::total_cmp); let m = v[v.len()/4]; let fl: f64 = d.split(' ').next().unwrap().parse().unwrap_or(0.0); println!("   step {i}: {:.2} us  {:.1} GF  {d}", m*1e6, fl*2.0/m/1e9); } p.clear(); }

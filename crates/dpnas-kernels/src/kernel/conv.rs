@@ -126,6 +126,11 @@ impl<E: Compute> ConvKernel<E> {
         Self { level, tables, panels, input_len, output_len, skip_len, scratch_len }
     }
 
+    pub(crate) fn describe(&self) -> String {
+        let steps: usize = self.tables.sources.iter().map(|s| s.steps.len()).sum();
+        let m = self.tables.outputs.len()*self.tables.window/self.tables.images;
+        format!("{} steps {steps} pixels {m} channels {} images {} {:?}", steps*m*self.tables.channels*E::STEP, self.tables.channels, self.tables.images, self.panels[0].tile)
+    }
     /// Computes the first images of the group.
     ///
     /// # Panics

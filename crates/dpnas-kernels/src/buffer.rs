@@ -22,6 +22,13 @@ impl<E: Element> Buffer<E> {
         Self { values, start, len }
     }
 
+    /// Makes the buffer at least `len` long; what was in it may be lost.
+    pub(crate) fn grow(&mut self, len: usize) {
+        if self.len < len {
+            *self = Self::zeros(len);
+        }
+    }
+
     pub(crate) fn as_slice(&self) -> &[E] {
         &self.values[self.start..self.start + self.len]
     }

@@ -5,8 +5,9 @@ use crate::kernel::Compute;
 use crate::level::{Level, LevelError};
 use crate::measure::measure;
 use crate::norms::Norms;
-use crate::program::{Fusion, Program, Weights, pack};
+use crate::program::{Fusion, Program};
 use crate::run::Workspaces;
+use crate::weights::{StageWeights, pack};
 use crate::{KERNELS_VERSION, group};
 use dpnas_grammar::Plan;
 use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
@@ -68,7 +69,7 @@ impl Engine for CpuEngine {
 pub(crate) struct Loaded<E> {
     pub(crate) level: Level,
     pub(crate) plan: Plan,
-    weights: Weights<E>,
+    weights: Vec<StageWeights<E>>,
     norms: Norms,
     program: Program<E>,
     workspaces: Workspaces<E>,

@@ -36,6 +36,7 @@ mod pack;
 mod program;
 pub mod run;
 mod stats;
+mod weights;
 
 pub use element::{Precision, UnknownPrecision};
 pub use engine::CpuEngine;

@@ -1,7 +1,7 @@
 //! Weights in the order in which the kernels read them.
 
 use crate::buffer::Buffer;
-use crate::kernel::Compute;
+use crate::kernel::{Compute, POINTS, SQUARE};
 use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
 use dpnas_grammar::ConvShape;
@@ -37,33 +37,42 @@ impl<E: Compute> Packed<E> {
     /// Packs weights for an input with such pixels.
     pub(crate) fn new(level: Level, weights: &ConvWeights, pixels: Pixels) -> Self {
         let shape = weights.shape();
+        let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
         let taps = taps(shape, pixels, E::STEP);
-        let out = shape.out_channels as usize;
-        let channels = out.next_multiple_of(CHANNEL_BLOCK);
-        let mut packed = Buffer::zeros(channels * taps.len() * E::STEP);
-        let shapes = E::shapes(level);
-        let mut rest = packed.as_mut_slice();
+        let values = weights.values();
+        Self::pack(level, taps, shape.out_channels as usize, |out, tap, place| {
+            for (number, place) in numbers(tap, shape, pixels, E::STEP).zip(place) {
+                let weight = values[((out * inputs + number.channel) * kernel + number.y) * kernel + number.x];
+                *place = E::from_f32(weight);
+            }
+        })
+    }
+
+    /// Packs weights of `outputs` channels: `write(output channel, tap, numbers of the step)`.
+    fn pack(
+        level: Level,
+        taps: Vec<Tap>,
+        outputs: usize,
+        write: impl Fn(usize, Tap, &mut [E]) + Sync,
+    ) -> Self {
+        let channels = outputs.next_multiple_of(CHANNEL_BLOCK);
+        let mut weights = Buffer::zeros(channels * taps.len() * E::STEP);
         let mut panels = Vec::new();
-        for (first, width) in shapes.panels(channels) {
+        let mut rest = weights.as_mut_slice();
+        for (first, width) in E::shapes(level).panels(channels) {
             let (panel, others) = rest.split_at_mut(width * taps.len() * E::STEP);
             panels.push((first, width, panel));
             rest = others;
         }
-        let kernel = shape.kernel as usize;
-        let values = weights.values();
-        let per_out = shape.in_channels as usize * kernel * kernel;
         panels.into_par_iter().for_each(|(first, width, panel)| {
-            for channel in 0..width.min(out.saturating_sub(first)) {
-                let weights = &values[(first + channel) * per_out..][..per_out];
+            for channel in 0..width.min(outputs.saturating_sub(first)) {
                 for (step, tap) in taps.iter().enumerate() {
-                    for (number, tap) in numbers(*tap, shape, pixels, E::STEP).enumerate() {
-                        let weight = weights[(tap.channel * kernel + tap.y) * kernel + tap.x];
-                        panel[(step * width + channel) * E::STEP + number] = E::from_f32(weight);
-                    }
+                    let place = &mut panel[(step * width + channel) * E::STEP..][..E::STEP];
+                    write(first + channel, *tap, place);
                 }
             }
         });
-        Self { taps, weights: packed, channels }
+        Self { taps, weights, channels }
     }
 
     /// The first number of each step.
@@ -82,6 +91,51 @@ impl<E: Compute> Packed<E> {
     pub(crate) fn panel(&self, first: usize) -> &[E] {
         &self.weights.as_slice()[first * self.taps.len() * E::STEP..]
     }
+}
+
+/// The weights of the 36 products of a convolution by polynomials, each those of a 1×1 convolution.
+pub(crate) fn pack_products(level: Level, weights: &ConvWeights) -> Vec<Packed<f32>> {
+    let shape = weights.shape();
+    let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
+    let outputs = shape.out_channels as usize;
+    let taps: Vec<Tap> = (0..inputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
+    // [output][input][36]
+    let mut transformed = vec![0.0f32; outputs * inputs * SQUARE];
+    let squares = transformed.par_chunks_mut(SQUARE).with_min_len(256);
+    squares.zip(weights.values().par_chunks(kernel * kernel)).for_each(|(square, weights)| {
+        for (index, value) in square.iter_mut().enumerate() {
+            let (rows, columns) = (at_point(index / POINTS, kernel), at_point(index % POINTS, kernel));
+            let products = weights.iter().enumerate();
+            let sum: f64 =
+                products.map(|(i, weight)| f64::from(*weight) * rows[i / kernel] * columns[i % kernel]).sum();
+            *value = sum as f32;
+        }
+    });
+    let product = |index: usize| {
+        Packed::pack(level, taps.clone(), outputs, |out, tap, place: &mut [f32]| {
+            place[0] = transformed[(out * inputs + tap.channel) * SQUARE + index];
+        })
+    };
+    (0..SQUARE).map(product).collect()
+}
+
+/// The powers of a point, scaled so that the transform of the products is exact: 0, 1, −1, 2, −2, ∞.
+fn at_point(point: usize, kernel: usize) -> [f64; 5] {
+    let (value, scale) = [(0.0, 0.25), (1.0, -1.0 / 6.0), (-1.0, -1.0 / 6.0), (2.0, 1.0 / 24.0), (-2.0, 1.0 / 24.0)]
+        .get(point)
+        .copied()
+        .unwrap_or((0.0, 0.0));
+    let mut powers = [0.0; 5];
+    if point == POINTS - 1 {
+        powers[kernel - 1] = 1.0;
+        return powers;
+    }
+    let mut power = scale;
+    for place in powers.iter_mut().take(kernel) {
+        *place = power;
+        power *= value;
+    }
+    powers
 }
 
 /// The steps of a window, row by row.

@@ -1,12 +1,12 @@
 //! A plan as a list of steps on a few buffers.
 
 use crate::geometry::{Pooling, halo, pixels, steps, windows};
-use crate::kernel::{Compute, ConvKernel, ConvTables, SourceTable};
+use crate::kernel::{Compute, ConvKernel, ConvTables, Winograd};
 use crate::layout::Layout;
 use crate::level::Level;
-use crate::pack::{Packed, Pixels};
-use dpnas_grammar::{ConvShape, Layer, Plan, Stage};
-use dpnas_prior::Prior;
+use crate::pack::Packed;
+use crate::weights::{Conv, ConvPack, StageWeights};
+use dpnas_grammar::{Layer, Plan, Stage};
 use std::sync::Arc;
 
 /// A map in one of the buffers.
@@ -30,23 +30,20 @@ pub(crate) struct Step<E> {
 /// What a step does.
 #[derive(Debug)]
 pub(crate) enum Op<E> {
-    /// Convolves, normalises and rectifies; pools first where pooling is fused.
-    Conv(ConvKernel<E>),
-    /// Convolves and adds the skip path, which is the second input (or its 1×1 convolution).
-    ConvAdd(ConvKernel<E>, Skip),
+    /// Convolves and, where the step has a norm, normalises and rectifies; pools first where pooling is fused. A second
+    /// input is added to the products.
+    Conv(Kernel<E>),
     /// Normalises and rectifies.
     Rectify,
     /// Max-pools.
     Pool { size: usize, stride: usize },
 }
 
-/// How a residual block's second input reaches the sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Skip {
-    /// As it is.
-    Identity,
-    /// Through a convolution, as further products.
-    Projection,
+/// A way to convolve, with its weights.
+#[derive(Debug)]
+pub(crate) enum Kernel<E> {
+    Direct(ConvKernel<E>, Arc<Packed<E>>),
+    Products(Winograd, Arc<Vec<Packed<f32>>>),
 }
 
 /// Whether pooling that follows a convolution without overlap is computed by it.
@@ -70,32 +67,9 @@ pub(crate) struct Program<E> {
     pub(crate) images: usize,
 }
 
-/// The packed weights of every stage.
-pub(crate) type Weights<E> = Vec<Vec<Arc<Packed<E>>>>;
-
-/// Packs the weights of a prior.
-pub(crate) fn pack<E: Compute>(level: Level, prior: &Prior) -> Weights<E> {
-    let stages = prior.plan().stages();
-    let pixels = |index: usize, conv: usize| match (index, stages[index].layer, conv) {
-        (0, Layer::Conv { .. }, 0) => Pixels::Dense,
-        _ => Pixels::Padded,
-    };
-    let stage = |index: usize| {
-        let weights = prior.stage(index).iter().enumerate();
-        weights.map(|(conv, weights)| Arc::new(Packed::new(level, weights, pixels(index, conv)))).collect()
-    };
-    (0..stages.len()).map(stage).collect()
-}
-
-/// Steps whose sums stay in registers, in a convolution with few and with many steps.
-const DIRECT_STEPS: usize = 600;
-const BLOCK_STEPS: usize = 256;
-/// Convolution pixels of a block, about.
-const BLOCK_PIXELS: usize = 192;
-
 impl<E: Compute> Program<E> {
     /// The steps of a plan for groups of `images` images.
-    pub(crate) fn new(level: Level, plan: &Plan, weights: &Weights<E>, images: usize, fusion: Fusion) -> Self {
+    pub(crate) fn new(level: Level, plan: &Plan, weights: &[StageWeights<E>], images: usize, fusion: Fusion) -> Self {
         let stages = plan.stages();
         let input = plan.input();
         let (size, channels) = (input.height as usize, input.channels as usize);
@@ -108,10 +82,9 @@ impl<E: Compute> Program<E> {
         builder.reserve(image);
         let (mut map, mut index) = (image, 0);
         while let Some(stage) = stages.get(index) {
-            let pooling = match (stage.layer, stages.get(index + 1).map(|next| next.layer), fusion) {
-                (Layer::MaxPool { .. }, _, _) => None,
-                (_, Some(Layer::MaxPool { size, stride }), Fusion::Fused) if stride >= size => {
-                    Some(Pooling { size: size as usize, stride: stride as usize })
+            let pooling = match (weights[index].last_conv(), stages.get(index + 1).map(|next| next.layer), fusion) {
+                (Some(conv), Some(Layer::MaxPool { size, stride }), Fusion::Fused) => {
+                    Some(Pooling { size: size as usize, stride: stride as usize }).filter(|it| conv.can_pool(*it))
                 }
                 _ => None,
             };
@@ -147,37 +120,33 @@ impl<E: Compute> Builder<E> {
     fn stage(
         &mut self,
         stage: &Stage,
-        weights: &[Arc<Packed<E>>],
+        weights: &StageWeights<E>,
         map: Map,
         layout: Layout,
         pooling: Pooling,
     ) -> Map {
-        let convs: Vec<ConvShape> = stage.weights().collect();
-        match (stage.layer, &convs[..]) {
+        match (stage.layer, &weights.convs[..]) {
             (Layer::Conv { .. }, [conv]) => {
                 let output = self.free(&[map], layout);
-                let kernel = self.conv(&[(map, conv, &weights[0])], output, None, pooling);
-                self.push(Op::Conv(kernel), vec![map], output, Norm::Here)
+                self.conv(conv, vec![map], output, pooling, Norm::Here)
             }
             (Layer::Residual { .. }, [a, b, projection @ ..]) => {
-                let size = stage.output.height as usize;
-                let rectified = self.free(&[map], Layout::padded(size, a.in_channels as usize, 1));
+                let inner = |channels: u32| Layout::padded(stage.output.height as usize, channels as usize, 1);
+                let rectified = self.free(&[map], inner(stage.input.channels));
                 let rectified = self.push(Op::Rectify, vec![map], rectified, Norm::Here);
-                let inner = self.free(&[map, rectified], Layout::padded(size, a.out_channels as usize, 1));
-                let kernel = self.conv(&[(rectified, a, &weights[0])], inner, None, Pooling::NONE);
-                let inner = self.push(Op::Conv(kernel), vec![rectified], inner, Norm::Here);
-                let output = self.free(&[map, rectified, inner], layout);
-                match projection.first() {
-                    None => {
-                        let kernel = self.conv(&[(inner, b, &weights[1])], output, Some(map), pooling);
-                        self.push(Op::ConvAdd(kernel, Skip::Identity), vec![inner, map], output, Norm::None)
-                    }
+                let (skip, used) = match projection.first() {
+                    None => (map, vec![map, rectified]),
                     Some(projection) => {
-                        let sources = [(inner, b, &weights[1]), (rectified, projection, &weights[2])];
-                        let kernel = self.conv(&sources, output, None, pooling);
-                        self.push(Op::ConvAdd(kernel, Skip::Projection), vec![inner, rectified], output, Norm::None)
+                        let skip = Layout { halo: 0, ..inner(stage.output.channels) };
+                        let skip = self.free(&[rectified], skip);
+                        let skip = self.conv(projection, vec![rectified], skip, Pooling::NONE, Norm::None);
+                        (skip, vec![skip, rectified])
                     }
-                }
+                };
+                let middle = self.free(&used, inner(stage.output.channels));
+                let middle = self.conv(a, vec![rectified], middle, Pooling::NONE, Norm::Here);
+                let output = self.free(&[skip, middle], layout);
+                self.conv(b, vec![middle, skip], output, pooling, Norm::None)
             }
             (Layer::MaxPool { size, stride }, _) => {
                 let output = self.free(&[map], layout);
@@ -189,35 +158,32 @@ impl<E: Compute> Builder<E> {
         }
     }
 
-    fn conv(
-        &self,
-        sources: &[(Map, &ConvShape, &Arc<Packed<E>>)],
-        output: Map,
-        skip: Option<Map>,
-        pooling: Pooling,
-    ) -> ConvKernel<E> {
-        let (to, images) = (output.layout, self.images);
-        let sources = sources
-            .iter()
-            .map(|(map, conv, weights)| SourceTable {
-                windows: windows(map.layout, conv, to.size, pooling, images),
-                steps: steps(map.layout, weights.taps()),
-                weights: Arc::clone(weights),
-            })
-            .collect();
-        let skip = skip.map(|map| pixels(to.size, pooling, images, |image, y, x| map.layout.inside(image, y, x)));
-        let tables = ConvTables {
-            sources,
-            outputs: pixels(to.size, Pooling::NONE, images, |image, y, x| to.inside(image, y, x)),
-            skip,
-            window: pooling.size * pooling.size,
-            channels: to.stride,
-            images,
-            direct: DIRECT_STEPS,
-            depth: BLOCK_STEPS,
-            block: BLOCK_PIXELS,
+    /// Appends a convolution of the first input; the second one, if any, is added to it.
+    fn conv(&mut self, conv: &Conv<E>, inputs: Vec<Map>, output: Map, pooling: Pooling, norm: Norm) -> Map {
+        let (from, to, images) = (inputs[0].layout, output.layout, self.images);
+        let skip = inputs.get(1).map(|map| map.layout);
+        let kernel = match &conv.pack {
+            ConvPack::Products(weights) => {
+                let kernel = conv.shape.kernel as usize;
+                let size = from.size + 2 * from.halo + 1 - kernel;
+                let winograd = Winograd::new(self.level, kernel, (from, to, skip), (size, pooling.size), images);
+                Kernel::Products(winograd, Arc::clone(weights))
+            }
+            ConvPack::Direct(weights) => {
+                let skip = |skip: Layout| pixels(to.size, pooling, images, |image, y, x| skip.inside(image, y, x));
+                let tables = ConvTables {
+                    windows: windows(from, &conv.shape, to.size, pooling, images),
+                    steps: steps(from, weights.taps()),
+                    outputs: pixels(to.size, Pooling::NONE, images, |image, y, x| to.inside(image, y, x)),
+                    skip: inputs.get(1).map(|map| skip(map.layout)),
+                    window: pooling.size * pooling.size,
+                    channels: to.stride,
+                    images,
+                };
+                Kernel::Direct(ConvKernel::new(self.level, tables), Arc::clone(weights))
+            }
         };
-        ConvKernel::new(self.level, tables)
+        self.push(Op::Conv(kernel), inputs, output, norm)
     }
 
     fn push(&mut self, op: Op<E>, inputs: Vec<Map>, output: Map, norm: Norm) -> Map {

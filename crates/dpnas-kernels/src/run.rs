@@ -1,17 +1,17 @@
 //! Running a program's steps on a group of images.
 
 use crate::buffer::Buffer;
-use crate::kernel::{Compute, ConvCall, pool, rectify};
+use crate::kernel::{Compute, ConvCall, Scratch, pool, rectify};
 use crate::level::Level;
 use crate::norms::Norms;
-use crate::program::{Map, Op, Program, Skip, Step};
+use crate::program::{Kernel, Map, Op, Program, Step};
 use std::sync::{Mutex, PoisonError};
 
 /// The buffers of one thread.
 #[derive(Debug)]
 pub(crate) struct Workspace<E> {
     pub(crate) slots: Vec<Buffer<E>>,
-    scratch: Vec<f32>,
+    scratch: Scratch,
 }
 
 /// Buffers that are not in use.
@@ -28,7 +28,7 @@ impl<E: Compute> Workspaces<E> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut workspace = kept.unwrap_or_else(|| Workspace {
             slots: slots.iter().map(|len| Buffer::zeros(*len)).collect(),
-            scratch: Vec::new(),
+            scratch: Scratch::default(),
         });
         let result = f(&mut workspace);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
@@ -54,7 +54,7 @@ impl<E: Compute> Program<E> {
         for (i, step) in self.steps.iter().enumerate() {
             let t=std::time::Instant::now();
             step.run(level, norms, workspace, count);
-            if prof { add(i, t, count, match &step.op { Op::Conv(k)|Op::ConvAdd(k,_) => k.describe(), Op::Rectify=>"rectify".into(), Op::Pool{..}=>"pool".into()}); }
+            if prof { add(i, t, count, match &step.op { Op::Conv(Kernel::Direct(k,_)) => k.describe(), Op::Conv(Kernel::Products(k,_)) => k.describe(), Op::Rectify=>"rectify".into(), Op::Pool{..}=>"pool".into()}); }
         }
         let t=std::time::Instant::now();
         self.emit(workspace, rows);
@@ -132,16 +132,11 @@ impl<E: Compute> Step<E> {
         let from = self.inputs[0].layout;
         match &self.op {
             Op::Conv(kernel) => {
-                let inputs = [input(0), &[]];
-                kernel.run(ConvCall { inputs, skip: &[], output, affine, floor, images, scratch });
-            }
-            Op::ConvAdd(kernel, Skip::Identity) => {
-                let inputs = [input(0), &[]];
-                kernel.run(ConvCall { inputs, skip: input(1), output, affine, floor, images, scratch });
-            }
-            Op::ConvAdd(kernel, Skip::Projection) => {
-                let inputs = [input(0), input(1)];
-                kernel.run(ConvCall { inputs, skip: &[], output, affine, floor, images, scratch });
+                let call = ConvCall { input: input(0), skip: input(1), output, affine, floor, images, scratch };
+                match kernel {
+                    Kernel::Direct(kernel, weights) => kernel.run(weights, call),
+                    Kernel::Products(kernel, weights) => kernel.run(weights, call),
+                }
             }
             Op::Rectify => rectify(level, (input(0), from), (output, layout), images, Some(affine)),
             Op::Pool { size, stride } => {

@@ -1,7 +1,10 @@
 //! AVX-512: thirty-two registers of sixteen sums; bf16 by products of pairs.
 
 use super::lanes::Lanes;
-use super::level::level;
+use super::level::{Loops, Shape, compiled, level};
+use super::maps::{self, MapJob};
+use super::tile::{self, Job};
+use super::winograd_loops::{self, TileJob};
 use half::bf16;
 use std::arch::x86_64::*;
 use std::marker::PhantomData;

@@ -1,31 +1,29 @@
 //! A convolution's tables, checked once, and its calls, checked each time.
 
 use super::level::Shape;
-use super::tile::{Job, Source};
-use super::{Compute, Shapes};
+use super::tile::Job;
+use super::{Compute, Scratch, Shapes};
 use crate::level::Level;
 use crate::pack::Packed;
-use std::sync::Arc;
+use std::marker::PhantomData;
+
+/// A convolution with no more steps than this keeps its sums in registers from the first to the last.
+const DIRECT_STEPS: usize = 600;
+/// Steps of a block otherwise: their weights stay in the first cache.
+const BLOCK_STEPS: usize = 256;
+/// Convolution pixels of a block, about.
+const BLOCK_PIXELS: usize = 192;
 
 /// Windows that a tile may read past the last one.
 const SPARE: usize = 16;
 
-/// Where a convolution finds one of its inputs.
+/// Where a convolution finds its input and leaves its outputs, for a group of images.
 #[derive(Clone, Debug)]
-pub(crate) struct SourceTable<E> {
+pub(crate) struct ConvTables {
     /// Position of each convolution pixel's window, image by image.
     pub(crate) windows: Vec<usize>,
     /// Position of each step within a window.
     pub(crate) steps: Vec<usize>,
-    /// The weights of the steps.
-    pub(crate) weights: Arc<Packed<E>>,
-}
-
-/// Where a convolution finds its inputs and leaves its outputs, for a group of images.
-#[derive(Clone, Debug)]
-pub(crate) struct ConvTables<E> {
-    /// One or two inputs, whose products add up.
-    pub(crate) sources: Vec<SourceTable<E>>,
     /// Position of each output pixel.
     pub(crate) outputs: Vec<usize>,
     /// Position of what is added to each convolution pixel's products.
@@ -36,25 +34,22 @@ pub(crate) struct ConvTables<E> {
     pub(crate) channels: usize,
     /// Images of the group.
     pub(crate) images: usize,
-    /// A convolution with no more steps than this keeps its sums in registers from the first to the last.
-    pub(crate) direct: usize,
-    /// Steps of a block.
-    pub(crate) depth: usize,
-    /// Convolution pixels of a block, about.
-    pub(crate) block: usize,
 }
 
 /// A convolution on groups of images, ready to run.
 #[derive(Debug)]
 pub(crate) struct ConvKernel<E> {
     level: Level,
-    tables: ConvTables<E>,
+    tables: ConvTables,
     panels: Vec<Panel>,
-    /// Numbers that each source's map must have.
-    input_len: Vec<usize>,
+    /// Convolution pixels of a block.
+    block: usize,
+    /// Numbers that the maps must have.
+    input_len: usize,
     output_len: usize,
     skip_len: usize,
     scratch_len: usize,
+    element: PhantomData<E>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -72,8 +67,7 @@ enum Tile {
 /// The maps of one call.
 #[derive(Debug)]
 pub(crate) struct ConvCall<'a, E> {
-    /// The maps of the sources.
-    pub(crate) inputs: [&'a [E]; 2],
+    pub(crate) input: &'a [E],
     pub(crate) skip: &'a [E],
     pub(crate) output: &'a mut [E],
     /// Scale and shift of each channel.
@@ -82,7 +76,7 @@ pub(crate) struct ConvCall<'a, E> {
     pub(crate) floor: f32,
     /// The first images of the group, which are computed.
     pub(crate) images: usize,
-    pub(crate) scratch: &'a mut Vec<f32>,
+    pub(crate) scratch: &'a mut Scratch,
 }
 
 impl<E: Compute> ConvKernel<E> {
@@ -90,80 +84,67 @@ impl<E: Compute> ConvKernel<E> {
     ///
     /// # Panics
     /// If the tables contradict each other.
-    pub(crate) fn new(level: Level, mut tables: ConvTables<E>) -> Self {
+    pub(crate) fn new(level: Level, mut tables: ConvTables) -> Self {
         let shapes = E::shapes(level);
-        assert!(tables.window > 0 && tables.images > 0 && tables.depth > 0, "tables of something");
-        assert!((1..=2).contains(&tables.sources.len()), "one or two sources");
+        assert!(tables.window > 0 && tables.images > 0, "tables of something");
         assert!(tables.outputs.len().is_multiple_of(tables.images), "as many outputs for each image");
         let pixels = tables.outputs.len() * tables.window;
-        let (mut input_len, mut steps) = (Vec::new(), 0);
-        for source in &mut tables.sources {
-            assert!(source.windows.len() == pixels, "a window for each pixel");
-            assert!(source.weights.covers(source.steps.len(), tables.channels), "weights for each step");
-            steps += source.steps.len();
-            input_len.push(largest(&source.windows) + largest(&source.steps) + E::STEP);
-            pad(&mut source.windows);
-        }
+        assert!(tables.windows.len() == pixels, "a window for each pixel");
+        let input_len = largest(&tables.windows) + largest(&tables.steps) + E::STEP;
+        pad(&mut tables.windows);
         let skip_len = tables.skip.as_mut().map_or(0, |skip| {
             assert!(skip.len() == pixels, "a skip position for each pixel");
             let len = largest(skip) + tables.channels;
             pad(skip);
             len
         });
-        tables.block = tables.window * tables.block.div_ceil(tables.window);
+        let block = (tables.window * BLOCK_PIXELS.div_ceil(tables.window)).min(pixels);
+        let is_direct = tables.steps.len() <= DIRECT_STEPS;
         let panels: Vec<Panel> = shapes
             .panels(tables.channels)
             .map(|(first, channels)| {
                 assert!(channels.is_multiple_of(shapes.lanes), "panels of whole vectors");
-                let vectors = channels / shapes.lanes;
-                Panel { first, tile: shapes.tile(vectors, tables.window, steps <= tables.direct) }
+                Panel { first, tile: shapes.tile(channels / shapes.lanes, tables.window, is_direct) }
             })
             .collect();
         let is_blocked = panels.iter().any(|panel| matches!(panel.tile, Tile::Blocked(_)));
         let widest = shapes.panels(tables.channels).map(|(_, channels)| channels).max().unwrap_or(0);
-        let scratch_len = if is_blocked { (tables.block.min(pixels) + SPARE) * widest } else { 0 };
+        let scratch_len = if is_blocked { (block + SPARE) * widest } else { 0 };
         let output_len = largest(&tables.outputs) + tables.channels;
-        Self { level, tables, panels, input_len, output_len, skip_len, scratch_len }
+        Self { level, tables, panels, block, input_len, output_len, skip_len, scratch_len, element: PhantomData }
     }
 
     pub(crate) fn describe(&self) -> String {
-        let steps: usize = self.tables.sources.iter().map(|s| s.steps.len()).sum();
+        let steps: usize = self.tables.steps.len();
         let m = self.tables.outputs.len()*self.tables.window/self.tables.images;
         format!("{} steps {steps} pixels {m} channels {} images {} {:?}", steps*m*self.tables.channels*E::STEP, self.tables.channels, self.tables.images, self.panels[0].tile)
     }
     /// Computes the first images of the group.
     ///
     /// # Panics
-    /// If a map, the scale or the shift is too short.
-    pub(crate) fn run(&self, call: ConvCall<'_, E>) {
+    /// If a map, the scale or the shift is too short, or weights are missing.
+    pub(crate) fn run(&self, weights: &Packed<E>, call: ConvCall<'_, E>) {
         let tables = &self.tables;
-        for (input, len) in call.inputs.iter().zip(&self.input_len) {
-            assert!(input.len() >= *len, "the input holds the group");
-        }
+        assert!(weights.covers(tables.steps.len(), tables.channels), "weights for each step");
+        assert!(call.input.len() >= self.input_len, "the input holds the group");
         assert!(call.skip.len() >= self.skip_len, "the skip path holds the group");
         assert!(call.output.len() >= self.output_len, "the output holds the group");
         let (scale, shift) = call.affine;
         assert!(scale.len() >= tables.channels && shift.len() >= tables.channels, "a scale and a shift for each channel");
         assert!(call.images <= tables.images, "no more images than the group has");
-        if call.scratch.len() < self.scratch_len {
-            call.scratch.resize(self.scratch_len, 0.0);
+        let sums = &mut call.scratch.sums;
+        if sums.len() < self.scratch_len {
+            sums.resize(self.scratch_len, 0.0);
         }
         let output_count = tables.outputs.len() / tables.images * call.images;
         for panel in &self.panels {
-            let source = |index: usize| {
-                let table = &tables.sources[index];
-                Source {
-                    windows: &table.windows,
-                    steps: &table.steps,
-                    input: call.inputs[index].as_ptr(),
-                    weights: table.weights.panel(panel.first).as_ptr(),
-                }
-            };
-            let sources = [source(0), source(tables.sources.len() - 1)];
             // SAFETY: `first` is less than `channels`, which the slices' lengths cover.
             let job = unsafe {
                 Job {
-                    sources: &sources[..tables.sources.len()],
+                    windows: &tables.windows,
+                    steps: &tables.steps,
+                    input: call.input.as_ptr(),
+                    weights: weights.panel(panel.first).as_ptr(),
                     outputs: &tables.outputs[..output_count],
                     output: call.output.as_mut_ptr().add(panel.first),
                     skip: tables.skip.as_ref().map(|skip| (&skip[..], call.skip.as_ptr().add(panel.first))),
@@ -171,9 +152,9 @@ impl<E: Compute> ConvKernel<E> {
                     shift: shift.as_ptr().add(panel.first),
                     floor: call.floor,
                     window: tables.window,
-                    scratch: call.scratch.as_mut_ptr(),
-                    block: tables.block,
-                    depth: tables.depth,
+                    scratch: sums.as_mut_ptr(),
+                    block: self.block,
+                    depth: BLOCK_STEPS,
                 }
             };
             // SAFETY: the largest positions were compared with the slices' lengths above, windows and skip positions are

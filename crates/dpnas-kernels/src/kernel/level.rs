@@ -3,6 +3,7 @@
 use super::lanes::Lanes;
 use super::maps::MapJob;
 use super::tile::Job;
+use super::winograd_loops::TileJob;
 
 /// Rows × vectors of a tile, and the pooling window that it computes in registers: 1 where there is no pooling.
 pub(crate) type Shape = (usize, usize, usize);
@@ -10,7 +11,7 @@ pub(crate) type Shape = (usize, usize, usize);
 /// The loops, compiled for the instructions of a level.
 ///
 /// # Safety
-/// The processor must have the level's instructions; jobs are as [`Job`] and [`MapJob`] say.
+/// The processor must have the level's instructions; jobs are as [`Job`], [`MapJob`] and [`TileJob`] say.
 pub(super) trait Loops: Lanes {
     /// Tiles without pooling, the widest first.
     const PLAIN: &'static [(usize, usize)];
@@ -25,6 +26,10 @@ pub(super) trait Loops: Lanes {
     unsafe fn pool(job: &MapJob<'_, Self::Element>);
     /// Scales, shifts and rectifies a map.
     unsafe fn rectify(job: &MapJob<'_, Self::Element>);
+    /// Transforms input tiles.
+    unsafe fn transform_input(job: &TileJob<'_, Self::Element>);
+    /// Transforms products back to output tiles.
+    unsafe fn transform_output(job: &TileJob<'_, Self::Element>);
 }
 
 /// Implements [`Loops`] for a type, under an attribute that names the instructions.
@@ -34,20 +39,20 @@ macro_rules! level {
         [$(($rows:literal, $vectors:literal)),* $(,)?],
         [$(($pooled_rows:literal, $pooled_vectors:literal, $window:literal)),* $(,)?]
     ) => {
-        impl $crate::kernel::level::Loops for $lanes {
+        impl Loops for $lanes {
             const PLAIN: &'static [(usize, usize)] = &[$(($rows, $vectors)),*];
-            const POOLED: &'static [$crate::kernel::level::Shape] = &[$(($pooled_rows, $pooled_vectors, $window)),*];
+            const POOLED: &'static [Shape] = &[$(($pooled_rows, $pooled_vectors, $window)),*];
 
             unsafe fn direct(
-                job: &$crate::kernel::tile::Job<'_, <$lanes as Lanes>::Element>,
-                shape: $crate::kernel::level::Shape,
+                job: &Job<'_, <$lanes as Lanes>::Element>,
+                shape: Shape,
             ) {
                 #[$attribute]
                 unsafe fn run<const R: usize, const V: usize, const W: usize>(
-                    job: &$crate::kernel::tile::Job<'_, <$lanes as Lanes>::Element>,
+                    job: &Job<'_, <$lanes as Lanes>::Element>,
                 ) {
                     // SAFETY: passed on from the caller.
-                    unsafe { $crate::kernel::tile::direct::<$lanes, R, V, W>(job) }
+                    unsafe { tile::direct::<$lanes, R, V, W>(job) }
                 }
                 // SAFETY: passed on from the caller.
                 unsafe {
@@ -60,15 +65,15 @@ macro_rules! level {
             }
 
             unsafe fn blocked(
-                job: &$crate::kernel::tile::Job<'_, <$lanes as Lanes>::Element>,
+                job: &Job<'_, <$lanes as Lanes>::Element>,
                 shape: (usize, usize),
             ) {
                 #[$attribute]
                 unsafe fn run<const R: usize, const V: usize>(
-                    job: &$crate::kernel::tile::Job<'_, <$lanes as Lanes>::Element>,
+                    job: &Job<'_, <$lanes as Lanes>::Element>,
                 ) {
                     // SAFETY: passed on from the caller.
-                    unsafe { $crate::kernel::tile::blocked::<$lanes, R, V>(job) }
+                    unsafe { tile::blocked::<$lanes, R, V>(job) }
                 }
                 // SAFETY: passed on from the caller.
                 unsafe {
@@ -79,27 +84,32 @@ macro_rules! level {
                 }
             }
 
-            unsafe fn pool(job: &$crate::kernel::maps::MapJob<'_, <$lanes as Lanes>::Element>) {
-                #[$attribute]
-                unsafe fn run(job: &$crate::kernel::maps::MapJob<'_, <$lanes as Lanes>::Element>) {
-                    // SAFETY: passed on from the caller.
-                    unsafe { $crate::kernel::maps::pool::<$lanes>(job) }
-                }
-                // SAFETY: passed on from the caller.
-                unsafe { run(job) }
-            }
-
-            unsafe fn rectify(job: &$crate::kernel::maps::MapJob<'_, <$lanes as Lanes>::Element>) {
-                #[$attribute]
-                unsafe fn run(job: &$crate::kernel::maps::MapJob<'_, <$lanes as Lanes>::Element>) {
-                    // SAFETY: passed on from the caller.
-                    unsafe { $crate::kernel::maps::rectify::<$lanes>(job) }
-                }
-                // SAFETY: passed on from the caller.
-                unsafe { run(job) }
-            }
+            compiled!($lanes, $attribute, pool, MapJob, |job| maps::pool::<$lanes>(job));
+            compiled!($lanes, $attribute, rectify, MapJob, |job| maps::rectify::<$lanes>(job));
+            compiled!($lanes, $attribute, transform_input, TileJob, |job| {
+                winograd_loops::input::<$lanes>(job)
+            });
+            compiled!($lanes, $attribute, transform_output, TileJob, |job| match job.out {
+                2 => winograd_loops::output::<$lanes, 2>(job),
+                _ => winograd_loops::output::<$lanes, 4>(job),
+            });
         }
     };
 }
 
-pub(super) use level;
+/// A function of [`Loops`] whose body is compiled under the attribute.
+macro_rules! compiled {
+    ($lanes:ty, $attribute:meta, $name:ident, $job:ident, |$argument:ident| $body:expr) => {
+        unsafe fn $name($argument: &$job<'_, <$lanes as Lanes>::Element>) {
+            #[$attribute]
+            unsafe fn run($argument: &$job<'_, <$lanes as Lanes>::Element>) {
+                // SAFETY: passed on from the caller.
+                unsafe { $body }
+            }
+            // SAFETY: passed on from the caller.
+            unsafe { run($argument) }
+        }
+    };
+}
+
+pub(super) use {compiled, level};

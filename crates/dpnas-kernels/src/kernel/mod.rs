@@ -12,16 +12,22 @@ mod map;
 mod maps;
 mod portable;
 mod tile;
+mod winograd;
+mod winograd_loops;
 
-pub(crate) use conv::{ConvCall, ConvKernel, ConvTables, SourceTable};
+pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
 pub(crate) use map::{pool, rectify};
+pub(crate) use winograd::{Winograd, tile_size};
+pub(crate) use winograd_loops::{POINTS, SQUARE};
 
+use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::level::{Kind, Level};
 use half::bf16;
 use level::{Loops, Shape};
 use maps::MapJob;
 use tile::Job;
+use winograd_loops::TileJob;
 
 /// A stored number that every level computes with.
 ///
@@ -38,6 +44,18 @@ pub(crate) trait Compute: Element {
     unsafe fn pool(kind: Kind, job: &MapJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn transform_input(kind: Kind, job: &TileJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn transform_output(kind: Kind, job: &TileJob<'_, Self>);
+}
+
+/// Memory for what is between a convolution's steps.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    sums: Vec<f32>,
+    transformed: Buffer<f32>,
+    products: Buffer<f32>,
 }
 
 /// The tiles of a level.
@@ -107,6 +125,16 @@ macro_rules! compute {
             unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::rectify(job) })
+            }
+
+            unsafe fn transform_input(kind: Kind, job: &TileJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::transform_input(job) })
+            }
+
+            unsafe fn transform_output(kind: Kind, job: &TileJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::transform_output(job) })
             }
         }
     };

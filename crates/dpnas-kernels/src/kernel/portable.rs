@@ -1,7 +1,10 @@
 //! Vectors of eight that the compiler maps to whatever the processor has.
 
 use super::lanes::Lanes;
-use super::level::level;
+use super::level::{Loops, Shape, compiled, level};
+use super::maps::{self, MapJob};
+use super::tile::{self, Job};
+use super::winograd_loops::{self, TileJob};
 use crate::element::Element;
 use half::bf16;
 use std::marker::PhantomData;

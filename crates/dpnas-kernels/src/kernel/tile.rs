@@ -3,27 +3,19 @@
 use super::lanes::Lanes;
 use crate::element::Element;
 
-/// One input of a convolution, seen by a panel of output channels.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'a, E> {
-    /// Position of each convolution pixel's window in the input; padded for whole tiles.
-    pub(crate) windows: &'a [usize],
-    /// Position of each step within a window.
-    pub(crate) steps: &'a [usize],
-    /// The map.
-    pub(crate) input: *const E,
-    /// The panel's weights, `[step][channel][number of the step]`.
-    pub(crate) weights: *const E,
-}
-
 /// One panel of output channels on a group of images.
 ///
 /// Whoever makes a job vouches that every window + step lies in its input and every output and skip position in its
 /// map, for the panel's channels, and that the scratch memory holds the block with one tile to spare.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a, E> {
-    /// One input, or two whose products add up.
-    pub(crate) sources: &'a [Source<'a, E>],
+    /// Position of each convolution pixel's window in the input; padded for whole tiles.
+    pub(crate) windows: &'a [usize],
+    /// Position of each step within a window.
+    pub(crate) steps: &'a [usize],
+    pub(crate) input: *const E,
+    /// The panel's weights, `[step][channel][number of the step]`.
+    pub(crate) weights: *const E,
     /// Position of each output pixel, for the panel's first channel.
     pub(crate) outputs: &'a [usize],
     pub(crate) output: *mut E,
@@ -44,14 +36,14 @@ pub(crate) struct Job<'a, E> {
     pub(crate) depth: usize,
 }
 
-/// Adds the products of steps `from..to` of a source to a tile that starts at pixel `first`.
+/// Adds the products of steps `from..to` to a tile that starts at pixel `first`.
 ///
 /// # Safety
 /// As [`Lanes`] and [`Job`] say.
 #[inline(always)]
 unsafe fn accumulate<L: Lanes, const R: usize, const V: usize>(
     sums: &mut [[L::Sums; V]; R],
-    source: &Source<'_, L::Element>,
+    job: &Job<'_, L::Element>,
     first: usize,
     from: usize,
     to: usize,
@@ -60,12 +52,12 @@ unsafe fn accumulate<L: Lanes, const R: usize, const V: usize>(
     // SAFETY: windows are padded for whole tiles, each window + step lies in the input, and there are weights for each
     // step.
     unsafe {
-        let mut windows = [source.input; R];
+        let mut windows = [job.input; R];
         for row in 0..R {
-            windows[row] = source.input.add(*source.windows.get_unchecked(first + row));
+            windows[row] = job.input.add(*job.windows.get_unchecked(first + row));
         }
-        let mut weights = source.weights.add(from * width);
-        for &step in source.steps.get_unchecked(from..to) {
+        let mut weights = job.weights.add(from * width);
+        for &step in job.steps.get_unchecked(from..to) {
             let mut columns = [L::weights(weights); V];
             for column in 1..V {
                 columns[column] = L::weights(weights.add(column * L::LANES * L::Element::STEP));
@@ -134,9 +126,7 @@ pub(super) unsafe fn direct<L: Lanes, const R: usize, const V: usize, const W: u
         if R >= W {
             for tile in 0..job.outputs.len().div_ceil(R / W) {
                 let mut sums = start::<L, R, V>(job, tile * R);
-                for source in job.sources {
-                    accumulate::<L, R, V>(&mut sums, source, tile * R, 0, source.steps.len());
-                }
+                accumulate::<L, R, V>(&mut sums, job, tile * R, 0, job.steps.len());
                 for output in 0..R / W {
                     let mut best = sums[output * W];
                     for row in 1..W {
@@ -156,9 +146,7 @@ pub(super) unsafe fn direct<L: Lanes, const R: usize, const V: usize, const W: u
                 for part in 0..W / R {
                     let first = index * W + part * R;
                     let mut sums = start::<L, R, V>(job, first);
-                    for source in job.sources {
-                        accumulate::<L, R, V>(&mut sums, source, first, 0, source.steps.len());
-                    }
+                    accumulate::<L, R, V>(&mut sums, job, first, 0, job.steps.len());
                     for row in 0..R {
                         for column in 0..V {
                             best[column] = L::max(best[column], sums[row][column]);
@@ -181,37 +169,36 @@ pub(super) unsafe fn blocked<L: Lanes, const R: usize, const V: usize>(job: &Job
     let mut begin = 0;
     while begin < pixels {
         let end = (begin + job.block).min(pixels);
-        let mut is_first = true;
-        for source in job.sources {
-            let mut from = 0;
-            while from < source.steps.len() {
-                let to = (from + job.depth).min(source.steps.len());
-                let mut tile = begin;
-                while tile < end {
-                    // SAFETY: the scratch memory holds the block with one tile to spare; the rest is as above.
-                    unsafe {
-                        let scratch = job.scratch.add((tile - begin) * width);
-                        let mut sums = [[L::splat(0.0); V]; R];
-                        if is_first {
-                            sums = start::<L, R, V>(job, tile);
-                        } else {
-                            for row in 0..R {
-                                for column in 0..V {
-                                    sums[row][column] = L::load(scratch.add(row * width + column * L::LANES));
-                                }
-                            }
-                        }
-                        accumulate::<L, R, V>(&mut sums, source, tile, from, to);
+        let mut from = 0;
+        loop {
+            let to = (from + job.depth).min(job.steps.len());
+            let mut tile = begin;
+            while tile < end {
+                // SAFETY: the scratch memory holds the block with one tile to spare; the rest is as above.
+                unsafe {
+                    let scratch = job.scratch.add((tile - begin) * width);
+                    let mut sums = [[L::splat(0.0); V]; R];
+                    if from == 0 {
+                        sums = start::<L, R, V>(job, tile);
+                    } else {
                         for row in 0..R {
                             for column in 0..V {
-                                L::store(scratch.add(row * width + column * L::LANES), sums[row][column]);
+                                sums[row][column] = L::load(scratch.add(row * width + column * L::LANES));
                             }
                         }
                     }
-                    tile += R;
+                    accumulate::<L, R, V>(&mut sums, job, tile, from, to);
+                    for row in 0..R {
+                        for column in 0..V {
+                            L::store(scratch.add(row * width + column * L::LANES), sums[row][column]);
+                        }
+                    }
                 }
-                is_first = false;
-                from = to;
+                tile += R;
+            }
+            from = to;
+            if from == job.steps.len() {
+                break;
             }
         }
         for index in begin / job.window..end / job.window {

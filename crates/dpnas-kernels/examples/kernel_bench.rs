@@ -84,7 +84,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             seconds.push(start.elapsed().as_secs_f64());
             processor = processor.min(processor_seconds() - before);
         }
-        dpnas_kernels::run::dump();
         seconds.sort_by(f64::total_cmp);
         let (median, fastest) = (seconds[seconds.len() / 2], seconds[0]);
         let gflop = 2e-9 * plan.multiply_adds() as f64 * images.len() as f64;

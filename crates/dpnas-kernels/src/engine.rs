@@ -82,7 +82,7 @@ impl<E: Compute> Loaded<E> {
     pub(crate) fn new(level: Level, prior: &Prior) -> Self {
         let plan = prior.plan().clone();
         let weights = pack(level, prior);
-        let program = Program::new(level, &plan, &weights, group::images::<E>(&plan, Fusion::Fused), Fusion::Fused);
+        let program = Program::new(level, &plan, &weights, group::images::<E>(&plan), Fusion::Fused);
         Self {
             level,
             norms: Norms::none(&plan),
@@ -97,7 +97,7 @@ impl<E: Compute> Loaded<E> {
 
     pub(crate) fn raw_program(&self) -> &Program<E> {
         self.raw.get_or_init(|| {
-            let images = group::images::<E>(&self.plan, Fusion::Apart);
+            let images = group::images::<E>(&self.plan);
             Program::new(self.level, &self.plan, &self.weights, images, Fusion::Apart)
         })
     }

@@ -1,26 +1,36 @@
 //! How many images a thread takes through the net at once.
 
 use crate::element::Element;
-use crate::program::Fusion;
-use dpnas_grammar::{Layer, Plan};
+use dpnas_grammar::{Layer, Plan, Stage};
 
-/// Bytes of maps that stay in a core's second cache.
-const CACHE_BYTES: u64 = 512 << 10;
+/// Bytes of a stage's maps that a thread may hold.
+const MAP_BYTES: u64 = 8 << 20;
+/// Images of a group where weights are light, and where they are so heavy that they must be read seldom.
+const LIGHT: u64 = 8;
+const HEAVY: u64 = 32;
+/// Weights of a stage that are heavy.
+const HEAVY_WEIGHTS: u64 = 1 << 20;
 
-/// Images of a group: as many as stay in the cache, so that small maps fill the kernels' tiles and weights are read
-/// seldom. No bit of a result depends on it.
-pub(crate) fn images<E: Element>(plan: &Plan, fusion: Fusion) -> usize {
-    let _ = fusion;
-    if let Some(g) = std::env::var("DPNAS_G").ok().and_then(|x| x.parse().ok()) { return g }
+/// Images of a group: enough to fill the kernels' tiles and to read weights seldom, few enough to stay in the cache. No
+/// bit of a result depends on it.
+pub(crate) fn images<E: Element>(plan: &Plan) -> usize {
     let stages = plan.stages();
-    let bytes = |index: usize| {
-        let stage = &stages[index];
-        let output = match stages.get(index + 1) {
-            Some(next) if matches!(next.layer, Layer::MaxPool { .. }) => next.output,
-            _ => stage.output,
-        };
-        (stage.input.elements().unwrap_or(0) + output.elements().unwrap_or(0)) * size_of::<E>() as u64
+    let heaviest = stages.iter().map(|stage| stage.parameters).max().unwrap_or(0);
+    let wanted = if heaviest >= HEAVY_WEIGHTS { HEAVY } else { LIGHT };
+    let is_pool = |stage: &Stage| matches!(stage.layer, Layer::MaxPool { .. });
+    let starts = (0..stages.len()).filter(|&index| index == 0 || !is_pool(&stages[index]));
+    let largest = starts.map(|index| map_bytes::<E>(&stages[index..])).max().unwrap_or(0).max(1);
+    (MAP_BYTES / largest).clamp(1, wanted) as usize
+}
+
+/// Bytes of the maps before and after the first of these stages, for one image.
+fn map_bytes<E: Element>(stages: &[Stage]) -> u64 {
+    // Where pooling follows, the map before it is mostly not stored.
+    let output = match stages {
+        [_, next, ..] if matches!(next.layer, Layer::MaxPool { .. }) => next.output,
+        [stage, ..] => stage.output,
+        [] => return 0,
     };
-    let most = (0..stages.len()).map(bytes).max().unwrap_or(1).max(1);
-    (CACHE_BYTES / most).clamp(1, 16) as usize
+    let elements = stages[0].input.elements().unwrap_or(0).saturating_add(output.elements().unwrap_or(0));
+    elements.saturating_mul(size_of::<E>() as u64)
 }

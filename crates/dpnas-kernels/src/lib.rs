@@ -34,7 +34,7 @@ mod measure;
 mod norms;
 mod pack;
 mod program;
-pub mod run;
+mod run;
 mod stats;
 mod weights;
 

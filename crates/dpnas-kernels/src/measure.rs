@@ -124,7 +124,13 @@ impl<E: Compute> Program<E> {
 
 impl<E: Compute> Held<E> {
     /// Copies the maps that the steps from `next` on need; the one that was written last still lacks norm `pending`.
-    fn take(program: &Program<E>, next: usize, pending: Option<usize>, workspace: &Workspace<E>, images: usize) -> Self {
+    fn take(
+        program: &Program<E>,
+        next: usize,
+        pending: Option<usize>,
+        workspace: &Workspace<E>,
+        images: usize,
+    ) -> Self {
         let last = next.checked_sub(1).map(|last| program.steps[last].output.slot);
         let copy = |map: Map| {
             let (layout, source) = (map.layout, workspace.slots[map.slot].as_slice());

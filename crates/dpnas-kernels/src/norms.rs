@@ -64,8 +64,7 @@ fn check(plan: &Plan, calibration: &Calibration) -> Result<(), EngineError> {
         let found = calibration.stages.get(stage).map(|norms| -> Vec<(usize, usize)> {
             norms.iter().map(|stats| (stats.mean.len(), stats.variance.len())).collect()
         });
-        let wanted =
-            expected.get(stage).map(|channels| channels.iter().map(|&c| (c as usize, c as usize)).collect());
+        let wanted = expected.get(stage).map(|channels| channels.iter().map(|&c| (c as usize, c as usize)).collect());
         if found != wanted {
             return Err(EngineError::WrongCalibration { stage });
         }

@@ -49,12 +49,7 @@ impl<E: Compute> Packed<E> {
     }
 
     /// Packs weights of `outputs` channels: `write(output channel, tap, numbers of the step)`.
-    fn pack(
-        level: Level,
-        taps: Vec<Tap>,
-        outputs: usize,
-        write: impl Fn(usize, Tap, &mut [E]) + Sync,
-    ) -> Self {
+    fn pack(level: Level, taps: Vec<Tap>, outputs: usize, write: impl Fn(usize, Tap, &mut [E]) + Sync) -> Self {
         let channels = outputs.next_multiple_of(CHANNEL_BLOCK);
         let mut weights = Buffer::zeros(channels * taps.len() * E::STEP);
         let mut panels = Vec::new();

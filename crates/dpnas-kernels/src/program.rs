@@ -117,14 +117,7 @@ struct Builder<E> {
 
 impl<E: Compute> Builder<E> {
     /// Appends a stage and gives its output map.
-    fn stage(
-        &mut self,
-        stage: &Stage,
-        weights: &StageWeights<E>,
-        map: Map,
-        layout: Layout,
-        pooling: Pooling,
-    ) -> Map {
+    fn stage(&mut self, stage: &Stage, weights: &StageWeights<E>, map: Map, layout: Layout, pooling: Pooling) -> Map {
         match (stage.layer, &weights.convs[..]) {
             (Layer::Conv { .. }, [conv]) => {
                 let output = self.free(&[map], layout);

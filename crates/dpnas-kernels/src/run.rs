@@ -2,10 +2,14 @@
 
 use crate::buffer::Buffer;
 use crate::kernel::{Compute, ConvCall, Scratch, pool, rectify};
+use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
 use crate::norms::Norms;
 use crate::program::{Kernel, Map, Op, Program, Step};
 use std::sync::{Mutex, PoisonError};
+
+/// Pixels whose channels are transposed at once.
+const EMIT_PIXELS: usize = 8;
 
 /// The buffers of one thread.
 #[derive(Debug)]
@@ -47,18 +51,11 @@ impl<E: Compute> Program<E> {
         rows: &mut [f32],
     ) {
         let count = images.len() / (self.image.layout.pixels() * self.image.layout.channels).max(1);
-        let prof = std::env::var("PROF").is_ok();
-        let t=std::time::Instant::now();
         self.fill(workspace, images);
-        if prof { add(100, t, count, String::from("fill")); }
-        for (i, step) in self.steps.iter().enumerate() {
-            let t=std::time::Instant::now();
+        for step in &self.steps {
             step.run(level, norms, workspace, count);
-            if prof { add(i, t, count, match &step.op { Op::Conv(Kernel::Direct(k,_)) => k.describe(), Op::Conv(Kernel::Products(k,_)) => k.describe(), Op::Rectify=>"rectify".into(), Op::Pool{..}=>"pool".into()}); }
         }
-        let t=std::time::Instant::now();
         self.emit(workspace, rows);
-        if prof { add(101, t, count, String::from("emit")); }
     }
 
     /// Brings images, `[n, channels, height, width]`, into their buffer.
@@ -88,12 +85,26 @@ impl<E: Compute> Program<E> {
     fn emit(&self, workspace: &Workspace<E>, rows: &mut [f32]) {
         let layout = self.result.layout;
         let map = workspace.slots[self.result.slot].as_slice();
-        for (index, row) in rows.chunks_exact_mut(layout.pixels() * layout.channels).enumerate() {
-            for y in 0..layout.size {
-                for x in 0..layout.size {
-                    let pixel = &map[layout.inside(index, y, x)..][..layout.channels];
-                    let place = row[y * layout.size + x..].iter_mut().step_by(layout.pixels());
-                    place.zip(pixel).for_each(|(place, value)| *place = value.to_f32() + 0.0);
+        let pixels = layout.pixels();
+        let places: Vec<usize> =
+            (0..pixels).map(|pixel| layout.inside(0, pixel / layout.size, pixel % layout.size)).collect();
+        for (index, row) in rows.chunks_exact_mut(pixels * layout.channels).enumerate() {
+            let image = &map[index * layout.image()..][..layout.image()];
+            for (block, places) in places.chunks(EMIT_PIXELS).enumerate() {
+                for first in (0..layout.channels).step_by(CHANNEL_BLOCK) {
+                    let channels = CHANNEL_BLOCK.min(layout.channels - first);
+                    // A few pixels and channels at once, so that what is read and what is written stays in the cache.
+                    let mut square = [[0.0f32; EMIT_PIXELS]; CHANNEL_BLOCK];
+                    for (pixel, place) in places.iter().enumerate() {
+                        let values = &image[place + first..][..channels];
+                        for (channel, value) in square.iter_mut().zip(values) {
+                            channel[pixel] = value.to_f32() + 0.0;
+                        }
+                    }
+                    for (channel, values) in square.iter().enumerate().take(channels) {
+                        let start = (first + channel) * pixels + block * EMIT_PIXELS;
+                        row[start..start + places.len()].copy_from_slice(&values[..places.len()]);
+                    }
                 }
             }
         }
@@ -146,7 +157,3 @@ impl<E: Compute> Step<E> {
         slots[slot] = buffer;
     }
 }
-
-pub static PROFILE: Mutex<std::collections::BTreeMap<usize, (Vec<f64>, String)>> = Mutex::new(std::collections::BTreeMap::new());
-fn add(i: usize, t: std::time::Instant, n: usize, d: String) { let mut p = PROFILE.lock().unwrap(); let e = p.entry(i).or_insert((vec![], d)); e.0.push(t.elapsed().as_secs_f64()/n as f64); }
-pub fn dump() { let mut p = PROFILE.lock().unwrap(); for (i,(v,d)) in p.iter_mut() { v.sort_by(f64::total_cmp); let m = v[v.len()/4]; let fl: f64 = d.split(' ').next().unwrap().parse().unwrap_or(0.0); println!("   step {i}: {:.2} us  {:.1} GF  {d}", m*1e6, fl*2.0/m/1e9); } p.clear(); }

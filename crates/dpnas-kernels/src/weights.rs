@@ -49,7 +49,9 @@ fn pack_conv<E: Compute>(level: Level, weights: &ConvWeights, stage: &Stage, is_
     match () {
         // The pixels of images are not padded.
         () if is_first => ConvPack::Direct(Arc::new(Packed::new(level, weights, Pixels::Dense))),
-        () if polynomials_pay(weights.shape(), stage) => ConvPack::Products(Arc::new(pack_products(level, weights))),
+        () if polynomials_pay::<E>(weights.shape(), stage) => {
+            ConvPack::Products(Arc::new(pack_products(level, weights)))
+        }
         () => ConvPack::Direct(Arc::new(Packed::new(level, weights, Pixels::Padded))),
     }
 }
@@ -59,8 +61,9 @@ const FEWEST_CHANNELS: u32 = 16;
 /// Most bytes of weights by polynomials, which are four times those of a 3×3 kernel.
 const MOST_BYTES: u64 = 128 << 20;
 
-/// Whether polynomials save at least a third of the products.
-fn polynomials_pay(conv: &ConvShape, stage: &Stage) -> bool {
+/// Whether polynomials save enough products: a third of them, or, where the direct way computes with pairs of numbers and
+/// polynomials do not, half.
+fn polynomials_pay<E: Compute>(conv: &ConvShape, stage: &Stage) -> bool {
     let kernel = conv.kernel as usize;
     let Some(out) = tile_size(kernel) else { return false };
     let size = stage.output.height as usize;
@@ -70,7 +73,7 @@ fn polynomials_pay(conv: &ConvShape, stage: &Stage) -> bool {
     conv.stride == 1
         && conv.padding < conv.kernel
         && conv.in_channels.min(conv.out_channels) >= FEWEST_CHANNELS
-        && 2 * direct >= 3 * products
+        && 2 * direct >= (1 + 2 * E::STEP) * products
         && bytes <= MOST_BYTES
 }
 

@@ -114,11 +114,6 @@ impl<E: Compute> ConvKernel<E> {
         Self { level, tables, panels, block, input_len, output_len, skip_len, scratch_len, element: PhantomData }
     }
 
-    pub(crate) fn describe(&self) -> String {
-        let steps: usize = self.tables.steps.len();
-        let m = self.tables.outputs.len()*self.tables.window/self.tables.images;
-        format!("{} steps {steps} pixels {m} channels {} images {} {:?}", steps*m*self.tables.channels*E::STEP, self.tables.channels, self.tables.images, self.panels[0].tile)
-    }
     /// Computes the first images of the group.
     ///
     /// # Panics
@@ -130,7 +125,10 @@ impl<E: Compute> ConvKernel<E> {
         assert!(call.skip.len() >= self.skip_len, "the skip path holds the group");
         assert!(call.output.len() >= self.output_len, "the output holds the group");
         let (scale, shift) = call.affine;
-        assert!(scale.len() >= tables.channels && shift.len() >= tables.channels, "a scale and a shift for each channel");
+        assert!(
+            scale.len() >= tables.channels && shift.len() >= tables.channels,
+            "a scale and a shift for each channel"
+        );
         assert!(call.images <= tables.images, "no more images than the group has");
         let sums = &mut call.scratch.sums;
         if sums.len() < self.scratch_len {

@@ -10,7 +10,9 @@ use std::marker::PhantomData;
 
 /// Bytes of transformed tiles that are in work at once, about, and bounds on their number.
 const BLOCK_BYTES: usize = 768 << 10;
-const BLOCK_TILES: std::ops::RangeInclusive<usize> = 48..=96;
+const BLOCK_TILES: std::ops::RangeInclusive<usize> = 48..=128;
+/// Bytes of weights from which on they are what has to be read seldom.
+const HEAVY_BYTES: usize = 4 << 20;
 
 /// A convolution of stride 1 with kernel 3 or 5 on groups of images, ready to run.
 #[derive(Debug)]
@@ -57,7 +59,10 @@ impl Winograd {
         assert!(skip.is_none_or(|skip| skip.size == size && skip.stride == to.stride), "a skip path that fits");
         // Tiles that no pooling window needs are left out.
         let side = (to.size * window).div_ceil(out);
-        let fitting = BLOCK_BYTES / (SQUARE * size_of::<f32>() * (from.stride + to.stride));
+        let fitting = match SQUARE * size_of::<f32>() * from.channels * to.stride {
+            weights if weights >= HEAVY_BYTES => *BLOCK_TILES.end(),
+            _ => BLOCK_BYTES / (SQUARE * size_of::<f32>() * (from.stride + to.stride)),
+        };
         let block = fitting.clamp(*BLOCK_TILES.start(), *BLOCK_TILES.end()).min(images * side * side).max(1);
         let products = ConvKernel::new(
             level,
@@ -74,9 +79,6 @@ impl Winograd {
         Self { level, from, to, skip, size, window, out, side, block, products }
     }
 
-    pub(crate) fn describe(&self) -> String {
-        format!("{} winograd size {} out {} ci {} co {} side {} block {}", self.size*self.size*(7-self.out)*(7-self.out)*self.from.channels*self.to.channels, self.size, self.out, self.from.channels, self.to.channels, self.side, self.block)
-    }
     /// Computes the first `images` images; the weights are those of the 36 products.
     ///
     /// # Panics
@@ -88,7 +90,10 @@ impl Winograd {
         assert!(call.output.len() >= images * to.image(), "the output holds the images");
         let (scale, shift) = call.affine;
         assert!(scale.len() >= to.stride && shift.len() >= to.stride, "a scale and a shift for each channel");
-        assert!(self.skip.is_none_or(|skip| call.skip.len() >= images * skip.image()), "the skip path holds the images");
+        assert!(
+            self.skip.is_none_or(|skip| call.skip.len() >= images * skip.image()),
+            "the skip path holds the images"
+        );
         assert!(weights.len() == SQUARE, "weights for each product");
         // An odd number of cache lines, so that the 36 do not meet in one set of the cache.
         let pitch = |channels: usize| (self.block * channels).next_multiple_of(32) + CHANNEL_BLOCK;

@@ -107,29 +107,56 @@ pub(crate) unsafe fn input<L: Lanes>(job: &TileJob<'_, L::Element>) {
         while channel < layout.stride {
             // SAFETY: rows and columns end with the map, and the transformed tiles have room for each tile and channel.
             unsafe {
-                let zero = L::splat(0.0);
-                let mut square = [[zero; POINTS]; POINTS]; // [column][point]
-                for dx in 0..columns {
-                    let mut d = [zero; POINTS];
-                    for (dy, d) in d.iter_mut().enumerate().take(rows) {
-                        *d = L::read(job.map.add(corner + dy * layout.row() + dx * layout.stride + channel));
+                let from = job.map.add(corner + channel).cast_const();
+                let mut square = [[L::splat(0.0); POINTS]; POINTS]; // [column][point]
+                if rows == POINTS && columns == POINTS {
+                    for (dx, column) in square.iter_mut().enumerate() {
+                        *column = before::<L>(read::<L>(from.add(dx * layout.stride), layout.row(), POINTS));
                     }
-                    square[dx] = before::<L>(d);
+                } else {
+                    for (dx, column) in square.iter_mut().enumerate().take(columns) {
+                        *column = before::<L>(read::<L>(from.add(dx * layout.stride), layout.row(), rows));
+                    }
                 }
                 let to = job.products.add(index * layout.stride + channel);
                 for point in 0..POINTS {
-                    let mut d = [zero; POINTS];
-                    for dx in 0..POINTS {
-                        d[dx] = square[dx][point];
-                    }
-                    let row = before::<L>(d);
-                    for (dx, value) in row.iter().enumerate() {
-                        L::store(to.add((point * POINTS + dx) * job.pitch), *value);
+                    let row = before::<L>([
+                        square[0][point],
+                        square[1][point],
+                        square[2][point],
+                        square[3][point],
+                        square[4][point],
+                        square[5][point],
+                    ]);
+                    let to = to.add(point * POINTS * job.pitch);
+                    for (dx, value) in row.into_iter().enumerate() {
+                        L::store(to.add(dx * job.pitch), value);
                     }
                 }
             }
             channel += L::LANES;
         }
+    }
+}
+
+/// The first `count` of six vectors that lie `pitch` numbers apart; the others are zero.
+#[inline(always)]
+unsafe fn read<L: Lanes>(from: *const L::Element, pitch: usize, count: usize) -> [L::Sums; POINTS] {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        let mut values = [L::splat(0.0); POINTS];
+        if count == POINTS {
+            for (index, value) in values.iter_mut().enumerate() {
+                *value = L::read(from.add(index * pitch));
+            }
+        } else {
+            for (index, value) in values.iter_mut().enumerate() {
+                if index < count {
+                    *value = L::read(from.add(index * pitch));
+                }
+            }
+        }
+        values
     }
 }
 
@@ -153,25 +180,32 @@ pub(crate) unsafe fn output<L: Lanes, const OUT: usize>(job: &TileJob<'_, L::Ele
                 let zero = L::splat(0.0);
                 let mut square = [[zero; OUT]; POINTS]; // [column][row]
                 for column in 0..POINTS {
+                    let from = from.add(column * job.pitch);
                     let mut m = [zero; POINTS];
                     for (point, m) in m.iter_mut().enumerate() {
-                        *m = L::load(from.add((point * POINTS + column) * job.pitch));
+                        *m = L::load(from.add(point * POINTS * job.pitch));
                     }
                     square[column] = after::<L, OUT>(m);
                 }
                 let mut pixels = [[zero; OUT]; OUT];
                 for (row, pixels) in pixels.iter_mut().enumerate() {
-                    let mut m = [zero; POINTS];
-                    for column in 0..POINTS {
-                        m[column] = square[column][row];
-                    }
-                    *pixels = after::<L, OUT>(m);
+                    *pixels = after::<L, OUT>([
+                        square[0][row],
+                        square[1][row],
+                        square[2][row],
+                        square[3][row],
+                        square[4][row],
+                        square[5][row],
+                    ]);
                 }
                 if let Some((skip, from)) = job.skip {
-                    for (dy, row) in pixels.iter_mut().enumerate().take(job.size - y) {
-                        for (dx, value) in row.iter_mut().enumerate().take(job.size - x) {
-                            let at = from.inside(image, y + dy, x + dx) + channel;
-                            *value = plus::<L>(*value, 1.0, L::read(skip.add(at)));
+                    let skip = skip.add(from.inside(image, y, x) + channel);
+                    for dy in 0..OUT {
+                        for dx in 0..OUT {
+                            if y + dy < job.size && x + dx < job.size {
+                                let value = L::read(skip.add(dy * from.row() + dx * from.stride));
+                                pixels[dy][dx] = plus::<L>(pixels[dy][dx], 1.0, value);
+                            }
                         }
                     }
                 }
@@ -198,10 +232,10 @@ unsafe fn finish<L: Lanes, const OUT: usize, const W: usize>(
     shift: L::Sums,
 ) {
     let layout = job.layout;
+    let pixel = layout.inside(image, y / W, x / W) + channel;
     for dy in 0..OUT / W {
         for dx in 0..OUT / W {
-            let (row, column) = (y / W + dy, x / W + dx);
-            if row < layout.size && column < layout.size {
+            if y / W + dy < layout.size && x / W + dx < layout.size {
                 // SAFETY: the pixel lies in the output.
                 unsafe {
                     let mut best = pixels[dy * W][dx * W];
@@ -209,7 +243,7 @@ unsafe fn finish<L: Lanes, const OUT: usize, const W: usize>(
                         best = L::max(best, pixels[dy * W + inner / W][dx * W + inner % W]);
                     }
                     let value = L::max(L::splat(job.floor), L::affine(best, scale, shift));
-                    L::write(job.map.add(layout.inside(image, row, column) + channel), value);
+                    L::write(job.map.add(pixel + dy * layout.row() + dx * layout.stride), value);
                 }
             }
         }

@@ -58,12 +58,8 @@ pub fn calibrate(prior: &Prior, epsilon: f64, images: Images<'_>) -> Calibration
 fn forward(prior: &Prior, images: Images<'_>, norms: &mut Norms<'_>) -> Maps {
     let shape = images.shape();
     let values = images.pixels().iter().map(|&x| f64::from(x)).collect();
-    let mut maps = Maps {
-        images: images.len(),
-        channels: shape.channels as usize,
-        size: shape.height as usize,
-        values,
-    };
+    let mut maps =
+        Maps { images: images.len(), channels: shape.channels as usize, size: shape.height as usize, values };
     for (index, stage) in prior.plan().stages().iter().enumerate() {
         let weights = prior.stage(index);
         maps = match stage.layer {

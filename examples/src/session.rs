@@ -66,7 +66,7 @@ pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -
         memory_budget: bytes::parse(&resources.memory_budget).context("memory-budget")?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
-    let engine = resources.device.parse::<Device>()?.engine()?;
+    let engine = resources.device.parse::<Device>()?.engine(resources.precision.parse().context("precision")?)?;
     let splits = Splits::hold_out(data, seed)?;
     Ok(DeepPrior::new(engine, splits, config).with_cache(cache(resources)?).with_stop_flag(stop))
 }

@@ -41,7 +41,7 @@ impl Tolerance {
 }
 
 /// Added to variances: large enough that a channel which is almost constant does not amplify a rounding error.
-const EPSILON: f64 = 0.05;
+const EPSILON: f64 = 0.3;
 const IMAGES: usize = 7;
 
 /// Checks everything that is checked, on one plan.

@@ -13,13 +13,14 @@
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`write_q_values`] |
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
-//! [`train`], [`report`].
+//! [`train`], [`report`], [`kernels`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
 pub use dpnas_encoder as encoder;
 pub use dpnas_grammar as grammar;
+pub use dpnas_kernels as kernels;
 pub use dpnas_prior as prior;
 pub use dpnas_report as report;
 pub use dpnas_search as search;

@@ -2,6 +2,7 @@
 
 use crate::bytes;
 use crate::device::Device;
+use crate::earlier::earlier_run;
 use crate::options::{ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice};
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
@@ -9,7 +10,7 @@ use dpnas::data::{ColorMode, DataSet, Source};
 use dpnas::prior::Normalisation;
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
 use dpnas::train::ProbeConfig;
-use dpnas::{DeepPrior, DeepPriorConfig, Splits};
+use dpnas::{DeepPrior, DeepPriorConfig, EarlierRun, RunFolder, Splits};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -103,11 +104,16 @@ fn threads(options: &ResourceOptions) -> NonZeroUsize {
     }
 }
 
-/// The search core.
+/// The search core, and the earlier run that it continues; `resumed` is the folder of a run that goes on.
 ///
 /// # Errors
-/// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images.
-pub fn search(options: &SearchOptions, data: &DataSet) -> Result<Search> {
+/// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images or the earlier
+/// run.
+pub fn search(
+    options: &SearchOptions,
+    data: &DataSet,
+    resumed: Option<&RunFolder>,
+) -> Result<(Search, Option<EarlierRun>)> {
     let walk = &options.search;
     let SpaceChoice::Explicit(space) = &walk.space else {
         bail!("the space of a run is spelled out in its settings; `space` has only a name");
@@ -126,7 +132,11 @@ pub fn search(options: &SearchOptions, data: &DataSet) -> Result<Search> {
         replay_number: walk.replay_number,
         schedule: walk.schedule.parse::<Schedule>().context("schedule")?,
     };
-    Ok(Search::new(space, settings, Seed(options.data.seed))?)
+    let seed = Seed(options.data.seed);
+    match earlier_run(&options.earlier, resumed, &space)? {
+        Some(earlier) => Ok((earlier.search(space, settings, seed)?, Some(earlier))),
+        None => Ok((Search::new(space, settings, seed)?, None)),
+    }
 }
 
 /// Gives rayon its threads; the first call of a process decides.
@@ -172,7 +182,7 @@ mod tests {
         space.max_fc = 1;
         let mut options = SearchOptions::default();
         options.search.space = SpaceChoice::Explicit(space);
-        let error = search(&options, &data(&options.data).unwrap()).unwrap_err();
+        let error = search(&options, &data(&options.data).unwrap(), None).unwrap_err();
         assert!(error.to_string().contains("use max_fc = 0"), "{error}");
     }
 }

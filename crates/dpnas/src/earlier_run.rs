@@ -76,6 +76,11 @@ impl EarlierRun {
         &self.rows
     }
 
+    /// Where the run stopped.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
     /// How many rows of the ε where the run stopped count towards the schedule: what its position should be.
     pub fn counted_at_place(&self) -> usize {
         let same = |row: &&ReplayRow| (row.epsilon - self.place.epsilon).abs() < 1e-9 && row.reward() != 0.0;

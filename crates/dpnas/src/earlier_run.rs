@@ -2,9 +2,12 @@
 
 use crate::journal::Continued;
 use crate::replay_csv::{ReplayFields, read_replay_fields};
+use crate::run_folder::io;
 use crate::{CsvError, FolderError, ReplayRow, RunFolder, Score, read_q_values};
 use dpnas_search::{Continuation, ContinueError, EarlierRow, Net, Place, QValue, Search, SearchSettings, Seed, Space};
 use sha2::{Digest, Sha256};
+use std::collections::HashSet;
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -109,10 +112,15 @@ impl EarlierRun {
         }
     }
 
-    /// Copies both files into a run's folder.
+    /// Copies both files into a run's folder, and has them on the disk before its journal begins.
     pub(crate) fn copy_into(&self, folder: &RunFolder) -> Result<(), FolderError> {
-        folder.replace(REPLAY_BUFFER, &self.replay_buffer)?;
-        folder.replace(Q_VALUES, &self.q_values)
+        for (name, content) in [(REPLAY_BUFFER, &self.replay_buffer), (Q_VALUES, &self.q_values)] {
+            folder.replace(name, content)?;
+            let path = folder.file(name);
+            let file = OpenOptions::new().write(true).open(&path);
+            file.and_then(|file| file.sync_all()).map_err(|source| io(&path, source))?;
+        }
+        Ok(())
     }
 
     /// What was told of a row; `None` for a rejected one.
@@ -127,7 +135,7 @@ impl EarlierRun {
 
     /// The architectures with a score, each once.
     pub(crate) fn scored(&self) -> impl Iterator<Item = (&Arc<Net>, &ReplayRow)> + '_ {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         self.nets.iter().zip(&self.rows).filter(move |(net, row)| row.score.is_some() && seen.insert(Arc::clone(net)))
     }
 }

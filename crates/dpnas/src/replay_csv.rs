@@ -234,6 +234,39 @@ mod tests {
         );
     }
 
+    #[test]
+    fn columns_of_pandas_are_read_in_any_order_and_form() {
+        let text = "\u{feff},acc_test_last,net,note,train_flag,epsilon,acc_train_all_epochs,acc_val_all_epochs,acc_best_val,\
+                    reward\r\n\
+                    0,70,\"[C(16,3,1,1,1), SM(10)]\",x,True,1,\"[25, 1e2]\",[71.2],71.2,0.712\r\n\
+                    1,0.0,\"[C(16,3,1,1,1), SM(10)]\",,False,0.1,[0],[0.0],0.0,0\r\n";
+        let rows = read(text).unwrap();
+        let score = Score {
+            reward: 0.712,
+            train_flag: true,
+            valid_accuracy: vec![0.712],
+            train_accuracy: vec![0.25, 1.0],
+            test_accuracy: 0.7,
+        };
+        assert_eq!((rows[0].epsilon, rows[0].score.as_ref()), (1.0, Some(&score)));
+        assert_eq!((rows[1].epsilon, &rows[1].score), (0.1, &None));
+    }
+
+    #[test]
+    fn empty_cells_and_nan_are_named_with_row_and_column() {
+        let good = ["0", "1.0", "[SM(10)]", "True", "0.5", "50", "[50]", "[40]", "45"];
+        for (position, name) in REPLAY_COLUMNS.iter().enumerate().filter(|(_, name)| **name != "net") {
+            for wrong in ["", "nan", "NaN", "[nan]", "-1"] {
+                let mut row = good;
+                row[position + 1] = wrong;
+                let text = format!(",{}\n{}\n{}\n", REPLAY_COLUMNS.join(","), good.join(","), row.join(","));
+                let message = read(&text).unwrap_err().to_string();
+                let start = format!("replay_buffer.csv, row 1, column `{name}`: `{wrong}` is not ");
+                assert!(message.starts_with(&start), "{message}");
+            }
+        }
+    }
+
     prop_compose! {
         fn scores()(
             reward in 0.01f64..=1.0,

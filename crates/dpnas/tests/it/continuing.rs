@@ -82,7 +82,7 @@ fn a_run_that_is_continued_from_its_csv_files_ends_with_the_same_files() {
         let (first, place) = cut(runs.path(), limit);
         let second = folder(runs.path());
         let report = go_on(earlier(&first, place), &second, u64::MAX).unwrap();
-        assert_eq!((report.stop, report.resumed), (StopReason::Completed, 0));
+        assert_eq!((&report.stop, report.resumed), (&StopReason::Completed, 0));
         // Accuracies have six decimals in the file; the rest has every digit.
         let facts = |report: &Report| -> Vec<(f64, String, f64)> {
             report.rows.iter().map(|row| (row.epsilon, row.net.clone(), row.reward())).collect()

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Runs a script with paths; `None` where there is no pandas.
+#[expect(clippy::print_stderr, reason = "says why a test did nothing")]
 fn python(script: &str, paths: &[&Path]) -> Option<()> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let found = Command::new(&python).args(["-c", "import pandas"]).output();

@@ -48,7 +48,7 @@ pub enum CsvError {
         /// Number of the row, from 0.
         row: usize,
         /// What is wrong with it.
-        source: ParseError,
+        source: Box<ParseError>,
     },
     /// Two states of a row of Q-values are not a step of the space.
     #[error(

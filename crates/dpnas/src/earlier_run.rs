@@ -38,13 +38,13 @@ pub(crate) const Q_VALUES: &str = "continued_q_values.csv";
 /// SPEC §10.
 #[derive(Clone, Debug)]
 pub struct EarlierRun {
-    replay_buffer: Vec<u8>,
-    q_values: Vec<u8>,
+    replay_buffer: Arc<[u8]>,
+    q_values: Arc<[u8]>,
     place: Place,
     rows: Vec<ReplayRow>,
     fields: Vec<ReplayFields>,
     nets: Vec<Arc<Net>>,
-    values: Vec<QValue>,
+    values: Arc<[QValue]>,
 }
 
 impl EarlierRun {
@@ -59,11 +59,11 @@ impl EarlierRun {
             read_replay_fields(&replay_bytes[..], replay_buffer)?.into_iter().unzip();
         let nets = rows.iter().enumerate().map(|(row, found)| match found.net.parse() {
             Ok(net) => Ok(Arc::new(net)),
-            Err(source) => Err(CsvError::Net { path: replay_buffer.to_owned(), row, source }),
+            Err(source) => Err(CsvError::Net { path: replay_buffer.to_owned(), row, source: Box::new(source) }),
         });
         let nets = nets.collect::<Result<_, _>>()?;
-        let values = read_q_values(&q_bytes[..], q_values, space)?;
-        Ok(Self { replay_buffer: replay_bytes, q_values: q_bytes, place, rows, fields, nets, values })
+        let values = read_q_values(&q_bytes[..], q_values, space)?.into();
+        Ok(Self { replay_buffer: replay_bytes.into(), q_values: q_bytes.into(), place, rows, fields, nets, values })
     }
 
     /// Reads the copies that a run keeps in its folder.
@@ -98,7 +98,7 @@ impl EarlierRun {
         let rows = self.rows.iter().zip(&self.nets);
         let rows =
             rows.map(|(row, net)| EarlierRow { epsilon: row.epsilon, net: Net::clone(net), reward: row.reward() });
-        let continuation = Continuation { rows: rows.collect(), q_values: self.values.clone(), place: self.place };
+        let continuation = Continuation { rows: rows.collect(), q_values: self.values.to_vec(), place: self.place };
         Search::continuing(space, settings, seed, continuation)
     }
 

@@ -74,7 +74,8 @@ impl Downloader {
         if let Some((first, _)) = missing.first() {
             if access == Access::Offline {
                 let missing = missing.into_iter().map(|(_, missing)| missing).collect();
-                return Err(DownloadError::Offline { folder: folder.to_owned(), missing });
+                let (folder, mirrors) = (folder.to_owned(), mirrors.to_vec());
+                return Err(DownloadError::Offline { folder, missing, mirrors });
             }
             if mirrors.is_empty() {
                 return Err(DownloadError::NoMirror { name: first.name.clone() });

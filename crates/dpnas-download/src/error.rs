@@ -11,14 +11,16 @@ use std::path::{Path, PathBuf};
 pub enum DownloadError {
     /// The network may not be used, and files are missing or are not what they should be.
     #[error(
-        "offline, and {} not complete; put there{}\nor allow the download",
-        folder.display(), list(missing)
+        "offline, and files are missing in {}; put there{}\n(from {}) or allow the download",
+        folder.display(), list(missing), mirrors.join(" or ")
     )]
     Offline {
         /// Where the files belong.
         folder: PathBuf,
         /// Every file that is missing or wrong.
         missing: Vec<Missing>,
+        /// The folders on the web that have them.
+        mirrors: Vec<String>,
     },
     /// No mirror gave the file. What arrived is kept in the part file and continued next time.
     #[error(

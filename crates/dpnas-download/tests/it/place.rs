@@ -59,15 +59,17 @@ fn offline_every_missing_or_wrong_file_is_listed_and_nothing_is_touched() {
     fs::write(folder.path().join("damaged"), vec![0; 5000]).unwrap();
     let downloader = Downloader::new(config()).unwrap();
     let mut watch = |event: Event<'_>| panic!("{event}");
-    let error = downloader.fetch(&files, &[], folder.path(), Access::Offline, &mut watch).unwrap_err();
+    let error = downloader
+        .fetch(&files, &["http://a".to_owned(), "http://b".to_owned()], folder.path(), Access::Offline, &mut watch)
+        .unwrap_err();
     let (expected, dir) = (files[0].checksum, folder.path().display());
     let zeros = expected.of_same_kind(&[0; 5000][..]).unwrap();
     assert_eq!(
         error.to_string(),
         format!(
-            "offline, and {dir} not complete; put there\n  {dir}/absent  5000 bytes, {expected}\n  {dir}/short  5000 \
+            "offline, and files are missing in {dir}; put there\n  {dir}/absent  5000 bytes, {expected}\n  {dir}/short  5000 \
              bytes, {expected} (the file there has 3 bytes)\n  {dir}/damaged  5000 bytes, {expected} (the file there has \
-             {zeros})\nor allow the download"
+             {zeros})\n(from http://a or http://b) or allow the download"
         )
     );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);

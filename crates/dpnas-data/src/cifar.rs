@@ -8,7 +8,7 @@
 //! `batches.meta.txt` or `fine_label_names.txt`, if that is there.
 
 use crate::set::{buffer, numbered_classes};
-use crate::{DataError, DataSet, ImageSet};
+use crate::{DataError, DataSet, ImageSet, bounded};
 use dpnas_grammar::ImageShape;
 use flate2::bufread::GzDecoder;
 use std::collections::BTreeMap;
@@ -161,7 +161,7 @@ impl Cifar {
         for file in self.image_files().chain([self.names_file()]) {
             let path = folder.join(file);
             if path.exists() {
-                let content = read_limited(open(&path)?, MAX_FILE).map_err(at(&path))?;
+                let content = read_file(open(&path)?).map_err(at(&path))?;
                 files.insert(file, content);
             }
         }
@@ -188,7 +188,7 @@ impl Cifar {
                 continue;
             };
             let size = entry.size();
-            let content = read_limited(entry, MAX_FILE)?;
+            let content = read_file(entry)?;
             if content.len() as u64 != size {
                 return Err(read(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -283,11 +283,13 @@ fn open(path: &Path) -> Result<File, DataError> {
     File::open(path).map_err(|error| DataError::Open { path: path.to_owned(), error })
 }
 
-/// Everything that arrives, up to a limit; memory grows with it.
-fn read_limited(reader: impl Read, limit: u64) -> Result<Vec<u8>, CifarError> {
-    let mut bytes = Vec::new();
-    reader.take(limit + 1).read_to_end(&mut bytes).map_err(|error| CifarError::Read { error })?;
-    if bytes.len() as u64 > limit { Err(CifarError::TooLarge { limit }) } else { Ok(bytes) }
+/// A whole file, if it is not larger than files may be.
+fn read_file(reader: impl Read) -> Result<Vec<u8>, CifarError> {
+    match bounded::read(reader, MAX_FILE + 1) {
+        Ok(bytes) if bytes.len() as u64 > MAX_FILE => Err(CifarError::TooLarge { limit: MAX_FILE }),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => Err(CifarError::Read { error }),
+    }
 }
 
 fn at(path: &Path) -> impl Fn(CifarError) -> DataError {

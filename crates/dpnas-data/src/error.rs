@@ -53,7 +53,7 @@ pub enum DataError {
         missing: Vec<String>,
     },
     /// A folder holds nothing that belongs to a data set.
-    #[error("{}: no data set; looked for\n{}\ngive another folder", path.display(), crate::kind::LOOKED_FOR)]
+    #[error("{}: no data set; looked for\n  {}\ngive another folder", path.display(), crate::kind::LOOKED_FOR.join("\n  "))]
     NoDataSet {
         /// The folder.
         path: PathBuf,

@@ -18,12 +18,15 @@ enum Kind {
 }
 
 /// What is looked for, for the message when nothing is found.
-pub(crate) const LOOKED_FOR: &str = "\
-  IDX: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may end in .gz)
-  CIFAR-10: data_batch_1.bin to data_batch_5.bin and test_batch.bin, or cifar-10-binary.tar.gz
-  CIFAR-100: train.bin and test.bin, or cifar-100-binary.tar.gz
-  numpy: train_images.npy, train_labels.npy, test_images.npy, test_labels.npy, or x_train.npy, y_train.npy, x_test.npy, y_test.npy
-  images: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (also .jpg, .jpeg, .bmp)";
+pub(crate) const LOOKED_FOR: [&str; 5] = [
+    "IDX: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may \
+     end in .gz)",
+    "CIFAR-10: data_batch_1.bin to data_batch_5.bin and test_batch.bin, or cifar-10-binary.tar.gz",
+    "CIFAR-100: train.bin and test.bin, or cifar-100-binary.tar.gz",
+    "numpy: train_images.npy, train_labels.npy, test_images.npy, test_labels.npy, or x_train.npy, y_train.npy, \
+     x_test.npy, y_test.npy",
+    "images: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (also .jpg, .jpeg, .bmp)",
+];
 
 /// Reads the data set at a path: a folder, or an archive of CIFAR.
 pub(crate) fn load(path: &Path, config: &LoadConfig) -> Result<DataSet, DataError> {

@@ -21,6 +21,7 @@
 //! to do.
 #![forbid(unsafe_code)]
 
+mod bounded;
 mod catalog;
 mod channels;
 mod cifar;

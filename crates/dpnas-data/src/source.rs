@@ -41,7 +41,7 @@ pub enum Source {
     /// - Images as `train/CLASS/*` and `test/CLASS/*`; `val`, `valid` or `validation` stand in for a missing `test` and
     ///   are left alone beside one. Or as `CLASS/*` alone: of each class, in the order of the names, every fifth image
     ///   is then a test image. Classes are numbered in the order of their names, and take turns in the order of images.
-    ///   If at least one image has colours, all get three channels. Transparency is dropped.
+    ///   If at least one image has colours (a palette counts), all get three channels. Transparency is dropped.
     Path(PathBuf),
 }
 

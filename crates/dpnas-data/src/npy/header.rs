@@ -11,6 +11,7 @@
 //! numpy, a dictionary of these three keys, and nothing in it nests.
 
 use super::NpyError;
+use crate::bounded;
 use std::io::Read;
 
 /// The longest text of a header, as in numpy.
@@ -68,9 +69,7 @@ impl Header {
 
 /// At most `count` bytes.
 fn take(reader: &mut impl Read, count: u64) -> Result<Vec<u8>, NpyError> {
-    let mut bytes = Vec::new();
-    reader.take(count).read_to_end(&mut bytes).map_err(|error| NpyError::Read { error })?;
-    Ok(bytes)
+    bounded::read(reader, count).map_err(|error| NpyError::Read { error })
 }
 
 fn parse(text: &str) -> Option<Header> {

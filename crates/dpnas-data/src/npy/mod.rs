@@ -5,7 +5,7 @@ mod pairs;
 
 pub(crate) use pairs::{NAMES, load};
 
-use crate::MAX_PIXELS;
+use crate::{MAX_PIXELS, bounded};
 use header::{Header, Order};
 use std::io::{self, Read};
 
@@ -168,8 +168,7 @@ impl NpyArray {
             return Err(NpyError::Size { shape: tuple(&header.shape) });
         };
         let expected = count * element.size as u64;
-        let mut bytes = Vec::new();
-        reader.take(expected + 1).read_to_end(&mut bytes).map_err(|error| NpyError::Read { error })?;
+        let bytes = bounded::read(reader, expected + 1).map_err(|error| NpyError::Read { error })?;
         match bytes.len() as u64 {
             found if found == expected => Ok(Self { header, element, bytes }),
             found => Err(NpyError::Length { expected, found }),

@@ -10,14 +10,16 @@
 //! | score one architecture | [`DeepPrior::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
+//! | get a well-known data set | [`fetch_known`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`write_q_values`] |
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
-//! [`train`], [`report`].
+//! [`train`], [`report`], [`download`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
+pub use dpnas_download as download;
 pub use dpnas_encoder as encoder;
 pub use dpnas_grammar as grammar;
 pub use dpnas_prior as prior;
@@ -31,6 +33,7 @@ mod csv_error;
 mod deep_prior;
 mod embedding;
 mod evaluate;
+mod fetch;
 mod journal;
 mod q_csv;
 mod replay;
@@ -46,6 +49,7 @@ pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
+pub use fetch::{FetchConfig, fetch_known};
 pub use journal::{JOURNAL_FORMAT, JournalError};
 pub use q_csv::write_q_values;
 pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer};

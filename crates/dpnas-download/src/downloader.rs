@@ -142,7 +142,7 @@ impl Downloader {
                 Err(Failure::Problem(problem)) => problem,
                 Err(fatal) => return Err(fatal),
             };
-            tracing::warn!("{url}: {problem}");
+            tracing::debug!("{url}: {problem}");
             tell(watch, Event::Failed { url, problem: &problem }, file, folder)?;
             let brought = part.len().saturating_sub(before);
             from_here += brought;

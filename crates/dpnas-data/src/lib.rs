@@ -1,4 +1,4 @@
-//! Labelled image sets: readers, the digits inside, synthetic data, split, resize.
+//! Labelled image sets: readers of many formats, the digits inside, synthetic data, split, resize.
 //!
 //! A [`Source`] says where a data set comes from and [`Source::load`] brings it into memory as a [`DataSet`]: a training
 //! and a test [`ImageSet`], `[n, channels, height, width]` numbers in `[0, 1]` with a label each.

@@ -3,6 +3,7 @@
 use crate::{DownloadConfig, DownloadError, Problem, Proxy};
 use std::fmt;
 use ureq::http::{HeaderMap, header};
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, BodyReader};
 
 /// Asks servers for files.
@@ -30,6 +31,8 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(config.redirects)
             .proxy(proxy)
+            // That of the operating system, which knows the certificates of an institute's proxy.
+            .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
             .accept_encoding("identity") // checksums are those of the files as they lie on the server
             .user_agent(concat!("dpnas/", env!("CARGO_PKG_VERSION")))
             .timeout_resolve(Some(config.connect_timeout))

@@ -68,3 +68,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/library.md")]
 struct Guide;
+
+/// The example of the page on data sets is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/data-sets.md")]
+struct GuideToDataSets;

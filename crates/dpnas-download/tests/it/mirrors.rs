@@ -84,6 +84,19 @@ fn a_port_where_nobody_listens_is_an_error_that_says_so() {
 }
 
 #[test]
+fn an_https_address_where_nobody_speaks_tls_is_an_error() {
+    let server = Server::good(content());
+    let folder = tempfile::tempdir().unwrap();
+    let downloader = Downloader::new(config()).unwrap();
+    let mut watch = |_: Event<'_>| ControlFlow::Continue(());
+    let mirrors = [server.url.replace("http:", "https:")];
+    let error = downloader.fetch(&[remote(&content())], &mirrors, folder.path(), Access::Online, &mut watch);
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains(&format!("{}/{NAME}: ", mirrors[0])), "{message}");
+    assert!(server.lines().is_empty());
+}
+
+#[test]
 fn requests_go_through_a_proxy_that_is_given() {
     let proxy = Server::good(content());
     let folder = tempfile::tempdir().unwrap();

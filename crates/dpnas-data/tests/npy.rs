@@ -210,6 +210,7 @@ fn files_of_another_writer_are_read() {
 
 /// Runs where `PYTHON` or `python3` has numpy.
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn files_of_numpy_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let script = "
@@ -223,7 +224,7 @@ np.save('test_labels.npy', np.array([1, 2], dtype=np.int32))
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let output = Command::new(&python).args(["-c", script]).current_dir(folder.path()).output();
     if !output.is_ok_and(|output| output.status.success()) {
-        println!("skipped: {python} with numpy is not here");
+        eprintln!("skipped: {python} with numpy is not here");
         return;
     }
     let data = load(folder.path());

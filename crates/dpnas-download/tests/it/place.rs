@@ -96,7 +96,8 @@ fn an_md5_is_enough_where_there_is_nothing_better() {
     assert_fetched(folder.path());
     let other = Server::good(vec![1; 5000]);
     fs::remove_file(folder.path().join(NAME)).unwrap();
-    let error = downloader.fetch(&[file], &[other.url.clone()], folder.path(), Access::Online, &mut watch).unwrap_err();
+    let mirrors = [other.url.clone()];
+    let error = downloader.fetch(&[file], &mirrors, folder.path(), Access::Online, &mut watch).unwrap_err();
     assert!(error.to_string().contains("wrong content: md5:"), "{error}");
 }
 

@@ -10,15 +10,17 @@
 //! | score one architecture | [`DeepPrior::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
+//! | get a well-known data set | [`fetch_known`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
 //! | go on from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
-//! [`train`], [`report`].
+//! [`train`], [`report`], [`download`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
+pub use dpnas_download as download;
 pub use dpnas_encoder as encoder;
 pub use dpnas_grammar as grammar;
 pub use dpnas_prior as prior;
@@ -33,6 +35,7 @@ mod deep_prior;
 mod earlier_run;
 mod embedding;
 mod evaluate;
+mod fetch;
 mod journal;
 mod python_number;
 mod q_csv;
@@ -51,6 +54,7 @@ pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
 pub use earlier_run::EarlierRun;
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
+pub use fetch::{FetchConfig, fetch_known};
 pub use journal::{JOURNAL_FORMAT, JournalError};
 pub use q_csv::{Q_COLUMNS, write_q_values};
 pub use read_q_csv::read_q_values;
@@ -70,3 +74,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/library.md")]
 struct Guide;
+
+/// The example of the page on data sets is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/data-sets.md")]
+struct GuideToDataSets;

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::{DeepPrior, RunEvent, RunFolder, Runner, ScoreError, StopReason};
 use dpnas_examples::earlier;
+use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
 use dpnas_examples::output::{SearchResult, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
@@ -42,10 +43,11 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   search                                          a small search on the digits, 2 minutes
-  search --dataset DIR --limit-train 10000        a folder with MNIST's file names
-  search --space paper --schedule paper --dataset DIR    the published search
+  search --dataset fashion-mnist --limit-train 10000     a data set that is fetched on first use
+  search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
+  search --space paper --schedule paper --dataset fashion-mnist    the published search
   search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut
-  search --space reference-code --schedule paper --dataset DIR --continue-search
+  search --space reference-code --schedule paper --dataset fashion-mnist --continue-search
          --replay-buffer-csv-path replay_buffer.csv --q-values-csv-path q_values.csv
          --continue-epsilon 0.5 --continue-ite 40        go on with a run of the published program";
 
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln(&format!("error: {error:#}"));
-            ExitCode::FAILURE
+            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -68,7 +70,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     };
     session::use_threads(&options.resources)?;
     let stop = stop_on_ctrl_c()?;
-    let data = session::data(&options.data)?;
+    let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
     let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
     let evaluator = session::deep_prior(options.scoring(), &data, Arc::clone(&stop))?;
@@ -141,7 +143,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln("ending; the journal is kept. Once more to end at once");
+        eprintln("ending; what is there is kept. Once more to end at once");
     })
     .context("cannot listen to Ctrl-C")?;
     Ok(stop)

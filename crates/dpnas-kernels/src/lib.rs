@@ -27,6 +27,7 @@ mod engine;
 mod geometry;
 mod group;
 #[allow(unsafe_code, reason = "vector instructions, and loops that check their bounds once a plan")]
+#[allow(clippy::needless_range_loop, reason = "rows and columns of tiles are what the loops are about")]
 mod kernel;
 mod layout;
 mod level;

@@ -32,7 +32,7 @@ pub(crate) struct Step<E> {
 pub(crate) enum Op<E> {
     /// Convolves and, where the step has a norm, normalises and rectifies; pools first where pooling is fused. A second
     /// input is added to the products.
-    Conv(Kernel<E>),
+    Conv(Box<Kernel<E>>),
     /// Normalises and rectifies.
     Rectify,
     /// Max-pools.
@@ -176,7 +176,7 @@ impl<E: Compute> Builder<E> {
                 Kernel::Direct(ConvKernel::new(self.level, tables), Arc::clone(weights))
             }
         };
-        self.push(Op::Conv(kernel), inputs, output, norm)
+        self.push(Op::Conv(Box::new(kernel)), inputs, output, norm)
     }
 
     fn push(&mut self, op: Op<E>, inputs: Vec<Map>, output: Map, norm: Norm) -> Map {

@@ -144,7 +144,7 @@ impl<E: Compute> Step<E> {
         match &self.op {
             Op::Conv(kernel) => {
                 let call = ConvCall { input: input(0), skip: input(1), output, affine, floor, images, scratch };
-                match kernel {
+                match &**kernel {
                     Kernel::Direct(kernel, weights) => kernel.run(weights, call),
                     Kernel::Products(kernel, weights) => kernel.run(weights, call),
                 }

@@ -210,8 +210,8 @@ fn close(what: &str, found: &[f64], expected: &[f64], tolerance: f64) -> Result<
     }
     let largest = expected.iter().fold(1.0f64, |largest, x| largest.max(x.abs()));
     for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
-        // Also false where a side is not a number.
-        if !((found - expected).abs() <= tolerance * largest) {
+        let error = (found - expected).abs();
+        if error.is_nan() || error > tolerance * largest {
             return Err(format!("{what}: value {index} is {found}, not {expected} (largest {largest})"));
         }
     }

@@ -17,7 +17,7 @@ fn layers() -> impl Strategy<Value = Layer> {
 }
 
 /// Plans that fit their input: layers that do not fit, or would be slow, are left out.
-pub fn plans() -> impl Strategy<Value = Plan> {
+pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let shapes = (prop_oneof![3 => Just(1u32), 3 => Just(3), 1 => 2u32..6], 1u32..13)
         .prop_map(|(channels, size)| ImageShape::square(channels, size));
     (shapes, prop::collection::vec(layers(), 0..6)).prop_map(|(shape, layers)| {

@@ -1,14 +1,14 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
 use crate::embedding::{Embedding, Embeddings};
-use crate::{Evaluate, EvaluateError, Outcome, Score, Splits};
+use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, Splits};
 use dpnas_cache::{Cache, CacheError};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Net, Plan, PlanError};
 use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
 use dpnas_search::{Candidate, Seed};
-use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, TrainError, fit};
+use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, TestSchedule, TrainError, fit};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -105,6 +105,10 @@ impl DeepPrior {
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
+        self.score_draw(net, self.config.weight_seed)
+    }
+
+    fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         if net.linear_units().next().is_some() {
             return Err(ScoreError::LinearLayers { net: net.to_string() });
         }
@@ -117,7 +121,7 @@ impl DeepPrior {
             );
             return Ok(Outcome::OutOfMemory { reason });
         };
-        let embedding = match self.embeddings(chunk).of(&plan) {
+        let embedding = match self.embeddings(chunk, weight_seed).of(&plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
@@ -132,6 +136,7 @@ impl DeepPrior {
                 valid_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
                 train_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
                 test_accuracy: fitted.report.test_accuracy,
+                test_accuracies: self.test_accuracies(&fitted),
             })),
         }
     }
@@ -153,15 +158,23 @@ impl DeepPrior {
         NonZeroUsize::new(fitting.min(self.config.largest_chunk.get()))
     }
 
-    fn embeddings(&self, chunk: NonZeroUsize) -> Embeddings<'_> {
+    fn embeddings(&self, chunk: NonZeroUsize, weight_seed: Seed) -> Embeddings<'_> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
             calibration: &self.calibration,
             config: &self.config,
+            weight_seed,
             cache: &self.cache,
             stop: &self.stop,
             chunk,
+        }
+    }
+
+    fn test_accuracies(&self, fitted: &Fitted) -> Vec<f64> {
+        match self.config.probe.test {
+            TestSchedule::AfterLast => Vec::new(),
+            TestSchedule::EveryEpoch => fitted.report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
         }
     }
 
@@ -184,6 +197,30 @@ impl DeepPrior {
         let classes = self.splits.classes();
         let fitted = fit(&self.config.probe, classes, features, train, valid, test, &mut on_epoch)?;
         if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
+    }
+
+    /// Names every setting; `weights` stands for the draw of the weights.
+    fn describe(&self, weights: &str) -> String {
+        let c = &self.config;
+        let p = &c.probe;
+        format!(
+            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
+             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}",
+            self.engine.name(),
+            self.splits.fingerprint(),
+            c.init,
+            c.norm.effective_mode(),
+            c.norm.epsilon,
+            c.calibration_images,
+            p.seed.0,
+            p.epochs,
+            p.batch_size,
+            p.learning_rate,
+            p.weight_decay,
+            p.drop_out,
+            p.early_stopping_threshold,
+            p.early_stopping_epoch,
+        )
     }
 }
 
@@ -224,29 +261,23 @@ pub enum ScoreError {
     Train(#[from] TrainError),
 }
 
+impl ScoreDraw for DeepPrior {
+    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        self.score_with(net, weight_seed)
+    }
+
+    fn identity(&self) -> String {
+        let test = match self.config.probe.test {
+            TestSchedule::AfterLast => "after the last epoch",
+            TestSchedule::EveryEpoch => "after every epoch",
+        };
+        format!("{}; test {test}", self.describe("by draw"))
+    }
+}
+
 impl Evaluate for DeepPrior {
     fn identity(&self) -> String {
-        let c = &self.config;
-        let p = &c.probe;
-        format!(
-            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} seed {}; norm {} epsilon {:?} on {} images by seed {}; \
-             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}",
-            self.engine.name(),
-            self.splits.fingerprint(),
-            c.init,
-            c.weight_seed.0,
-            c.norm.effective_mode(),
-            c.norm.epsilon,
-            c.calibration_images,
-            p.seed.0,
-            p.epochs,
-            p.batch_size,
-            p.learning_rate,
-            p.weight_decay,
-            p.drop_out,
-            p.early_stopping_threshold,
-            p.early_stopping_epoch,
-        )
+        self.describe(&format!("seed {}", self.config.weight_seed.0))
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {

@@ -18,6 +18,8 @@ pub struct Score {
     pub train_accuracy: Vec<f64>,
     /// Test accuracy after the last epoch; 0 after early stopping.
     pub test_accuracy: f64,
+    /// Test accuracy after each epoch; empty unless [`TestSchedule::EveryEpoch`](dpnas_train::TestSchedule) asks for it.
+    pub test_accuracies: Vec<f64>,
 }
 
 impl Score {

@@ -38,6 +38,7 @@ mod replay_csv;
 mod run_folder;
 mod run_report;
 mod runner;
+mod score_draw;
 mod scores;
 mod splits;
 
@@ -52,6 +53,7 @@ pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer
 pub use run_folder::{FolderError, RunFolder};
 pub use run_report::{Report, RunError, RunEvent, StopReason};
 pub use runner::{Hook, Runner};
+pub use score_draw::ScoreDraw;
 pub use scores::Scored;
 pub use splits::{Splits, VALID_FRACTION};
 

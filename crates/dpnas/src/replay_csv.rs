@@ -132,7 +132,8 @@ pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow
         let (reward, valid_accuracy, train_accuracy) = (fraction(3)?, list(5)?, list(6)?);
         let (_best, test_accuracy) = (percentage(4)?, percentage(7)?);
         let rejected = reward == 0.0 && !flag && valid_accuracy.iter().all(|&value| value == 0.0);
-        let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy };
+        let test_accuracies = Vec::new();
+        let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy, test_accuracies };
         rows.push(ReplayRow { epsilon: fraction(0)?, net: field(1).to_owned(), score: (!rejected).then_some(score) });
     }
     Ok(rows)
@@ -187,6 +188,7 @@ mod tests {
             valid_accuracy: vec![0.5, 0.712],
             train_accuracy: vec![0.25, 1.0],
             test_accuracy: 0.7,
+            test_accuracies: Vec::new(),
         };
         let net = "[C(16,3,1,1,1), SM(10)]".to_owned();
         let rows = [
@@ -233,6 +235,7 @@ mod tests {
                 valid_accuracy: valid.into_iter().map(fraction).collect(),
                 train_accuracy: train.into_iter().map(fraction).collect(),
                 test_accuracy: fraction(test),
+                test_accuracies: Vec::new(),
             }
         }
     }

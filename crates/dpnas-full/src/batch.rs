@@ -296,9 +296,7 @@ impl<B: Backend> Step<'_, B> {
         let (result, tape) = self.record(segment, normalised(start, norm.map(|norm| &norm.affine)), known, &pass);
         let mut verdict = None;
         let gradient = match (above, through) {
-            (Some(State { value, skip }), Some(through)) => {
-                State { value: through.apply(value, result.value), skip }
-            }
+            (Some(State { value, skip }), Some(through)) => State { value: through.apply(value, result.value), skip },
             _ => {
                 let rows = self.blocks[block].rows;
                 let scale = 1.0 / self.batch.rows.len() as f64;
@@ -314,7 +312,8 @@ impl<B: Backend> Step<'_, B> {
             let to_input = if segment == 0 && index == 0 { ToInput::Unused } else { ToInput::Wanted };
             op.backward(saved, gradient, &pass, to_input, &mut weights)
         });
-        let sums = norm.map(|norm| ImageSums::products(gradient.value.clone(), input, norm.mean.clone())).transpose()?;
+        let sums =
+            norm.map(|norm| ImageSums::products(gradient.value.clone(), input, norm.mean.clone())).transpose()?;
         Ok(Returned { gradient, weights, sums, verdict })
     }
 

@@ -94,9 +94,7 @@ impl<B: Backend> TrainEngine for BurnTrainer<B> {
     /// half-changed is left.
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
         let trained = catch_unwind(AssertUnwindSafe(|| self.train_on(job, on_epoch)));
-        trained.unwrap_or_else(|panic| {
-            Err(FullError::Device { engine: self.name.clone(), message: message(&*panic) })
-        })
+        trained.unwrap_or_else(|panic| Err(FullError::Device { engine: self.name.clone(), message: message(&*panic) }))
     }
 }
 

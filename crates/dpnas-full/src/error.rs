@@ -49,7 +49,9 @@ pub enum FullError {
         classes: u32,
     },
     /// A class score is infinite or not a number: training has diverged.
-    #[error("a class score of a {split} image is not finite in epoch {epoch}: training has diverged; lower the learning rate")]
+    #[error(
+        "a class score of a {split} image is not finite in epoch {epoch}: training has diverged; lower the learning rate"
+    )]
     NotFinite {
         /// Which set's images were being classified.
         split: Split,

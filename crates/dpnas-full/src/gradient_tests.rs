@@ -179,13 +179,13 @@ fn what_is_computed_at_once_and_what_is_held_changes_no_bit() {
 #[test]
 fn statistics_are_those_of_the_whole_mini_batch() {
     let case = Case::new("[C(3,3,1,1,1), SM(4)]", FullConfig::paper(Seed(1)));
-    let images = Tensor::<Flex, 4>::from_data(
-        TensorData::new(case.pixels.clone(), [IMAGES, 2, 7, 7]),
-        &Default::default(),
-    );
+    let images =
+        Tensor::<Flex, 4>::from_data(TensorData::new(case.pixels.clone(), [IMAGES, 2, 7, 7]), &Default::default());
     let weight = &case.model.weights[0];
-    let weights = [Tensor::from_data(TensorData::new(weight.values.clone(), weight.shape.clone()), &Default::default())];
-    let (state, _) = case.program.segments[0].ops[0].forward(State::new(images), &Pass { weights: &weights, mask: None });
+    let weights =
+        [Tensor::from_data(TensorData::new(weight.values.clone(), weight.shape.clone()), &Default::default())];
+    let (state, _) =
+        case.program.segments[0].ops[0].forward(State::new(images), &Pass { weights: &weights, mask: None });
     let value = state.value.swap_dims(0, 1).reshape([3, IMAGES * 49]);
     let (variance, mean) = value.var_mean(1);
     let unbiased = case.ours::<Flex>(3, 1, |_| true).moments[0].unbiased_stats();

@@ -55,7 +55,8 @@ impl Cut {
     ) -> Result<Self, FullError> {
         let block = size.of(plan, batch_size);
         let batch = batch_size as u64;
-        let maps: Vec<u64> = program.border_elements.iter().map(|&elements| elements as u64 * F32_BYTES * batch).collect();
+        let maps: Vec<u64> =
+            program.border_elements.iter().map(|&elements| elements as u64 * F32_BYTES * batch).collect();
         let moving = maps.iter().copied().max().unwrap_or(0).saturating_mul(MOVING_MAPS);
         let mut working = workspace(plan).saturating_mul(block as u64).max(1);
         if maps.is_empty() {

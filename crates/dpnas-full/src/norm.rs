@@ -108,7 +108,12 @@ impl<B: Backend> BatchNorm<B> {
 
     /// Closes the backward pass of all blocks down to the norm: the gradients of scale and shift, and how the gradient
     /// of the norm's input follows.
-    pub(crate) fn close(&self, norm: &Norm, parts: &[ImageSums], device: &B::Device) -> ([Vec<f32>; 2], ThroughNorm<B>) {
+    pub(crate) fn close(
+        &self,
+        norm: &Norm,
+        parts: &[ImageSums],
+        device: &B::Device,
+    ) -> ([Vec<f32>; 2], ThroughNorm<B>) {
         let [gradient, product] = ImageSums::totals(parts);
         let scale: Vec<f32> =
             product.iter().zip(&self.inverse_deviation).map(|(sum, inverse)| (sum * inverse) as f32).collect();

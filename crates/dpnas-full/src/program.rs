@@ -192,8 +192,7 @@ impl<'a> Builder<'a> {
 
     fn finish(mut self, input: ImageShape, last_features: usize) -> (Program, Model) {
         self.segments.push(Segment { ops: self.ops });
-        let program =
-            Program { input, segments: self.segments, border_elements: self.border_elements, last_features };
+        let program = Program { input, segments: self.segments, border_elements: self.border_elements, last_features };
         (program, self.model)
     }
 }

@@ -79,13 +79,12 @@ mod tests {
 
     #[test]
     fn schedules_print_and_parse() {
-        for schedule in
-            [RateSchedule::Constant, RateSchedule::Cosine, RateSchedule::Step { epochs: 30, factor: 0.1 }]
-        {
+        for schedule in [RateSchedule::Constant, RateSchedule::Cosine, RateSchedule::Step { epochs: 30, factor: 0.1 }] {
             assert_eq!(schedule.to_string().parse(), Ok(schedule));
         }
         assert_eq!("step:30,0.1".parse(), Ok(RateSchedule::Step { epochs: 30, factor: 0.1 }));
-        for wrong in ["", "linear", "step", "step:0,0.1", "step:3,0", "step:3,1.5", "step:3", "step:3,nan", "cosine:3"] {
+        for wrong in ["", "linear", "step", "step:0,0.1", "step:3,0", "step:3,1.5", "step:3", "step:3,nan", "cosine:3"]
+        {
             let message = wrong.parse::<RateSchedule>().unwrap_err().to_string();
             assert!(message.contains("for example `step:30,0.1`"), "{message}");
         }

@@ -22,7 +22,8 @@ pub(crate) fn judge(scores: &[f32], classes: usize, labels: &[u32], scale: f64) 
         let shares: Vec<f64> = row.iter().map(|&score| (f64::from(score) - highest).exp()).collect();
         let sum: f64 = shares.iter().sum();
         verdict.loss += sum.ln() + highest - f64::from(row[label]);
-        let error = |(class, share): (usize, &f64)| (scale * (share / sum - f64::from(u8::from(class == label)))) as f32;
+        let error =
+            |(class, share): (usize, &f64)| (scale * (share / sum - f64::from(u8::from(class == label)))) as f32;
         verdict.errors.extend(shares.iter().enumerate().map(error));
     }
     Some(verdict)

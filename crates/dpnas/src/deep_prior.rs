@@ -197,12 +197,7 @@ impl DeepPrior {
         train_rows(&self.splits, &self.config.probe, &self.stop, train.columns(), rows)
     }
 
-    fn train_head(
-        &self,
-        trainer: &dyn TrainEngine,
-        net: &Net,
-        embedding: &Embedding,
-    ) -> Result<Outcome, ScoreError> {
+    fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
         let [train, valid, test] = embedding.splits();
         let head = Head {
             trainer,
@@ -221,7 +216,8 @@ impl DeepPrior {
     fn describe(&self, weights: &str) -> String {
         let c = &self.config;
         let p = &c.probe;
-        let head = self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{FULL_VERSION} on {}", it.name()));
+        let head =
+            self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{FULL_VERSION} on {}", it.name()));
         format!(
             "deep prior v{ENCODER_VERSION} on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
              classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}{head}",
@@ -258,7 +254,9 @@ pub enum ScoreError {
     #[error("the embedding has infinite or undefined values")]
     NotFinite,
     /// The architecture has fully connected layers, and the evaluator nothing that trains them.
-    #[error("{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out")]
+    #[error(
+        "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
+    )]
     LinearLayers {
         /// The architecture.
         net: String,

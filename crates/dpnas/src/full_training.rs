@@ -1,13 +1,15 @@
 //! The evaluator of conventional search: encoder and classifier are trained together.
 
 use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, ScoreError, Splits};
+use dpnas_cache::Key;
 use dpnas_data::ImageSet;
-use dpnas_full::{Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, TestSchedule, TrainEngine, TrainJob};
+use dpnas_full::{
+    Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, TestSchedule, TrainEngine, TrainJob,
+};
 use dpnas_grammar::Net;
 use dpnas_prior::{EngineError, Images, Prior, WeightInit};
 use dpnas_search::Candidate;
 use dpnas_seed::Seed;
-use sha2::{Digest, Sha256};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,8 +93,9 @@ impl FullTraining {
 
     /// The folder of a net's checkpoints under a draw, inside the folder of checkpoints.
     pub fn checkpoint_folder(net: &Net, weight_seed: Seed) -> String {
-        let hash = Sha256::digest(format!("{net} {}", weight_seed.0));
-        hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut hash = Key::new().with("net", net).with("weight seed", weight_seed.0).hash();
+        hash.truncate(16);
+        hash
     }
 
     /// Scores one architecture with the configured weight seed.

@@ -68,3 +68,8 @@ pub use splits::{Splits, VALID_FRACTION};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// So is the guide's on full training.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/full-training.md")]
+struct FullTrainingGuide;

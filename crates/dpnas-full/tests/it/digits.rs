@@ -4,8 +4,8 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_data::{ImageSet, Source};
 use dpnas_full::{
-    BurnTrainer, Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, Split, Stop, TestSchedule, TrainEngine,
-    TrainJob,
+    BurnTrainer, Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, Split, Stop, TestSchedule,
+    TrainEngine, TrainJob,
 };
 use dpnas_grammar::Net;
 use dpnas_prior::{Images, Prior, WeightInit};
@@ -47,7 +47,11 @@ impl Training {
         }
     }
 
-    pub(crate) fn on(&self, engine: &dyn TrainEngine, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+    pub(crate) fn on(
+        &self,
+        engine: &dyn TrainEngine,
+        on_epoch: &mut dyn FnMut(&Epoch),
+    ) -> Result<FullReport, FullError> {
         let plan = self.net.parse::<Net>().unwrap().plan(self.train.shape()).unwrap();
         let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap();
         let job = TrainJob {

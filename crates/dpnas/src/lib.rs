@@ -69,7 +69,12 @@ pub use splits::{Splits, VALID_FRACTION};
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
-/// So is the guide's on full training.
+/// The examples of the guide are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/library.md")]
+struct Guide;
+
+/// The guide's page on full training, likewise.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/full-training.md")]
 struct FullTrainingGuide;

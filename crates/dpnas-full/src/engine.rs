@@ -27,8 +27,8 @@ pub trait TrainEngine {
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError>;
 }
 
-/// A mini-batch in one piece, as long as its largest layer does not take more than 256 MiB.
-const WHOLE: BlockSize = BlockSize { bytes: 256 << 20, images: [4, 4096] };
+/// A mini-batch in one piece, as long as its largest layer does not take more than 64 MiB.
+const WHOLE: BlockSize = BlockSize { bytes: 64 << 20, images: [4, 4096] };
 
 /// Blocks that stay in a thread's cache: 1 MiB in the largest layer.
 const CACHED: BlockSize = BlockSize { bytes: 1 << 20, images: [4, 32] };

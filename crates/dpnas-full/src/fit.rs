@@ -96,7 +96,8 @@ fn run_epoch<B: Backend>(
         job.check_stop()?;
         let drop_out = (config.drop_out > 0.0).then(|| (config.seed.stream("drop-out", model.steps), config.drop_out));
         let batch = Batch { examples: job.train, rows, drop_out };
-        let result = machine.gradient(model, &batch)?.ok_or_else(|| diverged(Split::Train))?;
+        let result = machine.gradient(model, &batch)?.filter(|result| result.gradient.is_finite());
+        let result = result.ok_or_else(|| diverged(Split::Train))?;
         let step = AdamStep::new(config, model.steps + 1, rate_factor);
         model.descend(&result.gradient, &step);
         model.norms.iter_mut().zip(&result.moments).for_each(|(norm, moments)| norm.update(moments));

@@ -84,6 +84,13 @@ pub(crate) struct Gradient {
     pub(crate) norms: Vec<[Vec<f32>; 2]>,
 }
 
+impl Gradient {
+    /// Whether every number is one: a ReLU can turn an undefined number into 0, and class scores tell nothing then.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.weights.iter().chain(self.norms.iter().flatten()).flatten().all(|value| value.is_finite())
+    }
+}
+
 impl Model {
     /// Every trained array.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter> {

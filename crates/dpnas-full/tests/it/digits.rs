@@ -156,6 +156,7 @@ fn training_that_learns_nothing_stops_early() {
 #[test]
 fn training_that_diverges_is_an_error_of_its_own() {
     let mut training = Training::of(30);
+    training.net = "[C(8,3,1,1,1), SM(10)]";
     training.config.norm_epsilon = 0.0;
     training.config.learning_rate = 1e30;
     let error = training.on(&flex(), &mut |_| ()).unwrap_err();

@@ -24,6 +24,7 @@ struct Case {
     weight_decay: f32,
     drop_out: f32,
     epsilon: f64,
+    adam_epsilon: f32,
     seed: u64,
     train_loss: Vec<f64>,
     valid_accuracy: Vec<f64>,
@@ -52,6 +53,7 @@ fn train(case: &Case, folder: &std::path::Path) -> dpnas_full::FullReport {
         weight_decay: case.weight_decay,
         drop_out: case.drop_out,
         norm_epsilon: case.epsilon,
+        epsilon: case.adam_epsilon,
         ..FullConfig::paper(Seed(case.seed))
     };
     let job = TrainJob {

@@ -3,6 +3,7 @@
 
 pub mod bytes;
 pub mod device;
+pub mod fetching;
 pub mod options;
 pub mod output;
 pub mod progress;

@@ -2,12 +2,13 @@
 
 use crate::bytes;
 use crate::device::Device;
+use crate::fetching;
 use crate::options::{
     ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice, TrainingOptions,
 };
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
-use dpnas::data::{ColorMode, DataSet, Source};
+use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
 use dpnas::full::FullConfig;
 use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
@@ -22,22 +23,33 @@ use std::sync::atomic::AtomicBool;
 /// A data set as the options ask for it.
 ///
 /// # Errors
-/// If it cannot be read, or an option does not fit it.
+/// If it cannot be fetched or read, or an option does not fit it.
 pub fn data(options: &DataOptions) -> Result<DataSet> {
+    data_until(options, &AtomicBool::new(false))
+}
+
+/// [`data`], but a download ends early when `stop` is set; what has arrived is kept.
+///
+/// # Errors
+/// As [`data`], and if the download was stopped.
+pub fn data_until(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
     let source: Source = options.dataset.parse()?;
     let keeps_size = matches!(source, Source::Digits | Source::Synthetic(_));
-    let mut data = source.load()?;
-    match options.limit_train {
-        0 => {}
+    let limit_train = match options.limit_train {
+        0 => None,
         1 => bail!("limit-train: 1 leaves nothing to validate on; use at least 2, or 0 for all"),
-        limit => data = data.limit_train(limit),
-    }
-    match options.patch_size {
+        limit => Some(limit),
+    };
+    let size = match options.patch_size {
         Some(0) => bail!("patch-size: an image of 0 pixels holds nothing; use for example 28"),
-        Some(size) => data = data.resized(size)?,
-        None if !keeps_size => data = data.resized(28)?,
-        None => {}
+        None if keeps_size => None,
+        size => Some(size.unwrap_or(28)),
+    };
+    if let Source::Known(known) = source {
+        fetching::fetch(known, options, stop)?;
     }
+    let data_dir = options.data_dir.as_str().into();
+    let data = source.load_with(&LoadConfig { data_dir, limit_train, size })?;
     let mode = if options.rgb { ColorMode::Rgb } else { ColorMode::Gray };
     Ok(data.to_channels(mode)?)
 }

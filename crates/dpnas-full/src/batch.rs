@@ -84,8 +84,8 @@ impl<B: Backend> Machine<'_, B> {
             .map(|(index, rows)| Block { first: index * self.block, rows })
             .collect();
         let step = Step { machine: self, model, batch, weights: &weights, blocks };
-        let (norms, held, current) = step.forward()?;
-        step.backward(norms, held, current)
+        let forward = step.forward()?;
+        step.backward(forward)
     }
 
     /// How many images are classified rightly by the running averages; `None` if a class score is not finite.
@@ -174,9 +174,17 @@ struct Step<'s, B: Backend> {
 /// Each block's state at each norm; empty where it is not held.
 type Held<B> = Vec<Vec<State<B>>>;
 
+/// Where a mini-batch is once the statistics of all norms are known.
+struct Forward<B: Backend> {
+    norms: Vec<BatchNorm<B>>,
+    held: Held<B>,
+    /// Each block's state at the last norm.
+    current: Vec<State<B>>,
+}
+
 impl<B: Backend> Step<'_, B> {
     /// Statistics of all norms, what is held, and the states at the last norm.
-    fn forward(&self) -> Result<(Vec<BatchNorm<B>>, Held<B>, Vec<State<B>>), FullError> {
+    fn forward(&self) -> Result<Forward<B>, FullError> {
         let mut norms: Vec<BatchNorm<B>> = Vec::with_capacity(self.model.norms.len());
         let mut held = vec![Vec::new(); self.model.norms.len()];
         let mut current: Vec<State<B>> = Vec::new();
@@ -202,15 +210,11 @@ impl<B: Backend> Step<'_, B> {
                 held[index].clone_from(&current);
             }
         }
-        Ok((norms, held, current))
+        Ok(Forward { norms, held, current })
     }
 
-    fn backward(
-        &self,
-        norms: Vec<BatchNorm<B>>,
-        mut held: Held<B>,
-        current: Vec<State<B>>,
-    ) -> Result<Option<BatchResult>, FullError> {
+    fn backward(&self, forward: Forward<B>) -> Result<Option<BatchResult>, FullError> {
+        let Forward { norms, mut held, current } = forward;
         let device = self.machine.device;
         let mut gradient =
             Gradient { weights: vec![Vec::new(); self.weights.len()], norms: vec![Default::default(); norms.len()] };

@@ -48,9 +48,10 @@ pub enum FullError {
         /// Number of classes.
         classes: u32,
     },
-    /// A class score is infinite or not a number: training has diverged.
+    /// A class score or a gradient is infinite or not a number: training has diverged.
     #[error(
-        "a class score of a {split} image is not finite in epoch {epoch}: training has diverged; lower the learning rate"
+        "a class score or gradient of a {split} image is not finite in epoch {epoch}: training has diverged; lower the \
+         learning rate"
     )]
     NotFinite {
         /// Which set's images were being classified.

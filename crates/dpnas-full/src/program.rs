@@ -72,8 +72,8 @@ pub(crate) fn build(prior: &Prior, config: &FullConfig) -> (Program, Model) {
         builder.stage(index, stage.layer, stage.output, prior.stage(index));
     }
     builder.ops.push(Op::Flatten);
-    let elements = |shape: ImageShape| shape.channels as usize * shape.height as usize * shape.width as usize;
-    builder.value = elements(plan.output());
+    let output = plan.output();
+    builder.value = output.channels as usize * output.height as usize * output.width as usize;
     for (index, units) in plan.net().linear_units().enumerate() {
         builder.linear(&format!("linear.{index}"), units as usize, config.seed, "linear", index as u64);
         builder.norm(&format!("linear.{index}.norm"), units as usize);

@@ -11,14 +11,16 @@
 //! | train one architecture in full | [`FullTraining::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
+//! | get a well-known data set | [`fetch_known`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`write_q_values`] |
 //!
-//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`full`], [`cache`],
-//! [`train`], [`report`].
+//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`full`],
+//! [`cache`], [`train`], [`report`], [`download`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
+pub use dpnas_download as download;
 pub use dpnas_encoder as encoder;
 pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
@@ -34,6 +36,7 @@ mod csv_error;
 mod deep_prior;
 mod embedding;
 mod evaluate;
+mod fetch;
 mod full_training;
 mod head;
 mod journal;
@@ -53,6 +56,7 @@ pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
+pub use fetch::{FetchConfig, fetch_known};
 pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
 pub use journal::{JOURNAL_FORMAT, JournalError};
 pub use q_csv::write_q_values;
@@ -78,3 +82,8 @@ struct Guide;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/full-training.md")]
 struct FullTrainingGuide;
+
+/// The example of the page on data sets is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/data-sets.md")]
+struct GuideToDataSets;

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::search::Seed;
 use dpnas::{RunEvent, RunFolder, Runner, ScoreError, Splits, StopReason, pixel_baseline};
+use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
 use dpnas_examples::output::{SearchResult, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
@@ -42,8 +43,9 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   search                                          a small search on the digits, 2 minutes
-  search --dataset DIR --limit-train 10000        a folder with MNIST's file names
-  search --space paper --schedule paper --dataset DIR    the published search
+  search --dataset fashion-mnist --limit-train 10000     a data set that is fetched on first use
+  search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
+  search --space paper --schedule paper --dataset fashion-mnist    the published search
   search --full-training --max-fc 2               a conventional search: everything is trained
   search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut";
 
@@ -53,7 +55,7 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln(&format!("error: {error:#}"));
-            ExitCode::FAILURE
+            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -66,7 +68,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     };
     session::use_threads(&options.resources)?;
     let stop = stop_on_ctrl_c()?;
-    let data = session::data(&options.data)?;
+    let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
     let search = session::search(&options, &data)?;
     let evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
@@ -134,7 +136,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln("ending; the journal is kept. Once more to end at once");
+        eprintln("ending; what is there is kept. Once more to end at once");
     })
     .context("cannot listen to Ctrl-C")?;
     Ok(stop)

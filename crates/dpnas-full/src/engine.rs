@@ -1,8 +1,8 @@
 //! Training on one device of a burn backend, behind a trait that names no tensor.
 
-use crate::batch::Machine;
 use crate::error::FullError;
 use crate::fit::{TrainJob, fit};
+use crate::machine::Machine;
 use crate::memory::{BlockSize, Cut, lanes};
 use crate::program::build;
 use crate::report::{Epoch, FullReport};

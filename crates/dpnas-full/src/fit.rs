@@ -1,10 +1,11 @@
 //! A whole training: epochs, early stopping, checkpoints.
 
 use crate::adam::AdamStep;
-use crate::batch::{Batch, Machine};
+use crate::batch::Batch;
 use crate::checkpoint::{Checkpoints, Store};
 use crate::data::Examples;
 use crate::error::{FullError, Split};
+use crate::machine::Machine;
 use crate::model::Model;
 use crate::report::{Epoch, FullReport, Stop, mean_of_last_five};
 use crate::{FullConfig, TestSchedule};

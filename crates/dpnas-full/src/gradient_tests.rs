@@ -1,8 +1,9 @@
 //! Gradients of a mini-batch beside those of burn's autodiff on the whole mini-batch at once.
 
 use crate::FullConfig;
-use crate::batch::{Batch, BatchResult, Machine};
+use crate::batch::{Batch, BatchResult};
 use crate::data::Examples;
+use crate::machine::Machine;
 use crate::model::Model;
 use crate::norm::read;
 use crate::pass::{Pass, State};

@@ -25,6 +25,7 @@ mod error;
 mod fit;
 #[cfg(test)]
 mod gradient_tests;
+mod machine;
 mod memory;
 mod model;
 mod norm;

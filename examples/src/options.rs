@@ -17,6 +17,6 @@ pub use groups::{
     ResourceOptions,
 };
 pub use job::{Job, options, options_of_run};
-pub use search::{SearchFlags, SearchOptions, WalkFlags, WalkOptions};
+pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;
 pub use training::{TrainingFlags, TrainingOptions};

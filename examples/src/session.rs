@@ -2,6 +2,7 @@
 
 use crate::bytes;
 use crate::device::Device;
+use crate::earlier::earlier_run;
 use crate::fetching;
 use crate::options::{
     ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice, TrainingOptions,
@@ -14,7 +15,8 @@ use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
 use dpnas::train::ProbeConfig;
 use dpnas::{
-    Candidate, DeepPrior, DeepPriorConfig, Evaluate, EvaluateError, FullTraining, FullTrainingConfig, Outcome, Splits,
+    Candidate, DeepPrior, DeepPriorConfig, EarlierRun, Evaluate, EvaluateError, FullTraining, FullTrainingConfig,
+    Outcome, RunFolder, Splits,
 };
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -212,11 +214,16 @@ fn threads(options: &ResourceOptions) -> NonZeroUsize {
     }
 }
 
-/// The search core.
+/// The search core, and the earlier run that it continues; `resumed` is the folder of a run that goes on.
 ///
 /// # Errors
-/// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images.
-pub fn search(options: &SearchOptions, data: &DataSet) -> Result<Search> {
+/// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images or the earlier
+/// run.
+pub fn search(
+    options: &SearchOptions,
+    data: &DataSet,
+    resumed: Option<&RunFolder>,
+) -> Result<(Search, Option<EarlierRun>)> {
     let walk = &options.search;
     let SpaceChoice::Explicit(space) = &walk.space else {
         bail!("the space of a run is spelled out in its settings; `space` has only a name");
@@ -229,7 +236,11 @@ pub fn search(options: &SearchOptions, data: &DataSet) -> Result<Search> {
         replay_number: walk.replay_number,
         schedule: walk.schedule.parse::<Schedule>().context("schedule")?,
     };
-    Ok(Search::new(space, settings, Seed(options.data.seed))?)
+    let seed = Seed(options.data.seed);
+    match earlier_run(&options.earlier, resumed, &space)? {
+        Some(earlier) => Ok((earlier.search(space, settings, seed)?, Some(earlier))),
+        None => Ok((Search::new(space, settings, seed)?, None)),
+    }
 }
 
 /// Gives rayon its threads; the first call of a process decides.

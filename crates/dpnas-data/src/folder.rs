@@ -89,7 +89,7 @@ fn files(folder: &Path) -> Result<[PathBuf; 4], DataError> {
         [Ok(a), Ok(b), Ok(c), Ok(d)] => Ok([a, b, c, d]),
         _ => Err(DataError::MissingFiles {
             path: folder.to_owned(),
-            looked_for: NAMES.map(str::to_owned).to_vec(),
+            looked_for: NAMES.map(|name| format!("{name}[.gz]")).to_vec(),
             missing,
         }),
     }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{gzip, idx, write_folder};
-use dpnas_data::{DataError, Source};
+use dpnas_data::{DataError, Known, LoadConfig, Source};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -78,8 +78,8 @@ fn one_missing_file_is_named() {
     fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte.gz")).unwrap();
     assert_eq!(
         error(folder.path()),
-        "<folder>: not a complete data set: looked for train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-         t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, missing t10k-labels-idx1-ubyte; add the missing files or give \
+        "<folder>: not a complete data set: looked for train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz], \
+         t10k-images-idx3-ubyte[.gz], t10k-labels-idx1-ubyte[.gz], missing t10k-labels-idx1-ubyte; add the missing files or give \
          another folder"
     );
 }
@@ -143,4 +143,25 @@ fn bad_content_is_an_error_that_names_the_file() {
     );
     let error = Source::Path(folder.path().to_owned()).load().unwrap_err();
     assert!(matches!(error, DataError::Idx { path, .. } if path.ends_with("t10k-images-idx3-ubyte.gz")));
+}
+
+#[test]
+fn known_sets_have_their_class_names_and_take_only_the_files_that_were_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    for (known, name) in [(Known::FashionMnist, "Coat"), (Known::Mnist, "4")] {
+        let path = known.folder(folder.path());
+        fs::create_dir(&path).unwrap();
+        write_folder(&path); // two of the four files without .gz
+        let config = LoadConfig { data_dir: folder.path().to_owned(), ..LoadConfig::standard() };
+        let error = Source::Known(known).load_with(&config).unwrap_err();
+        assert!(matches!(error, DataError::NotFetched { .. }), "{error}");
+        for file in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] {
+            let content = fs::read(path.join(file)).unwrap();
+            fs::write(path.join(format!("{file}.gz")), gzip(&content)).unwrap();
+            fs::write(path.join(file), "something else").unwrap();
+        }
+        let data = Source::Known(known).load_with(&config).unwrap();
+        assert_eq!((data.name.as_str(), data.test.class_names()[4].as_str()), (known.name(), name));
+        assert_eq!(data.train.labels(), [0, 2, 1]);
+    }
 }

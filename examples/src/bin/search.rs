@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::search::Seed;
 use dpnas::{RunEvent, RunFolder, Runner, ScoreError, Splits, StopReason, pixel_baseline};
+use dpnas_examples::earlier;
 use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
 use dpnas_examples::output::{SearchResult, print};
@@ -47,7 +48,10 @@ Examples:
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
   search --space paper --schedule paper --dataset fashion-mnist    the published search
   search --full-training --max-fc 2               a conventional search: everything is trained
-  search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut";
+  search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut
+  search --space reference-code --schedule paper --dataset fashion-mnist --continue-search
+         --replay-buffer-csv-path replay_buffer.csv --q-values-csv-path q_values.csv
+         --continue-epsilon 0.5 --continue-ite 40        go on with a run of the published program";
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
@@ -61,8 +65,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<StopReason> {
-    let earlier = arguments.resume.map(RunFolder::open).transpose()?;
-    let mut options: SearchOptions = match &earlier {
+    let resumed = arguments.resume.map(RunFolder::open).transpose()?;
+    let mut options: SearchOptions = match &resumed {
         Some(folder) => options::options_of_run(&arguments.flags, folder)?,
         None => options::options(&arguments.flags, arguments.config.as_deref())?,
     };
@@ -70,13 +74,16 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let stop = stop_on_ctrl_c()?;
     let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
-    let search = session::search(&options, &data)?;
+    let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
     let evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
-    let folder = match earlier {
+    let folder = match resumed {
         Some(folder) => folder,
         None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
     };
     announce(&options, &data, &folder);
+    if let Some(earlier) = &earlier {
+        earlier::announce(earlier, search.progress());
+    }
 
     let log =
         OpenOptions::new().create(true).append(true).open(folder.file("log.txt")).context("cannot open log.txt")?;
@@ -85,6 +92,9 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         progress.show(event);
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
+    if let Some(earlier) = earlier {
+        runner = runner.continuing(earlier);
+    }
     if let Some(limit) = arguments.limit {
         runner = runner.with_limit(limit);
     }

@@ -118,12 +118,14 @@ fn an_interrupted_download_keeps_its_part() {
         }
     });
     let part = folder.path().join("data/mnist/train-images-idx3-ubyte.gz.part");
-    let to_watch = part.clone();
     let mut command = direct();
     command.args(["--dataset", "mnist", "--mirror", &url, "--data-dir"]).arg(folder.path().join("data"));
-    command.stderr(std::process::Stdio::piped());
+    command.arg("--runs").arg(folder.path().join("runs")).stderr(std::process::Stdio::piped());
     let child = command.spawn().unwrap();
-    while fs::metadata(&to_watch).map_or(0, |part| part.len()) == 0 {
+    let mut checks = 0;
+    while fs::metadata(&part).map_or(0, |part| part.len()) == 0 {
+        checks += 1;
+        assert!(checks < 6000, "no byte arrived in a minute");
         thread::sleep(Duration::from_millis(10));
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

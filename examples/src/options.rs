@@ -9,6 +9,7 @@ mod groups;
 mod job;
 mod search;
 mod space;
+mod training;
 
 pub use group::Setting;
 pub use groups::{
@@ -18,3 +19,4 @@ pub use groups::{
 pub use job::{Job, options, options_of_run};
 pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;
+pub use training::{TrainingFlags, TrainingOptions};

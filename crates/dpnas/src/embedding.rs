@@ -7,6 +7,7 @@ use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Encode, Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,6 +29,7 @@ pub(crate) struct Embeddings<'a> {
     pub(crate) splits: &'a Splits,
     pub(crate) calibration: &'a ImageSet,
     pub(crate) config: &'a DeepPriorConfig,
+    pub(crate) weight_seed: Seed,
     pub(crate) cache: &'a Cache,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) chunk: NonZeroUsize,
@@ -60,7 +62,7 @@ impl Embeddings<'_> {
     }
 
     fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache) -> Result<Embedding, ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.config.weight_seed)?;
+        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
         let mut encoder = self.engine.load(&prior)?;
         let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
         let norm = self.config.norm;
@@ -113,7 +115,7 @@ impl Embeddings<'_> {
             .with("encoder", encoder_text(plan.net()))
             .with("input", plan.input())
             .with("init", c.init)
-            .with("weight seed", c.weight_seed.0)
+            .with("weight seed", self.weight_seed.0)
             .with("norm", c.norm.effective_mode())
             .with("data", self.splits.fingerprint())
             .with("split", split);

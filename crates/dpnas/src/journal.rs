@@ -67,9 +67,21 @@ pub(crate) struct Continued {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub(crate) enum ToldOutcome {
-    Scored { reward: f64, train_flag: bool, valid: Vec<f64>, train: Vec<f64>, test: f64 },
-    Rejected { reason: String },
-    OutOfMemory { reason: String },
+    Scored {
+        reward: f64,
+        train_flag: bool,
+        valid: Vec<f64>,
+        train: Vec<f64>,
+        test: f64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tests: Vec<f64>,
+    },
+    Rejected {
+        reason: String,
+    },
+    OutOfMemory {
+        reason: String,
+    },
 }
 
 impl From<&Outcome> for ToldOutcome {
@@ -81,6 +93,7 @@ impl From<&Outcome> for ToldOutcome {
                 valid: score.valid_accuracy.clone(),
                 train: score.train_accuracy.clone(),
                 test: score.test_accuracy,
+                tests: score.test_accuracies.clone(),
             },
             Outcome::Rejected { reason } => Self::Rejected { reason: reason.clone() },
             Outcome::OutOfMemory { reason } => Self::OutOfMemory { reason: reason.clone() },
@@ -91,12 +104,13 @@ impl From<&Outcome> for ToldOutcome {
 impl From<ToldOutcome> for Outcome {
     fn from(told: ToldOutcome) -> Self {
         match told {
-            ToldOutcome::Scored { reward, train_flag, valid, train, test } => Self::Scored(Score {
+            ToldOutcome::Scored { reward, train_flag, valid, train, test, tests } => Self::Scored(Score {
                 reward,
                 train_flag,
                 valid_accuracy: valid,
                 train_accuracy: train,
                 test_accuracy: test,
+                test_accuracies: tests,
             }),
             ToldOutcome::Rejected { reason } => Self::Rejected { reason },
             ToldOutcome::OutOfMemory { reason } => Self::OutOfMemory { reason },
@@ -273,6 +287,7 @@ mod tests {
             valid_accuracy: vec![0.1, reward],
             train_accuracy: vec![0.2, 0.3],
             test_accuracy: 0.5,
+            test_accuracies: Vec::new(),
         })
     }
 
@@ -297,6 +312,19 @@ mod tests {
         let (_, read) = Journal::resume(&path).unwrap();
         assert_eq!(read[1..], events);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 6);
+    }
+
+    #[test]
+    fn test_accuracies_of_every_epoch_are_kept_and_may_be_absent() {
+        let text = r#"{"event":"told","id":0,"outcome":"scored","reward":0.5,"train_flag":true,"valid":[0.1,0.5],"train":[0.2,0.3],"test":0.5}"#;
+        let event: Event = serde_json::from_str(text).unwrap();
+        assert_eq!(event, told(0, &score(0.5)));
+        assert_eq!(serde_json::to_string(&event).unwrap(), text);
+        let Outcome::Scored(with) = score(0.5) else { panic!() };
+        let event = told(0, &Outcome::Scored(Score { test_accuracies: vec![0.25, 0.5], ..with }));
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(text.ends_with(r#""test":0.5,"tests":[0.25,0.5]}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod bad_input;
 mod binaries;
 mod continuing;
+mod conventional;
 mod data_sets;
 mod reproducible;
 

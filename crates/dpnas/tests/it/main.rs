@@ -3,6 +3,7 @@
 mod continuing;
 mod deep_prior;
 mod engine;
+mod full_training;
 mod pandas;
 mod published;
 mod runner;

@@ -1,4 +1,4 @@
-//! Reward plots as SVG and PNG and the HTML report of a run.
+//! Plots of searches and scorings as SVG and PNG, and the HTML report of a run.
 //!
 //! Plain data in, strings and bytes out: the crate knows neither searches nor files. The font of the plots is compiled
 //! in, so a machine without fonts draws the same PNG; a browser shows the SVG's texts in its own sans-serif font.
@@ -19,10 +19,15 @@
 mod average;
 mod canvas;
 mod colour;
+mod curves;
+mod draws;
+mod draws_layout;
 mod font;
+mod frame;
 mod html;
 mod labels;
 mod layout;
+mod legend;
 mod plot;
 mod scale;
 mod series;
@@ -30,6 +35,8 @@ mod style;
 mod svg;
 
 pub use average::moving_average;
+pub use curves::{Curve, CurveGroup, CurvesPlot, Split};
+pub use draws::{DrawGroup, DrawSeries, Draws, DrawsPlot, NetDraws};
 pub use html::{Baseline, BestNet, RunReport};
 pub use plot::{PlotOptions, reward_plot};
 pub use series::RewardPoint;

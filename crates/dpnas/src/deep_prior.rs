@@ -109,10 +109,7 @@ impl DeepPrior {
     }
 
     fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
-        if net.linear_units().next().is_some() {
-            return Err(ScoreError::LinearLayers { net: net.to_string() });
-        }
-        let plan = net.plan(self.splits.train.shape())?;
+        let plan = self.plan(net)?;
         let Some(chunk) = self.chunk(&plan) else {
             let reason = format!(
                 "one image needs {} bytes of activations, the memory budget is {} bytes",
@@ -149,6 +146,13 @@ impl DeepPrior {
         let features = self.splits.train.shape().elements().unwrap_or(0) as usize;
         let rows = [&self.splits.train, &self.splits.valid, &self.splits.test].map(|set| set.pixels());
         self.train_rows(features, rows)
+    }
+
+    fn plan(&self, net: &Net) -> Result<Plan, ScoreError> {
+        if net.linear_units().next().is_some() {
+            return Err(ScoreError::LinearLayers { net: net.to_string() });
+        }
+        Ok(net.plan(self.splits.train.shape())?)
     }
 
     /// Images computed at once; `None` if not even one fits the budget.
@@ -264,6 +268,10 @@ pub enum ScoreError {
 impl ScoreDraw for DeepPrior {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         self.score_with(net, weight_seed)
+    }
+
+    fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        self.plan(net).map(drop)
     }
 
     fn identity(&self) -> String {

@@ -3,8 +3,11 @@
 
 pub mod bytes;
 pub mod device;
+pub mod interrupt;
 pub mod options;
 pub mod output;
 pub mod progress;
+pub mod score_output;
+pub mod score_progress;
 pub mod session;
 pub mod warnings;

@@ -7,8 +7,10 @@
 mod group;
 mod groups;
 mod job;
+mod score;
 mod search;
 mod space;
+mod training;
 
 pub use group::Setting;
 pub use groups::{
@@ -16,5 +18,7 @@ pub use groups::{
     ResourceOptions,
 };
 pub use job::{Job, options, options_of_run};
+pub use score::{ChoiceFlags, ChoiceOptions, ScoreFlags, ScoreOptions};
 pub use search::{SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;
+pub use training::{TrainingFlags, TrainingOptions};

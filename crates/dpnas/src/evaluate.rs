@@ -78,3 +78,13 @@ pub trait Evaluate {
     /// [`EvaluateError::Interrupted`] if the evaluation was asked to end early, [`EvaluateError::Failed`] otherwise.
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError>;
 }
+
+impl<E: Evaluate + ?Sized> Evaluate for Box<E> {
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+        (**self).evaluate(candidate)
+    }
+}

@@ -9,17 +9,19 @@
 //! |---|---|
 //! | score one architecture | [`DeepPrior::score`] |
 //! | score several under several draws of their weights | [`ScoreRunner`], [`fixed_nets`] |
+//! | train one architecture in full | [`FullTraining::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`write_q_values`] |
 //!
-//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
+//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`full`], [`cache`],
 //! [`train`], [`report`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
 pub use dpnas_encoder as encoder;
+pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
 pub use dpnas_prior as prior;
 pub use dpnas_report as report;
@@ -28,10 +30,13 @@ pub use dpnas_seed as seed;
 pub use dpnas_train as train;
 
 mod artifacts;
+mod baseline;
 mod csv_error;
 mod deep_prior;
 mod embedding;
 mod evaluate;
+mod full_training;
+mod head;
 mod journal;
 mod q_csv;
 mod replay;
@@ -45,10 +50,12 @@ mod scoring;
 mod splits;
 
 pub use artifacts::{draw_rewards, reward_points};
+pub use baseline::pixel_baseline;
 pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
+pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
 pub use journal::{JOURNAL_FORMAT, JournalError};
 pub use q_csv::write_q_values;
 pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer};
@@ -72,3 +79,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/library.md")]
 struct Guide;
+
+/// The guide's page on full training, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/full-training.md")]
+struct FullTrainingGuide;

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use dpnas::{DeepPrior, RunEvent, RunFolder, Runner, ScoreError, StopReason};
+use dpnas::search::Seed;
+use dpnas::{RunEvent, RunFolder, Runner, ScoreError, Splits, StopReason, pixel_baseline};
 use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
 use dpnas_examples::output::{SearchResult, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
@@ -43,6 +44,7 @@ Examples:
   search                                          a small search on the digits, 2 minutes
   search --dataset DIR --limit-train 10000        a folder with MNIST's file names
   search --space paper --schedule paper --dataset DIR    the published search
+  search --full-training --max-fc 2               a conventional search: everything is trained
   search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut";
 
 fn main() -> ExitCode {
@@ -67,7 +69,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let data = session::data(&options.data)?;
     options.data.patch_size = Some(data.train.shape().height);
     let search = session::search(&options, &data)?;
-    let evaluator = session::deep_prior(options.scoring(), &data, Arc::clone(&stop))?;
+    let evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
     let folder = match earlier {
         Some(folder) => folder,
         None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
@@ -85,7 +87,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         runner = runner.with_limit(limit);
     }
     let report = runner.run();
-    let baseline = baseline(runner.evaluator(), &stop);
+    let baseline = baseline(runner.evaluator().splits(), &options, &stop);
     drop(runner);
     progress.finish();
 
@@ -99,11 +101,12 @@ fn run(arguments: Arguments) -> Result<StopReason> {
 }
 
 /// The linear classifier on raw pixels; left out if the run is being interrupted.
-fn baseline(evaluator: &DeepPrior, stop: &AtomicBool) -> Result<Option<f64>> {
+fn baseline(splits: &Splits, options: &SearchOptions, stop: &AtomicBool) -> Result<Option<f64>> {
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    match evaluator.pixel_baseline() {
+    let probe = session::probe(&options.classifier, &options.resources, Seed(options.data.seed))?;
+    match pixel_baseline(splits, &probe, stop) {
         Ok(fitted) => Ok(Some(fitted.report.test_accuracy)),
         Err(ScoreError::Interrupted) => Ok(None),
         Err(error) => Err(error.into()),

@@ -1,0 +1,375 @@
+//! The gradient of one mini-batch, computed block by block and segment by segment.
+//!
+//! Forward, every block runs to the next norm; the norm's statistics then come from all of them. Backward, every block
+//! runs from one norm's input down to the output of the norm before; how the gradient passes through that norm then
+//! comes from all of them, too. So the gradient is that of the whole mini-batch, whatever is computed at once.
+
+use crate::data::Examples;
+use crate::error::FullError;
+use crate::model::{Gradient, Model};
+use crate::norm::{BatchNorm, DeviceAffine, ImageSums, ThroughNorm, read};
+use crate::pass::{Pass, Saved, State, ToInput, WeightGradient};
+use crate::program::Program;
+use crate::softmax::{Verdict, judge};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use dpnas_prior::Moments;
+use dpnas_seed::Stream;
+use rayon::prelude::*;
+
+/// Computes with a program on a device.
+pub(crate) struct Machine<'a, B: Backend> {
+    pub(crate) program: &'a Program,
+    pub(crate) device: &'a B::Device,
+    pub(crate) norm_epsilon: f64,
+    /// Images that are computed as one piece: decides in which order products are summed.
+    pub(crate) block: usize,
+    /// Blocks that are computed at once. No number depends on it.
+    pub(crate) lanes: usize,
+    /// For each norm, whether its input is kept for the way back or computed again. No number depends on it.
+    pub(crate) held: Vec<bool>,
+}
+
+/// Images of one step, in order.
+pub(crate) struct Batch<'a> {
+    pub(crate) examples: Examples<'a>,
+    pub(crate) rows: &'a [usize],
+    /// Random numbers of drop-out and its rate.
+    pub(crate) drop_out: Option<(Stream, f32)>,
+}
+
+/// What a mini-batch tells.
+pub(crate) struct BatchResult {
+    /// Of the mean loss.
+    pub(crate) gradient: Gradient,
+    /// Of each norm's input.
+    pub(crate) moments: Vec<Moments>,
+    /// Sum of the images' cross-entropies, in nats.
+    pub(crate) loss: f64,
+    /// Images that were classified rightly.
+    pub(crate) correct: usize,
+}
+
+/// A piece of the mini-batch: its place there, and its images.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    first: usize,
+    rows: &'a [usize],
+}
+
+/// What a block's way back through a segment gives.
+struct Returned<B: Backend> {
+    gradient: State<B>,
+    weights: Vec<WeightGradient<B>>,
+    sums: Option<ImageSums>,
+    verdict: Option<Verdict>,
+}
+
+impl<B: Backend> Machine<'_, B> {
+    /// Weights on the device.
+    pub(crate) fn upload_weights(&self, model: &Model) -> Vec<Tensor<B, 4>> {
+        let upload = |weight: &crate::model::Parameter| {
+            Tensor::from_data(TensorData::new(weight.values.clone(), weight.shape.clone()), self.device)
+        };
+        model.weights.iter().map(upload).collect()
+    }
+
+    /// The gradient of the mean cross-entropy of a mini-batch; `None` if a class score is not finite.
+    pub(crate) fn gradient(&self, model: &Model, batch: &Batch<'_>) -> Result<Option<BatchResult>, FullError> {
+        let weights = self.upload_weights(model);
+        let blocks: Vec<Block<'_>> = batch
+            .rows
+            .chunks(self.block)
+            .enumerate()
+            .map(|(index, rows)| Block { first: index * self.block, rows })
+            .collect();
+        let step = Step { machine: self, model, batch, weights: &weights, blocks };
+        let (norms, held, current) = step.forward()?;
+        step.backward(norms, held, current)
+    }
+
+    /// How many images are classified rightly by the running averages; `None` if a class score is not finite.
+    pub(crate) fn classify(&self, model: &Model, examples: Examples<'_>) -> Result<Option<usize>, FullError> {
+        let pass = Pass { weights: &self.upload_weights(model), mask: None };
+        let affines: Vec<DeviceAffine<B>> = model
+            .norms
+            .iter()
+            .map(|norm| DeviceAffine::new(&norm.affine(&norm.running, self.norm_epsilon), self.device))
+            .collect();
+        let rows: Vec<usize> = (0..examples.len()).collect();
+        let (mut correct, mut finite) = (0, true);
+        let judge_block = |_, rows: &[usize]| {
+            let segments = 0..self.program.segments.len();
+            let state = segments.fold(self.images(examples, rows), |state, segment| {
+                let affine = segment.checked_sub(1).map(|norm| &affines[norm]);
+                self.run(segment, state, affine, &pass)
+            });
+            self.judge(state, examples, rows, 1.0)
+        };
+        self.in_lanes(rows.chunks(self.block).collect(), judge_block, |verdict| match verdict {
+            Some(verdict) => correct += verdict.correct,
+            None => finite = false,
+        })?;
+        Ok(finite.then_some(correct))
+    }
+
+    /// Images on the device, `[n, channels, height, width]`.
+    fn images(&self, examples: Examples<'_>, rows: &[usize]) -> State<B> {
+        let shape = self.program.input;
+        let [channels, height, width] = [shape.channels, shape.height, shape.width].map(|n| n as usize);
+        let data = TensorData::new(examples.gather(rows), [rows.len(), channels, height, width]);
+        State::new(Tensor::from_data(data, self.device))
+    }
+
+    /// Runs a segment, with the norm that it starts with.
+    fn run(&self, segment: usize, state: State<B>, norm: Option<&DeviceAffine<B>>, pass: &Pass<'_, B>) -> State<B> {
+        let state = normalised(state, norm);
+        self.program.segments[segment].ops.iter().fold(state, |state, op| op.forward(state, pass).0)
+    }
+
+    fn judge(
+        &self,
+        state: State<B>,
+        examples: Examples<'_>,
+        rows: &[usize],
+        scale: f64,
+    ) -> Result<Option<Verdict>, FullError> {
+        let [_, classes, ..] = state.value.dims();
+        let labels: Vec<u32> = rows.iter().map(|&row| examples.labels[row]).collect();
+        Ok(judge(&read(state.value)?, classes, &labels, scale))
+    }
+
+    /// Computes something for each item, some at once, and hands the results on in order.
+    fn in_lanes<T: Send, R: Send>(
+        &self,
+        items: Vec<T>,
+        compute: impl Fn(usize, T) -> Result<R, FullError> + Sync,
+        mut sink: impl FnMut(R),
+    ) -> Result<(), FullError> {
+        let mut items = items.into_iter().enumerate();
+        loop {
+            let wave: Vec<(usize, T)> = items.by_ref().take(self.lanes.max(1)).collect();
+            match wave.len() {
+                0 => return Ok(()),
+                1 => wave.into_iter().try_for_each(|(index, item)| compute(index, item).map(&mut sink))?,
+                _ => {
+                    let results: Result<Vec<R>, FullError> =
+                        wave.into_par_iter().map(|(index, item)| compute(index, item)).collect();
+                    results?.into_iter().for_each(&mut sink);
+                }
+            }
+        }
+    }
+}
+
+/// One mini-batch on its way.
+struct Step<'s, B: Backend> {
+    machine: &'s Machine<'s, B>,
+    model: &'s Model,
+    batch: &'s Batch<'s>,
+    weights: &'s [Tensor<B, 4>],
+    blocks: Vec<Block<'s>>,
+}
+
+/// Each block's state at each norm; empty where it is not held.
+type Held<B> = Vec<Vec<State<B>>>;
+
+impl<B: Backend> Step<'_, B> {
+    /// Statistics of all norms, what is held, and the states at the last norm.
+    fn forward(&self) -> Result<(Vec<BatchNorm<B>>, Held<B>, Vec<State<B>>), FullError> {
+        let mut norms: Vec<BatchNorm<B>> = Vec::with_capacity(self.model.norms.len());
+        let mut held = vec![Vec::new(); self.model.norms.len()];
+        let mut current: Vec<State<B>> = Vec::new();
+        let pass = Pass { weights: self.weights, mask: None };
+        for (index, norm) in self.model.norms.iter().enumerate() {
+            let before: Vec<Option<State<B>>> = match index {
+                0 => vec![None; self.blocks.len()],
+                _ => current.drain(..).map(Some).collect(),
+            };
+            let mut sums = Vec::with_capacity(self.blocks.len());
+            let advance = |block: usize, before: Option<State<B>>| {
+                let start = before.unwrap_or_else(|| self.images(block));
+                let state = self.machine.run(index, start, norms.last().map(|norm| &norm.affine), &pass);
+                let sums = ImageSums::moments(state.value.clone())?;
+                Ok((state, sums))
+            };
+            self.machine.in_lanes(before, advance, |(state, part)| {
+                current.push(state);
+                sums.push(part);
+            })?;
+            norms.push(BatchNorm::new(norm, &sums, self.machine.norm_epsilon, self.machine.device));
+            if self.machine.held[index] {
+                held[index].clone_from(&current);
+            }
+        }
+        Ok((norms, held, current))
+    }
+
+    fn backward(
+        &self,
+        norms: Vec<BatchNorm<B>>,
+        mut held: Held<B>,
+        current: Vec<State<B>>,
+    ) -> Result<Option<BatchResult>, FullError> {
+        let device = self.machine.device;
+        let mut gradient =
+            Gradient { weights: vec![Vec::new(); self.weights.len()], norms: vec![Default::default(); norms.len()] };
+        let (mut loss, mut correct, mut finite) = (0.0, 0, true);
+        // Of the block's state at the norm above: gradients, values where they are known, and the way through.
+        let mut upstream: Vec<Option<State<B>>> = vec![None; self.blocks.len()];
+        let mut known: Vec<State<B>> = Vec::new();
+        let mut through: Option<ThroughNorm<B>> = None;
+        for segment in (0..=norms.len()).rev() {
+            let entering = match segment.checked_sub(1) {
+                Some(norm) if segment == norms.len() => {
+                    held[norm] = Vec::new();
+                    current.clone()
+                }
+                Some(norm) => std::mem::take(&mut held[norm]),
+                None => Vec::new(),
+            };
+            let mut sums = Vec::new();
+            let mut totals: Vec<Option<Tensor<B, 4>>> = vec![None; self.weights.len()];
+            let mut lower = Vec::with_capacity(self.blocks.len());
+            let go_back = |block: usize, above: Option<State<B>>| {
+                let start = match entering.get(block) {
+                    Some(state) => state.clone(),
+                    None => self.recompute(block, segment, &norms, &held),
+                };
+                self.go_back(segment, block, start, known.get(block), above, &norms, through.as_ref())
+            };
+            self.machine.in_lanes(std::mem::take(&mut upstream), go_back, |returned| {
+                for (weight, part) in returned.weights {
+                    let total = totals[weight].take();
+                    totals[weight] = Some(match total {
+                        Some(total) => total + part,
+                        None => part,
+                    });
+                }
+                match (returned.verdict, segment == norms.len()) {
+                    (Some(verdict), _) => {
+                        loss += verdict.loss;
+                        correct += verdict.correct;
+                    }
+                    (None, true) => finite = false,
+                    (None, false) => {}
+                }
+                sums.extend(returned.sums);
+                lower.push(Some(returned.gradient));
+            })?;
+            if !finite {
+                return Ok(None);
+            }
+            for (weight, total) in totals.into_iter().enumerate() {
+                if let Some(total) = total {
+                    gradient.weights[weight] = read(total)?;
+                }
+            }
+            if let Some(norm) = segment.checked_sub(1) {
+                let (of_norm, way) = norms[norm].close(&self.model.norms[norm], &sums, device);
+                gradient.norms[norm] = of_norm;
+                through = Some(way);
+            }
+            upstream = lower;
+            known = entering;
+        }
+        let moments = norms.into_iter().map(|norm| norm.moments).collect();
+        Ok(Some(BatchResult { gradient, moments, loss, correct }))
+    }
+
+    /// One block through one segment, from its end to its norm's output.
+    #[expect(clippy::too_many_arguments, reason = "everything that a segment's two ends know")]
+    fn go_back(
+        &self,
+        segment: usize,
+        block: usize,
+        start: State<B>,
+        known: Option<&State<B>>,
+        above: Option<State<B>>,
+        norms: &[BatchNorm<B>],
+        through: Option<&ThroughNorm<B>>,
+    ) -> Result<Returned<B>, FullError> {
+        let norm = segment.checked_sub(1).map(|norm| &norms[norm]);
+        let input = start.value.clone();
+        let is_last = segment == norms.len();
+        let pass = Pass { weights: self.weights, mask: if is_last { self.mask(block) } else { None } };
+        let (result, tape) = self.record(segment, normalised(start, norm.map(|norm| &norm.affine)), known, &pass);
+        let mut verdict = None;
+        let gradient = match (above, through) {
+            (Some(State { value, skip }), Some(through)) => State { value: through.apply(value, result.value), skip },
+            _ => {
+                let rows = self.blocks[block].rows;
+                let scale = 1.0 / self.batch.rows.len() as f64;
+                let shape = result.value.dims();
+                verdict = self.machine.judge(result, self.batch.examples, rows, scale)?;
+                let errors = verdict.as_ref().map_or(vec![0.0; shape.iter().product()], |v| v.errors.clone());
+                State::new(Tensor::from_data(TensorData::new(errors, shape), self.machine.device))
+            }
+        };
+        let mut weights = Vec::new();
+        let ops = &self.machine.program.segments[segment].ops;
+        let gradient = ops.iter().enumerate().zip(tape).rev().fold(gradient, |gradient, ((index, op), saved)| {
+            let to_input = if segment == 0 && index == 0 { ToInput::Unused } else { ToInput::Wanted };
+            op.backward(saved, gradient, &pass, to_input, &mut weights)
+        });
+        let sums =
+            norm.map(|norm| ImageSums::products(gradient.value.clone(), input, norm.mean.clone())).transpose()?;
+        Ok(Returned { gradient, weights, sums, verdict })
+    }
+
+    /// Runs a segment and remembers what going back needs. What is known of the result is not computed again.
+    fn record(
+        &self,
+        segment: usize,
+        mut state: State<B>,
+        known: Option<&State<B>>,
+        pass: &Pass<'_, B>,
+    ) -> (State<B>, Vec<Saved<B>>) {
+        let segment = &self.machine.program.segments[segment];
+        let computed = if known.is_some() { segment.known_from() } else { segment.ops.len() };
+        let mut tape = Vec::with_capacity(segment.ops.len());
+        for op in &segment.ops[..computed] {
+            let (next, saved) = op.forward(state, pass);
+            tape.push(saved);
+            state = next;
+        }
+        tape.extend(segment.ops[computed..].iter().map(|op| op.remember(&state)));
+        (known.cloned().unwrap_or(state), tape)
+    }
+
+    /// A block's state at the start of a segment, from the nearest norm before it that is held.
+    fn recompute(&self, block: usize, segment: usize, norms: &[BatchNorm<B>], held: &Held<B>) -> State<B> {
+        let nearest = (0..segment).rev().find(|&norm| !held[norm].is_empty());
+        let (first, start) = match nearest {
+            Some(norm) => (norm + 1, held[norm][block].clone()),
+            None => (0, self.images(block)),
+        };
+        let pass = Pass { weights: self.weights, mask: None };
+        (first..segment).fold(start, |state, segment| {
+            let norm = segment.checked_sub(1).map(|norm| &norms[norm].affine);
+            self.machine.run(segment, state, norm, &pass)
+        })
+    }
+
+    fn images(&self, block: usize) -> State<B> {
+        self.machine.images(self.batch.examples, self.blocks[block].rows)
+    }
+
+    /// Element (place in the mini-batch, feature) takes word `place · features + feature` of the step's stream.
+    fn mask(&self, block: usize) -> Option<Tensor<B, 4>> {
+        let (stream, rate) = self.batch.drop_out.as_ref()?;
+        let (Block { first, rows }, features) = (self.blocks[block], self.machine.program.last_features);
+        let mut mask = vec![0.0; rows.len() * features];
+        stream.fill_uniform((first * features) as u64, 0.0, 1.0, &mut mask);
+        let factor = 1.0 / (1.0 - rate);
+        mask.iter_mut().for_each(|word| *word = if *word < *rate { 0.0 } else { factor });
+        Some(Tensor::from_data(TensorData::new(mask, [rows.len(), features, 1, 1]), self.machine.device))
+    }
+}
+
+fn normalised<B: Backend>(state: State<B>, norm: Option<&DeviceAffine<B>>) -> State<B> {
+    match norm {
+        Some(norm) => State { value: norm.apply(state.value), skip: state.skip },
+        None => state,
+    }
+}

@@ -7,7 +7,7 @@ use super::{
     ResourceOptions, TrainingFlags, TrainingOptions,
 };
 use crate::session::Scoring;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use dpnas::{RunFolder, Target, fixed_nets, read_replay_buffer, target_of_row};
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ option_group! {
     /// Which architectures are scored, and how often.
     ChoiceOptions, ChoiceFlags, "What to score";
 
-    /// One architecture; wins over a replay buffer
+    /// One architecture; wins over --replay-buffer
     #[arg(value_name = "STR")]
     net: Option<String> = None;
     /// Architectures of a search, a run folder or a replay buffer of either program: the 6 lowest, 6 around the middle
@@ -79,6 +79,10 @@ impl ChoiceOptions {
     /// # Errors
     /// If they name none, or a file, row or architecture cannot be read.
     pub fn targets(&self) -> Result<Vec<Target>> {
+        ensure!(
+            self.index.is_none() || (self.net.is_none() && self.replay_buffer.is_some()),
+            "index: it is a row of a replay buffer; give one with --replay-buffer, without --net"
+        );
         match (&self.net, &self.replay_buffer) {
             (Some(net), _) => Ok(vec![Target::given(net.parse()?)]),
             (None, Some(path)) => self.of_replay_buffer(PathBuf::from(path)),

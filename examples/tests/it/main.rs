@@ -4,6 +4,7 @@ mod bad_input;
 mod binaries;
 mod conventional;
 mod reproducible;
+mod score;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

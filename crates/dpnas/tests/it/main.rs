@@ -4,3 +4,4 @@ mod deep_prior;
 mod engine;
 mod full_training;
 mod runner;
+mod scoring;

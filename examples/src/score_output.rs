@@ -19,8 +19,8 @@ impl ScoreResult<'_> {
     pub fn text(&self) -> String {
         let report = self.report;
         let mut text = match &report.stop {
-            StopReason::Completed => format!("Scored {} draws.\n\n", report.draws.len()),
-            stop => format!("Scoring ended ({stop}): {} draws so far.\n\n", report.draws.len()),
+            StopReason::Completed => format!("Scored; draws: {}.\n\n", report.draws.len()),
+            stop => format!("Scoring ended ({stop}); draws so far: {}.\n\n", report.draws.len()),
         };
         text.push_str("  reward              test    group   training  architecture\n");
         for summary in report.summaries() {

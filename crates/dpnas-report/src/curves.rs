@@ -112,7 +112,7 @@ impl CurvesPlot {
         let description = format!("Accuracies of {} architectures over {epochs} epochs.", groups.len());
         let mut canvas = Canvas::new(width, height, name, &description);
         draw_paper(&mut canvas, width, height);
-        layout.draw_axes(&mut canvas);
+        layout.draw_axes(&mut canvas, if splits == [Split::Valid] { "validation accuracy" } else { "accuracy" });
         for (index, group) in groups.iter().enumerate() {
             let stroke = if groups.iter().map(|group| group.curves.len()).sum::<usize>() > 24 { 1.1 } else { 1.7 };
             let colour = palette(index, groups.len());
@@ -191,7 +191,7 @@ impl Layout {
         }
     }
 
-    fn draw_axes(&self, canvas: &mut Canvas) {
+    fn draw_axes(&self, canvas: &mut Canvas, y_name: &str) {
         let panel = self.panel;
         canvas.open("grid", &format!("fill=\"none\" stroke=\"{}\"", style::GRID));
         for tick in &self.y_ticks {
@@ -205,8 +205,8 @@ impl Layout {
             canvas.text(&level("y-tick", at, style::TICK, Align::End, &tick.text));
         }
         let bounds = (panel.top, panel.bottom);
-        let name = upright_name("accuracy", EDGE + ASCENT * style::NAME, panel.middle().1, bounds);
-        let text = level("y-name", name.at, name.size, Align::Middle, "accuracy");
+        let name = upright_name(y_name, EDGE + ASCENT * style::NAME, panel.middle().1, bounds);
+        let text = level("y-name", name.at, name.size, Align::Middle, y_name);
         canvas.text(&crate::canvas::Text { degrees: -90.0, ..text });
         canvas.close();
     }

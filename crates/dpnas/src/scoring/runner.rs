@@ -193,8 +193,9 @@ impl<'a> ScoreRunner<'a> {
                     let place = (training, draw, net);
                     let outcome = Outcome::from(outcome);
                     let scored = ScoredDraw { target: net, training, draw, seed: Seed(seed), outcome };
-                    let asked =
-                        self.places().any(|asked| asked == place) && scored.seed == draw_seed(self.job.seed, draw);
+                    let asked = self.scorers.contains_key(&training)
+                        && (draw < self.job.draws && net < self.job.targets.len())
+                        && scored.seed == draw_seed(self.job.seed, draw);
                     if !asked || done.insert(place, scored).is_some() {
                         let found = format!("draw {draw} ({training}, seed {seed}) of architecture {net}");
                         return Err(ScoringError::Diverged { found });

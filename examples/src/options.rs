@@ -19,6 +19,6 @@ pub use groups::{
 };
 pub use job::{Job, options, options_of_run};
 pub use score::{ChoiceFlags, ChoiceOptions, ScoreFlags, ScoreOptions};
-pub use search::{SearchFlags, SearchOptions, WalkFlags, WalkOptions};
+pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;
 pub use training::{TrainingFlags, TrainingOptions};

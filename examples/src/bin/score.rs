@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::search::Seed;
 use dpnas::{DeepPrior, FullTraining, RunFolder, ScoreJob, ScoreRunner, ScoringEvent, StopReason, Training};
+use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
 use dpnas_examples::options::{self, Job, ScoreFlags, ScoreOptions};
 use dpnas_examples::output::print;
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln(&format!("error: {error:#}"));
-            ExitCode::FAILURE
+            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -72,7 +73,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     };
     session::use_threads(&options.resources)?;
     let stop = stop_on_ctrl_c("ending; what is scored is kept. Once more to end at once")?;
-    let data = session::data(&options.data)?;
+    let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
     let scoring = options.scoring();
     let random = session::deep_prior(scoring, &data, Arc::clone(&stop))?.testing_every_epoch();

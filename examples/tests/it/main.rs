@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod binaries;
+mod continuing;
 mod conventional;
+mod data_sets;
 mod reproducible;
 mod score;
 

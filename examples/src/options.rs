@@ -7,6 +7,7 @@
 mod group;
 mod groups;
 mod job;
+mod score;
 mod search;
 mod space;
 mod training;
@@ -17,6 +18,7 @@ pub use groups::{
     ResourceOptions,
 };
 pub use job::{Job, options, options_of_run};
+pub use score::{ChoiceFlags, ChoiceOptions, ScoreFlags, ScoreOptions};
 pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;
 pub use training::{TrainingFlags, TrainingOptions};

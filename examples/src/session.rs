@@ -113,14 +113,23 @@ pub fn scorer(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Re
     match options.training.full_training {
         true => Ok(Scorer::FullTraining(Box::new(full_training(options, data, stop)?))),
         false => {
-            ensure!(
-                options.training.lr_schedule.parse() == Ok(dpnas::full::RateSchedule::Constant),
-                "lr-schedule: the linear classifier of a deep prior has a constant learning rate; add --full-training, or \
-                 leave it out"
-            );
+            check_learning_rate(options.training)?;
             Ok(Scorer::DeepPrior(Box::new(deep_prior(options, data, stop)?)))
         }
     }
+}
+
+/// Refuses a schedule of the learning rate that nothing would follow.
+///
+/// # Errors
+/// If there is one without full training.
+pub fn check_learning_rate(options: &TrainingOptions) -> Result<()> {
+    ensure!(
+        options.full_training || options.lr_schedule.parse() == Ok(dpnas::full::RateSchedule::Constant),
+        "lr-schedule: the linear classifier of a deep prior has a constant learning rate; add --full-training, or leave it \
+         out"
+    );
+    Ok(())
 }
 
 /// The evaluator that trains architectures in full.

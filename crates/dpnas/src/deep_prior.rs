@@ -106,6 +106,13 @@ impl DeepPrior {
         self
     }
 
+    /// Classifies the test images after every epoch, not after the last one alone.
+    #[must_use]
+    pub fn testing_every_epoch(mut self) -> Self {
+        self.config.probe.test = TestSchedule::EveryEpoch;
+        self
+    }
+
     /// The images.
     pub fn splits(&self) -> &Splits {
         &self.splits
@@ -120,11 +127,7 @@ impl DeepPrior {
     }
 
     fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
-        let has_head = net.linear_units().next().is_some();
-        if has_head && self.trainer.is_none() {
-            return Err(ScoreError::LinearLayers { net: net.to_string() });
-        }
-        let plan = net.plan(self.splits.train.shape())?;
+        let plan = self.plan(net)?;
         let Some(chunk) = self.chunk(&plan) else {
             let reason = format!(
                 "one image needs {} bytes of activations, the memory budget is {} bytes",
@@ -139,7 +142,7 @@ impl DeepPrior {
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
             Err(error) => return Err(error),
         };
-        if let (true, Some(trainer)) = (has_head, &self.trainer) {
+        if let (Some(_), Some(trainer)) = (net.linear_units().next(), &self.trainer) {
             return self.train_head(&**trainer, net, &embedding);
         }
         match self.train(&embedding) {
@@ -162,6 +165,13 @@ impl DeepPrior {
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn pixel_baseline(&self) -> Result<Fitted, ScoreError> {
         pixel_baseline(&self.splits, &self.config.probe, &self.stop)
+    }
+
+    fn plan(&self, net: &Net) -> Result<Plan, ScoreError> {
+        if net.linear_units().next().is_some() && self.trainer.is_none() {
+            return Err(ScoreError::LinearLayers { net: net.to_string() });
+        }
+        Ok(net.plan(self.splits.train.shape())?)
     }
 
     /// Images computed at once; `None` if not even one fits the budget.
@@ -284,6 +294,10 @@ pub enum ScoreError {
 impl ScoreDraw for DeepPrior {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         self.score_with(net, weight_seed)
+    }
+
+    fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        self.plan(net).map(drop)
     }
 
     fn identity(&self) -> String {

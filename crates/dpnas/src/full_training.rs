@@ -86,6 +86,13 @@ impl FullTraining {
         self
     }
 
+    /// Classifies the test images after every epoch, not after the last one alone.
+    #[must_use]
+    pub fn testing_every_epoch(mut self) -> Self {
+        self.config.training.test = TestSchedule::EveryEpoch;
+        self
+    }
+
     /// The images.
     pub fn splits(&self) -> &Splits {
         &self.splits
@@ -147,6 +154,11 @@ pub(crate) const FULL_VERSION: u32 = 1;
 impl ScoreDraw for FullTraining {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         outcome(self.train(net, weight_seed), self.config.training.test)
+    }
+
+    fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        net.plan(self.splits.train.shape())?;
+        Ok(())
     }
 
     fn identity(&self) -> String {

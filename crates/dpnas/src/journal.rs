@@ -15,16 +15,18 @@
 //! ```
 //!
 //! Each line is written at once and synced. A process that is killed leaves at most one incomplete last line, which the
-//! next one cuts off. This module owns the format: no type of the search is serialised by itself.
+//! next one cuts off. This module owns the format: no type of the search is serialised by itself. The journal of a scoring
+//! run has events of its own (`crates/dpnas/src/scoring/event.rs`) and is kept in the same way.
 
 use crate::run_folder::is_full;
 use crate::{Outcome, Score};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The format that this version writes, and the newest that it reads.
+/// The format of journals, of searches and of scorings, that this version writes, and the newest that it reads.
 pub const JOURNAL_FORMAT: u32 = 1;
 
 /// One line of the journal.
@@ -191,21 +193,32 @@ impl Journal {
         seed: u64,
         continued: Option<Continued>,
     ) -> Result<Self, JournalError> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
-        let file = file.map_err(|source| io(path, source))?;
-        let mut journal = Self::lock(path, file)?;
-        journal.write(&Event::Begun {
+        let first = Event::Begun {
             format: JOURNAL_FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             identity: identity.to_owned(),
             seed,
             continued,
-        })?;
+        };
+        Self::begin_with(path, &first)
+    }
+
+    /// Begins a new journal of any kind of events; the first one has the fields `format` and `version`.
+    pub(crate) fn begin_with<E: Serialize>(path: &Path, first: &E) -> Result<Self, JournalError> {
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
+        let file = file.map_err(|source| io(path, source))?;
+        let mut journal = Self::lock(path, file)?;
+        journal.write(first)?;
         Ok(journal)
     }
 
     /// Opens an existing journal, cuts off an incomplete last line and returns the events.
     pub(crate) fn resume(path: &Path) -> Result<(Self, Vec<Event>), JournalError> {
+        Self::resume_with(path)
+    }
+
+    /// As [`resume`](Self::resume), for any kind of events.
+    pub(crate) fn resume_with<E: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<E>), JournalError> {
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
         let text = journal.read()?;
@@ -218,7 +231,7 @@ impl Journal {
     }
 
     /// Appends one event and has it on the disk before anything else happens.
-    pub(crate) fn write(&mut self, event: &Event) -> Result<(), JournalError> {
+    pub(crate) fn write<E: Serialize>(&mut self, event: &E) -> Result<(), JournalError> {
         let mut line = serde_json::to_vec(event).map_err(|error| io(&self.path, error.into()))?;
         line.push(b'\n');
         self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|source| io(&self.path, source))
@@ -240,7 +253,7 @@ impl Journal {
     }
 }
 
-fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>, JournalError> {
+fn parse<E: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<Vec<E>, JournalError> {
     /// The first line of any version, past and future.
     #[derive(Deserialize)]
     struct Header {
@@ -421,7 +434,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_events_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(Path::new("journal.jsonl"), &bytes);
+            let _ = parse::<Event>(Path::new("journal.jsonl"), &bytes);
         }
 
         #[test]

@@ -8,6 +8,7 @@
 //! | to | use |
 //! |---|---|
 //! | score one architecture | [`DeepPrior::score`] |
+//! | score several under several draws of their weights | [`ScoreRunner`], [`fixed_nets`] |
 //! | train one architecture in full | [`FullTraining::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
@@ -52,6 +53,7 @@ mod run_report;
 mod runner;
 mod score_draw;
 mod scores;
+mod scoring;
 mod splits;
 
 pub use artifacts::{draw_rewards, reward_points};
@@ -72,6 +74,10 @@ pub use run_report::{Report, RunError, RunEvent, StopReason};
 pub use runner::{Hook, Runner};
 pub use score_draw::ScoreDraw;
 pub use scores::Scored;
+pub use scoring::{
+    ChoiceError, Group, NetSummary, ScoreJob, ScoreReport, ScoreRunner, ScoredDraw, ScoringError, ScoringEvent,
+    ScoringHook, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
+};
 pub use splits::{Splits, VALID_FRACTION};
 
 /// The README's example is compiled and run.

@@ -156,7 +156,7 @@ pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(R
 }
 
 /// A fraction in percent, rounded to six decimals so that 71.2 does not print as 71.19999999999999.
-fn percent(fraction: f64) -> String {
+pub(crate) fn percent(fraction: f64) -> String {
     python_number((fraction * 1e8).round() / 1e6)
 }
 
@@ -165,7 +165,7 @@ fn fraction_of(percentage: f64) -> f64 {
     (percentage * 1e10).round() / 1e12
 }
 
-fn percent_list(fractions: &[f64]) -> String {
+pub(crate) fn percent_list(fractions: &[f64]) -> String {
     let numbers: Vec<String> = fractions.iter().map(|&fraction| percent(fraction)).collect();
     format!("[{}]", numbers.join(", "))
 }

@@ -22,6 +22,15 @@ pub trait ScoreDraw {
     /// or does not fit the memory is an [`Outcome`], no error.
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError>;
 
+    /// Says without computing anything whether an architecture can be scored at all, so that a run of many finds out
+    /// before it begins. By default every one can.
+    ///
+    /// # Errors
+    /// Why it cannot, for example because it does not fit the images.
+    fn check(&self, _net: &Net) -> Result<(), ScoreError> {
+        Ok(())
+    }
+
     /// Names everything beside the net and the seed that decides an outcome, for example device, data and training
     /// settings. A run is resumed only under the identity that it was begun with.
     fn identity(&self) -> String;

@@ -6,6 +6,7 @@ mod continuing;
 mod conventional;
 mod data_sets;
 mod reproducible;
+mod score;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -7,3 +7,4 @@ mod full_training;
 mod pandas;
 mod published;
 mod runner;
+mod scoring;

@@ -35,6 +35,21 @@ struct Pending {
 }
 
 impl Writer {
+    /// Makes room for so many more rows where the matrix is kept in memory; a file grows by itself.
+    ///
+    /// # Errors
+    /// [`CacheError::OutOfMemory`], after which the writer can go on.
+    pub fn reserve(&mut self, rows: usize) -> Result<(), CacheError> {
+        match &mut self.target {
+            Target::Memory(values) => {
+                let more = rows.saturating_mul(self.columns);
+                let needed = (values.len() as u64).saturating_add(more as u64).saturating_mul(4);
+                values.try_reserve_exact(more).map_err(|_| CacheError::OutOfMemory { needed })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Appends whole rows, any number of them.
     ///
     /// # Errors

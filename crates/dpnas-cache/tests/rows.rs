@@ -76,3 +76,15 @@ fn a_file_without_a_name_is_not_found_and_not_seen() {
     assert!(files(folder.path().join("deep/down")).is_empty());
     assert!(cache.is_on_disk() && open(&folder, 0).is_on_disk() && !Cache::in_memory().is_on_disk());
 }
+
+#[test]
+fn room_that_cannot_be_had_is_an_error_after_which_the_writer_goes_on() {
+    let mut writer = Cache::in_memory().create(&key(0), 2).unwrap();
+    let error = writer.reserve(usize::MAX / 4).unwrap_err();
+    assert!(matches!(error, dpnas_cache::CacheError::OutOfMemory { .. }), "{error}");
+    writer.reserve(1).unwrap();
+    writer.push(&[1.0, 2.0]).unwrap();
+    assert_eq!(writer.finish().unwrap().values(), [1.0, 2.0]);
+    let folder = folder();
+    open(&folder, UNLIMITED).create(&key(0), 2).unwrap().reserve(usize::MAX).unwrap();
+}

@@ -1,16 +1,18 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
-use crate::embedding::{Embedding, Embeddings};
-use crate::{Evaluate, EvaluateError, Outcome, Score, Splits};
+use crate::embedding::{Embedding, Embeddings, FileRows};
+use crate::memory_plan::{Demand, can_have};
+use crate::{Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget, RowPlace, Score, Splits};
 use dpnas_cache::{Cache, CacheError};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Net, Plan, PlanError};
 use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
 use dpnas_search::{Candidate, Seed};
-use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, TrainError, fit};
+use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, StoredRows, TrainError, fit, fit_memory, fit_stored};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,8 +29,9 @@ pub struct DeepPriorConfig {
     pub calibration_images: NonZeroUsize,
     /// How the linear classifier is trained.
     pub probe: ProbeConfig,
-    /// Bytes that activations may take; sets the chunk. No result depends on it, but a net that does not fit one image
-    /// is out of memory.
+    /// Bytes that scoring may take beside the images and the program: weights, activations, embedding and classifier. It
+    /// decides how many images are computed at once and whether an embedding stays in memory. No result depends on it,
+    /// but an architecture that does not fit it one image at a time is out of memory.
     pub memory_budget: u64,
     /// Images computed at once, at most. No result depends on it.
     pub largest_chunk: NonZeroUsize,
@@ -38,7 +41,8 @@ impl DeepPriorConfig {
     /// Calibration images by default. A channel's statistics over them are within a few percent of those over a large
     /// training set, even where a map is down to one pixel.
     pub const CALIBRATION_IMAGES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-    /// Memory for activations by default, in bytes: 2 GiB.
+    /// The memory budget by default, in bytes: 2 GiB. [`auto_memory_budget`](crate::auto_memory_budget) goes by what is
+    /// free.
     pub const MEMORY_BUDGET: u64 = 2 << 30;
     /// Images computed at once by default.
     pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -57,10 +61,6 @@ impl DeepPriorConfig {
     }
 }
 
-/// Copies of the activations that a general framework holds beside those that a plan counts: layout changes and unrolled
-/// windows.
-const WORKSPACE_FACTOR: u64 = 4;
-
 /// Scores architectures as deep priors.
 ///
 /// # Source
@@ -71,6 +71,7 @@ pub struct DeepPrior {
     calibration: ImageSet,
     config: DeepPriorConfig,
     cache: Cache,
+    scratch: PathBuf,
     stop: Arc<AtomicBool>,
 }
 
@@ -78,13 +79,22 @@ impl DeepPrior {
     /// An evaluator without a cache on disk.
     pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
         let calibration = splits.calibration_set(config.calibration_images.get(), config.probe.seed);
-        Self { engine, splits, calibration, config, cache: Cache::in_memory(), stop: Arc::default() }
+        let (cache, scratch, stop) = (Cache::in_memory(), std::env::temp_dir(), Arc::default());
+        Self { engine, splits, calibration, config, cache, scratch, stop }
     }
 
     /// Keeps embeddings in a cache. No result depends on it.
     #[must_use]
     pub fn with_cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
+        self
+    }
+
+    /// The folder for embeddings that do not fit the memory while there is no cache on disk; by default the operating
+    /// system's for temporary files. Files have no name there and are gone with the embedding.
+    #[must_use]
+    pub fn with_scratch_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = folder.into();
         self
     }
 
@@ -109,22 +119,24 @@ impl DeepPrior {
             return Err(ScoreError::LinearLayers { net: net.to_string() });
         }
         let plan = net.plan(self.splits.train.shape())?;
-        let Some(chunk) = self.chunk(&plan) else {
-            let reason = format!(
-                "one image needs {} bytes of activations, the memory budget is {} bytes",
-                plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR),
-                self.config.memory_budget
-            );
-            return Ok(Outcome::OutOfMemory { reason });
+        let memory = match self.memory_plan(&plan) {
+            Ok(memory) => memory,
+            Err(over) => return Ok(Outcome::OutOfMemory { reason: over.to_string() }),
         };
-        let embedding = match self.embeddings(chunk).of(&plan) {
+        let embedding = match self.embeddings(memory).of(&plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
+            Err(ScoreError::Engine(error)) if error.is_out_of_memory() => {
+                return Ok(Outcome::OutOfMemory { reason: error.to_string() });
+            }
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
             Err(error) => return Err(error),
         };
         match self.train(&embedding) {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
+            Err(ScoreError::Train(error @ TrainError::OutOfMemory { .. })) => {
+                Ok(Outcome::OutOfMemory { reason: error.to_string() })
+            }
             Err(error) => Err(error),
             Ok(fitted) => Ok(Outcome::Scored(Score {
                 reward: fitted.report.reward(),
@@ -146,28 +158,52 @@ impl DeepPrior {
         self.train_rows(features, rows)
     }
 
-    /// Images computed at once; `None` if not even one fits the budget.
-    fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
-        let image = plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR).max(1);
-        let fitting = usize::try_from(self.config.memory_budget / image).unwrap_or(usize::MAX);
-        NonZeroUsize::new(fitting.min(self.config.largest_chunk.get()))
+    /// How scoring an architecture shares the memory budget.
+    ///
+    /// # Errors
+    /// [`OverBudget`] if it does not fit even one image at a time, which [`score`](Self::score) calls out of memory.
+    pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
+        let Splits { train, valid, test, .. } = &self.splits;
+        let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+        let demand = Demand {
+            engine: self.engine.memory(plan),
+            fit: fit_memory(&self.config.probe, self.splits.classes(), features),
+            features: plan.features(),
+            images: (train.len() + valid.len() + test.len()) as u64,
+            largest_chunk: self.config.largest_chunk,
+        };
+        let mut memory = MemoryPlan::new(self.config.memory_budget, &demand)?;
+        memory.fit_to(&demand, can_have)?;
+        Ok(memory)
     }
 
-    fn embeddings(&self, chunk: NonZeroUsize) -> Embeddings<'_> {
+    fn embeddings(&self, memory: MemoryPlan) -> Embeddings<'_> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
             calibration: &self.calibration,
             config: &self.config,
             cache: &self.cache,
+            scratch: &self.scratch,
             stop: &self.stop,
-            chunk,
+            memory,
         }
     }
 
     fn train(&self, embedding: &Embedding) -> Result<Fitted, ScoreError> {
         let [train, valid, test] = embedding.splits();
-        self.train_rows(train.columns(), [train.values(), valid.values(), test.values()])
+        match embedding.place() {
+            RowPlace::Memory => self.train_rows(train.columns(), [train.values(), valid.values(), test.values()]),
+            RowPlace::File => {
+                let [train_rows, valid_rows, test_rows] = [train, valid, test].map(FileRows);
+                let Splits { train, valid, test, .. } = &self.splits;
+                let train = StoredRows { rows: &train_rows, labels: train.labels() };
+                let valid = StoredRows { rows: &valid_rows, labels: valid.labels() };
+                let test = (!test.is_empty()).then_some(StoredRows { rows: &test_rows, labels: test.labels() });
+                let (probe, classes, features) = (&self.config.probe, self.splits.classes(), train.rows.columns());
+                completed(fit_stored(probe, classes, features, train, valid, test, &mut |_| self.flow())?)
+            }
+        }
     }
 
     fn train_rows(&self, features: usize, [train, valid, test]: [&[f32]; 3]) -> Result<Fitted, ScoreError> {
@@ -177,14 +213,17 @@ impl DeepPrior {
             true => None,
             false => Some(Labelled::new(test, self.splits.test.labels(), features)?),
         };
-        let mut on_epoch = |_: &dpnas_train::Epoch| match self.stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
         let classes = self.splits.classes();
-        let fitted = fit(&self.config.probe, classes, features, train, valid, test, &mut on_epoch)?;
-        if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
+        completed(fit(&self.config.probe, classes, features, train, valid, test, &mut |_| self.flow())?)
     }
+
+    fn flow(&self) -> ControlFlow<()> {
+        if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn completed(fitted: Fitted) -> Result<Fitted, ScoreError> {
+    if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
 }
 
 fn not_finite() -> Outcome {

@@ -2,4 +2,5 @@
 
 mod deep_prior;
 mod engine;
+mod memory;
 mod runner;

@@ -7,3 +7,4 @@ pub mod options;
 pub mod output;
 pub mod progress;
 pub mod session;
+pub mod warnings;

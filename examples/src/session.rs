@@ -63,12 +63,24 @@ pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -
         norm: normalisation(encoder)?,
         calibration_images: at_least_one("calibration-images", encoder.calibration_images)?,
         probe: probe(classifier, resources, seed)?,
-        memory_budget: bytes::parse(&resources.memory_budget).context("memory-budget")?,
+        memory_budget: memory_budget(resources)?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
     let engine = resources.device.parse::<Device>()?.engine()?;
     let splits = Splits::hold_out(data, seed)?;
-    Ok(DeepPrior::new(engine, splits, config).with_cache(cache(resources)?).with_stop_flag(stop))
+    let evaluator = DeepPrior::new(engine, splits, config).with_cache(cache(resources)?);
+    Ok(evaluator.with_scratch_folder(&resources.runs).with_stop_flag(stop))
+}
+
+/// Bytes of the memory budget.
+///
+/// # Errors
+/// If it is neither a size nor `auto`.
+pub fn memory_budget(options: &ResourceOptions) -> Result<u64> {
+    match options.memory_budget.as_str() {
+        bytes::AUTO => Ok(dpnas::auto_memory_budget()),
+        size => bytes::parse(size).context("memory-budget"),
+    }
 }
 
 fn normalisation(options: &EncoderOptions) -> Result<Normalisation> {

@@ -3,9 +3,10 @@
 use crate::barrier::Broken;
 use crate::block::{Block, Blocks};
 use crate::memory::fit_memory;
+use crate::order::{in_order, shuffled};
 use crate::report::mean_of_last_five;
 use crate::stored::{ReadRows, Set, StoredRows, Values};
-use crate::worker::{Halt, Shared, Worker, in_order};
+use crate::worker::{Halt, Shared, Worker};
 use crate::{Epoch, Labelled, LinearClassifier, ProbeConfig, ProbeReport, Split, Stop, TestSchedule, TrainError};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -213,7 +214,7 @@ impl<'a> Course<'_, 'a> {
     fn reading_order(&self) -> impl Iterator<Item = (&'a dyn ReadRows, Vec<usize>)> {
         let Shared { config, train, .. } = self.shared;
         let epochs = (1..=config.epochs).flat_map(move |epoch| {
-            let order = self.shared.order(epoch - 1);
+            let order = shuffled(config, train.len(), epoch - 1);
             let batches: Vec<Vec<usize>> = order.chunks(config.batch_size).map(<[usize]>::to_vec).collect();
             let classified = [Some(self.valid), self.test_after(epoch)].into_iter().flatten();
             let classified = classified.flat_map(|set| in_order(config, &set).map(move |rows| (set, rows)));

@@ -42,6 +42,7 @@ mod lanes;
 #[cfg(test)]
 mod levels;
 mod memory;
+mod order;
 mod report;
 mod softmax;
 mod stored;

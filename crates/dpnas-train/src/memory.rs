@@ -2,7 +2,7 @@
 
 use crate::block::Blocks;
 use crate::feed::BUFFERS;
-use crate::worker::{EVALUATION_ROWS, stored_rows_at_once};
+use crate::order::{EVALUATION_ROWS, stored_rows_at_once};
 use crate::{ProbeConfig, TrainError};
 
 const F32_BYTES: u64 = 4;

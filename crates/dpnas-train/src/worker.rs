@@ -13,6 +13,7 @@ use crate::drop_out::drop_out;
 use crate::feed::{Ended, Feed};
 use crate::forward::Forward;
 use crate::lanes::Rows;
+use crate::order::{in_order, shuffled};
 use crate::softmax::{Softmax, argmax};
 use crate::stored::{Batch, Set, Values};
 use pulp::Arch;
@@ -96,13 +97,6 @@ impl<'a> Shared<'a> {
         self.threads
     }
 
-    /// The training rows in the order of one epoch, from 0.
-    pub(crate) fn order(&self, epoch: u32) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.train.len()).collect();
-        dpnas_seed::shuffle(&mut self.config.seed.stream("shuffle", u64::from(epoch)).rng(), &mut order);
-        order
-    }
-
     /// One thread's share of `len` things in a row.
     fn share(&self, index: usize, len: usize) -> Range<usize> {
         index * len / self.threads..(index + 1) * len / self.threads
@@ -155,7 +149,7 @@ impl<'s, 'a> Worker<'s, 'a> {
     /// One pass over the training rows in the order of the epoch (from 0); all threads get the same tally.
     pub(crate) fn train_epoch(&mut self, epoch: u32) -> Result<Tally, Halt> {
         let shared = self.shared;
-        let order = shared.order(epoch);
+        let order = shuffled(shared.config, shared.train.len(), epoch);
         let mut tally = Tally::default();
         let mut batches = order.chunks(shared.config.batch_size).peekable();
         let mut current = batches.peek().map(|rows| self.take(shared.train, rows)).transpose()?;
@@ -329,23 +323,6 @@ impl<'s, 'a> Worker<'s, 'a> {
     fn check_finite(&self) -> Result<(), Halt> {
         if self.shared.not_finite.load(Ordering::Relaxed) { Err(Halt::NotFinite) } else { Ok(()) }
     }
-}
-
-/// Rows in memory that are classified between two meetings outside of training.
-pub(crate) const EVALUATION_ROWS: usize = 256;
-
-/// The rows of a set that is only classified, those of one batch after the other; no result depends on their number.
-pub(crate) fn in_order(config: &ProbeConfig, set: &Set<'_>) -> impl Iterator<Item = Vec<usize>> + use<> {
-    let (rows, size) = match set.values {
-        Values::Memory(_) => (set.len(), EVALUATION_ROWS),
-        Values::Stored(_) => (set.len(), stored_rows_at_once(config)),
-    };
-    (0..rows).step_by(size).map(move |first| (first..rows.min(first + size)).collect())
-}
-
-/// Of stored rows, as many as the buffers of training hold, if that is no extreme.
-pub(crate) fn stored_rows_at_once(config: &ProbeConfig) -> usize {
-    config.batch_size.clamp(64, EVALUATION_ROWS)
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

@@ -1,6 +1,9 @@
 //! The facade with an engine of its own: no burn, so a search takes milliseconds.
 
+mod continuing;
 mod deep_prior;
 mod engine;
 mod memory;
+mod pandas;
+mod published;
 mod runner;

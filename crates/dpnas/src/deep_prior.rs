@@ -1,18 +1,23 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
+use crate::baseline::{pixel_baseline, train_embedding};
 use crate::embedding::{Embedding, Embeddings};
-use crate::{Evaluate, EvaluateError, Outcome, Score, Splits};
+use crate::full_training::{FULL_VERSION, outcome};
+use crate::head::Head;
+use crate::memory_plan::{Demand, can_have};
+use crate::{Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget, Score, ScoreDraw, Splits};
 use dpnas_cache::{Cache, CacheError};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
+use dpnas_full::{FullError, TrainEngine};
 use dpnas_grammar::{Net, Plan, PlanError};
 use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
 use dpnas_search::{Candidate, Seed};
-use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, TrainError, fit};
+use dpnas_train::{Fitted, ProbeConfig, TestSchedule, TrainError, fit_memory};
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// How a deep prior is scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +32,9 @@ pub struct DeepPriorConfig {
     pub calibration_images: NonZeroUsize,
     /// How the linear classifier is trained.
     pub probe: ProbeConfig,
-    /// Bytes that activations may take; sets the chunk. No result depends on it, but a net that does not fit one image
-    /// is out of memory.
+    /// Bytes that scoring may take beside the images and the program: weights, activations, embedding and classifier. It
+    /// decides how many images are computed at once and whether an embedding stays in memory. No result depends on it,
+    /// but an architecture that does not fit it one image at a time is out of memory.
     pub memory_budget: u64,
     /// Images computed at once, at most. No result depends on it.
     pub largest_chunk: NonZeroUsize,
@@ -38,7 +44,8 @@ impl DeepPriorConfig {
     /// Calibration images by default. A channel's statistics over them are within a few percent of those over a large
     /// training set, even where a map is down to one pixel.
     pub const CALIBRATION_IMAGES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-    /// Memory for activations by default, in bytes: 2 GiB.
+    /// The memory budget by default, in bytes: 2 GiB. [`auto_memory_budget`](crate::auto_memory_budget) goes by what is
+    /// free.
     pub const MEMORY_BUDGET: u64 = 2 << 30;
     /// Images computed at once by default.
     pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -57,20 +64,18 @@ impl DeepPriorConfig {
     }
 }
 
-/// Copies of the activations that a general framework holds beside those that a plan counts: layout changes and unrolled
-/// windows.
-const WORKSPACE_FACTOR: u64 = 4;
-
 /// Scores architectures as deep priors.
 ///
 /// # Source
 /// SPEC §7.
 pub struct DeepPrior {
     engine: Box<dyn Engine>,
+    trainer: Option<Box<dyn TrainEngine>>,
     splits: Splits,
     calibration: ImageSet,
     config: DeepPriorConfig,
     cache: Cache,
+    scratch: PathBuf,
     stop: Arc<AtomicBool>,
 }
 
@@ -78,7 +83,15 @@ impl DeepPrior {
     /// An evaluator without a cache on disk.
     pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
         let calibration = splits.calibration_set(config.calibration_images.get(), config.probe.seed);
-        Self { engine, splits, calibration, config, cache: Cache::in_memory(), stop: Arc::default() }
+        let (cache, scratch, stop) = (Cache::in_memory(), std::env::temp_dir(), Arc::default());
+        Self { engine, trainer: None, splits, calibration, config, cache, scratch, stop }
+    }
+
+    /// Trains the fully connected layers of architectures that have some. They are no part of the frozen encoder.
+    #[must_use]
+    pub fn with_trainer(mut self, trainer: Box<dyn TrainEngine>) -> Self {
+        self.trainer = Some(trainer);
+        self
     }
 
     /// Keeps embeddings in a cache. No result depends on it.
@@ -88,10 +101,25 @@ impl DeepPrior {
         self
     }
 
+    /// The folder for embeddings that do not fit the memory while there is no cache on disk; by default the operating
+    /// system's for temporary files. Files have no name there and are gone with the embedding.
+    #[must_use]
+    pub fn with_scratch_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = folder.into();
+        self
+    }
+
     /// Ends evaluations early, between chunks and epochs, once the flag is set.
     #[must_use]
     pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
+        self
+    }
+
+    /// Classifies the test images after every epoch, not after the last one alone.
+    #[must_use]
+    pub fn testing_every_epoch(mut self) -> Self {
+        self.config.probe.test = TestSchedule::EveryEpoch;
         self
     }
 
@@ -105,26 +133,32 @@ impl DeepPrior {
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
-        if net.linear_units().next().is_some() {
-            return Err(ScoreError::LinearLayers { net: net.to_string() });
-        }
-        let plan = net.plan(self.splits.train.shape())?;
-        let Some(chunk) = self.chunk(&plan) else {
-            let reason = format!(
-                "one image needs {} bytes of activations, the memory budget is {} bytes",
-                plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR),
-                self.config.memory_budget
-            );
-            return Ok(Outcome::OutOfMemory { reason });
+        self.score_draw(net, self.config.weight_seed)
+    }
+
+    fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        let plan = self.plan(net)?;
+        let memory = match self.memory_plan(&plan) {
+            Ok(memory) => memory,
+            Err(over) => return Ok(Outcome::OutOfMemory { reason: over.to_string() }),
         };
-        let embedding = match self.embeddings(chunk).of(&plan) {
+        let embedding = match self.embeddings(memory, weight_seed).of(&plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
+            Err(ScoreError::Engine(error)) if error.is_out_of_memory() => {
+                return Ok(Outcome::OutOfMemory { reason: error.to_string() });
+            }
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
             Err(error) => return Err(error),
         };
-        match self.train(&embedding) {
+        if let (Some(_), Some(trainer)) = (net.linear_units().next(), &self.trainer) {
+            return self.train_head(&**trainer, net, &embedding);
+        }
+        match train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding) {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
+            Err(ScoreError::Train(error @ TrainError::OutOfMemory { .. })) => {
+                Ok(Outcome::OutOfMemory { reason: error.to_string() })
+            }
             Err(error) => Err(error),
             Ok(fitted) => Ok(Outcome::Scored(Score {
                 reward: fitted.report.reward(),
@@ -132,6 +166,7 @@ impl DeepPrior {
                 valid_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
                 train_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
                 test_accuracy: fitted.report.test_accuracy,
+                test_accuracies: self.test_accuracies(&fitted),
             })),
         }
     }
@@ -141,49 +176,95 @@ impl DeepPrior {
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn pixel_baseline(&self) -> Result<Fitted, ScoreError> {
-        let features = self.splits.train.shape().elements().unwrap_or(0) as usize;
-        let rows = [&self.splits.train, &self.splits.valid, &self.splits.test].map(|set| set.pixels());
-        self.train_rows(features, rows)
+        pixel_baseline(&self.splits, &self.config.probe, &self.stop)
     }
 
-    /// Images computed at once; `None` if not even one fits the budget.
-    fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
-        let image = plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR).max(1);
-        let fitting = usize::try_from(self.config.memory_budget / image).unwrap_or(usize::MAX);
-        NonZeroUsize::new(fitting.min(self.config.largest_chunk.get()))
+    fn plan(&self, net: &Net) -> Result<Plan, ScoreError> {
+        if net.linear_units().next().is_some() && self.trainer.is_none() {
+            return Err(ScoreError::LinearLayers { net: net.to_string() });
+        }
+        Ok(net.plan(self.splits.train.shape())?)
     }
 
-    fn embeddings(&self, chunk: NonZeroUsize) -> Embeddings<'_> {
+    /// How scoring an architecture shares the memory budget.
+    ///
+    /// # Errors
+    /// [`OverBudget`] if it does not fit even one image at a time, which [`score`](Self::score) calls out of memory.
+    pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
+        let Splits { train, valid, test, .. } = &self.splits;
+        let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+        let demand = Demand {
+            engine: self.engine.memory(plan),
+            fit: fit_memory(&self.config.probe, self.splits.classes(), features),
+            features: plan.features(),
+            images: (train.len() + valid.len() + test.len()) as u64,
+            largest_chunk: self.config.largest_chunk,
+        };
+        let mut memory = MemoryPlan::new(self.config.memory_budget, &demand)?;
+        memory.fit_to(&demand, can_have)?;
+        Ok(memory)
+    }
+
+    fn embeddings(&self, memory: MemoryPlan, weight_seed: Seed) -> Embeddings<'_> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
             calibration: &self.calibration,
             config: &self.config,
+            weight_seed,
             cache: &self.cache,
+            scratch: &self.scratch,
             stop: &self.stop,
-            chunk,
+            memory,
         }
     }
 
-    fn train(&self, embedding: &Embedding) -> Result<Fitted, ScoreError> {
-        let [train, valid, test] = embedding.splits();
-        self.train_rows(train.columns(), [train.values(), valid.values(), test.values()])
+    fn test_accuracies(&self, fitted: &Fitted) -> Vec<f64> {
+        match self.config.probe.test {
+            TestSchedule::AfterLast => Vec::new(),
+            TestSchedule::EveryEpoch => fitted.report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
+        }
     }
 
-    fn train_rows(&self, features: usize, [train, valid, test]: [&[f32]; 3]) -> Result<Fitted, ScoreError> {
-        let train = Labelled::new(train, self.splits.train.labels(), features)?;
-        let valid = Labelled::new(valid, self.splits.valid.labels(), features)?;
-        let test = match self.splits.test.is_empty() {
-            true => None,
-            false => Some(Labelled::new(test, self.splits.test.labels(), features)?),
+    fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
+        let [train, valid, test] = embedding.splits();
+        let head = Head {
+            trainer,
+            splits: &self.splits,
+            probe: &self.config.probe,
+            norm: self.config.norm,
+            memory_budget: self.config.memory_budget,
+            largest_chunk: self.config.largest_chunk,
+            stop: &self.stop,
         };
-        let mut on_epoch = |_: &dpnas_train::Epoch| match self.stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
-        let classes = self.splits.classes();
-        let fitted = fit(&self.config.probe, classes, features, train, valid, test, &mut on_epoch)?;
-        if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
+        let rows = [train.values(), valid.values(), test.values()];
+        outcome(head.train(net, train.columns(), rows), head.test_schedule())
+    }
+
+    /// Names every setting; `weights` stands for the draw of the weights.
+    fn describe(&self, weights: &str) -> String {
+        let c = &self.config;
+        let p = &c.probe;
+        let head =
+            self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{FULL_VERSION} on {}", it.name()));
+        format!(
+            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
+             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}{head}",
+            self.engine.name(),
+            self.splits.fingerprint(),
+            c.init,
+            c.norm.effective_mode(),
+            c.norm.epsilon,
+            c.calibration_images,
+            p.seed.0,
+            p.epochs,
+            p.batch_size,
+            p.learning_rate,
+            p.weight_decay,
+            p.drop_out,
+            p.early_stopping_threshold,
+            p.early_stopping_epoch,
+        )
     }
 }
 
@@ -201,8 +282,10 @@ pub enum ScoreError {
     /// The embedding has infinite or undefined values.
     #[error("the embedding has infinite or undefined values")]
     NotFinite,
-    /// The architecture has fully connected layers, which belong to the trained classifier.
-    #[error("{net} has fully connected layers: a deep prior is scored with the linear classifier alone; leave FC out")]
+    /// The architecture has fully connected layers, and the evaluator nothing that trains them.
+    #[error(
+        "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
+    )]
     LinearLayers {
         /// The architecture.
         net: String,
@@ -222,31 +305,32 @@ pub enum ScoreError {
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A network could not be trained.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
+impl ScoreDraw for DeepPrior {
+    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        self.score_with(net, weight_seed)
+    }
+
+    fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        self.plan(net).map(drop)
+    }
+
+    fn identity(&self) -> String {
+        let test = match self.config.probe.test {
+            TestSchedule::AfterLast => "after the last epoch",
+            TestSchedule::EveryEpoch => "after every epoch",
+        };
+        format!("{}; test {test}", self.describe("by draw"))
+    }
 }
 
 impl Evaluate for DeepPrior {
     fn identity(&self) -> String {
-        let c = &self.config;
-        let p = &c.probe;
-        format!(
-            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} seed {}; norm {} epsilon {:?} on {} images by seed {}; \
-             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}",
-            self.engine.name(),
-            self.splits.fingerprint(),
-            c.init,
-            c.weight_seed.0,
-            c.norm.effective_mode(),
-            c.norm.epsilon,
-            c.calibration_images,
-            p.seed.0,
-            p.epochs,
-            p.batch_size,
-            p.learning_rate,
-            p.weight_decay,
-            p.drop_out,
-            p.early_stopping_threshold,
-            p.early_stopping_epoch,
-        )
+        self.describe(&format!("seed {}", self.config.weight_seed.0))
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {

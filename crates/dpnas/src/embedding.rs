@@ -1,24 +1,51 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
-use crate::Splits;
 use crate::deep_prior::{DeepPriorConfig, ScoreError};
+use crate::{MemoryPlan, RowPlace, Splits};
 use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Encode, Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_seed::Seed;
+use dpnas_train::ReadRows;
+use std::io;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The rows of training, validation and test images, `[n, features]` each.
 #[derive(Clone, Debug)]
 pub(crate) struct Embedding {
     splits: [Matrix; 3],
+    place: RowPlace,
 }
 
 impl Embedding {
     pub(crate) fn splits(&self) -> &[Matrix; 3] {
         &self.splits
+    }
+
+    /// Where a classifier takes the rows from.
+    pub(crate) fn place(&self) -> RowPlace {
+        self.place
+    }
+}
+
+/// A matrix whose rows a fit reads from its file.
+pub(crate) struct FileRows<'a>(pub(crate) &'a Matrix);
+
+impl ReadRows for FileRows<'_> {
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn columns(&self) -> usize {
+        self.0.columns()
+    }
+
+    fn read_rows(&self, indices: &[usize], out: &mut [f32]) -> io::Result<()> {
+        self.0.read_rows(indices, out)
     }
 }
 
@@ -28,9 +55,12 @@ pub(crate) struct Embeddings<'a> {
     pub(crate) splits: &'a Splits,
     pub(crate) calibration: &'a ImageSet,
     pub(crate) config: &'a DeepPriorConfig,
+    pub(crate) weight_seed: Seed,
     pub(crate) cache: &'a Cache,
+    /// Where rows that do not fit the memory go if the cache keeps no files.
+    pub(crate) scratch: &'a Path,
     pub(crate) stop: &'a AtomicBool,
-    pub(crate) chunk: NonZeroUsize,
+    pub(crate) memory: MemoryPlan,
 }
 
 impl Embeddings<'_> {
@@ -38,15 +68,27 @@ impl Embeddings<'_> {
     pub(crate) fn of(&self, plan: &Plan) -> Result<Embedding, ScoreError> {
         let keys = ["train", "valid", "test"].map(|split| self.key(plan, split));
         if let [Some(train), Some(valid), Some(test)] = self.cached(&keys) {
-            return Ok(Embedding { splits: [train, valid, test] });
+            return Ok(Embedding { splits: [train, valid, test], place: self.memory.rows });
         }
-        match self.compute(plan, &keys, self.cache) {
-            // A cache that is full or broken must not end a search: this embedding stays in memory.
-            Err(ScoreError::Cache(error @ (CacheError::DiskFull { .. } | CacheError::Io { .. }))) => {
-                tracing::warn!("{error}; going on without storing the embedding of {}", plan.net());
-                self.compute(plan, &keys, &Cache::in_memory())
-            }
-            result => result,
+        let in_file = || self.compute(plan, &keys, &Cache::in_unnamed_files(self.scratch), RowPlace::File);
+        let net = plan.net();
+        match self.memory.rows {
+            RowPlace::File if !self.cache.is_on_disk() => in_file(),
+            place => match self.compute(plan, &keys, self.cache, place) {
+                // A cache that is full or broken must not end a search: this embedding is not kept.
+                Err(ScoreError::Cache(error @ (CacheError::DiskFull { .. } | CacheError::Io { .. }))) => {
+                    tracing::warn!("{error}; going on without storing the embedding of {net}");
+                    match place {
+                        RowPlace::Memory => self.compute(plan, &keys, &Cache::in_memory(), place),
+                        RowPlace::File => in_file(),
+                    }
+                }
+                Err(ScoreError::Cache(error @ CacheError::OutOfMemory { .. })) => {
+                    tracing::warn!("{error}; going on with the embedding of {net} in a file");
+                    in_file()
+                }
+                result => result,
+            },
         }
     }
 
@@ -59,37 +101,40 @@ impl Embeddings<'_> {
         })
     }
 
-    fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache) -> Result<Embedding, ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.config.weight_seed)?;
-        let mut encoder = self.engine.load(&prior)?;
+    fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache, place: RowPlace) -> Result<Embedding, ScoreError> {
+        let MemoryPlan { chunk, held, .. } = self.memory;
+        let mut encoder = self.engine.load(&Prior::draw(plan, self.config.init, self.weight_seed)?)?;
+        encoder.hold_at_most(held);
         let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
         let norm = self.config.norm;
         let train_images = images(&self.splits.train)?;
 
         let train = {
             let mut writer = cache.create(&keys[0], columns)?;
+            writer.reserve(self.splits.train.len())?;
             let mut sink = |rows: &[f32]| self.push(&mut writer, rows);
             match norm.effective_mode() {
                 NormMode::Reference => {
                     let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
-                    embed_by_mini_batch(&mut *encoder, train_images, batch, norm.epsilon, self.chunk, &mut sink)?;
+                    embed_by_mini_batch(&mut *encoder, train_images, batch, norm.epsilon, chunk, &mut sink)?;
                 }
                 mode => {
                     if mode == NormMode::Calibrated {
-                        encoder.calibrate(images(self.calibration)?, norm.epsilon, self.chunk)?;
+                        encoder.calibrate(images(self.calibration)?, norm.epsilon, chunk)?;
                     }
-                    encoder.encode_in_chunks(train_images, self.chunk, &mut sink)?;
+                    encoder.encode_in_chunks(train_images, chunk, &mut sink)?;
                 }
             }
             writer.finish()?
         };
         let valid = self.embed(&*encoder, &self.splits.valid, cache.create(&keys[1], columns)?)?;
         let test = self.embed(&*encoder, &self.splits.test, cache.create(&keys[2], columns)?)?;
-        Ok(Embedding { splits: [train, valid, test] })
+        Ok(Embedding { splits: [train, valid, test], place })
     }
 
     fn embed(&self, encoder: &dyn Encode, set: &ImageSet, mut writer: Writer) -> Result<Matrix, ScoreError> {
-        encoder.encode_in_chunks(images(set)?, self.chunk, |rows| self.push(&mut writer, rows))?;
+        writer.reserve(set.len())?;
+        encoder.encode_in_chunks(images(set)?, self.memory.chunk, |rows| self.push(&mut writer, rows))?;
         Ok(writer.finish()?)
     }
 
@@ -113,7 +158,7 @@ impl Embeddings<'_> {
             .with("encoder", encoder_text(plan.net()))
             .with("input", plan.input())
             .with("init", c.init)
-            .with("weight seed", c.weight_seed.0)
+            .with("weight seed", self.weight_seed.0)
             .with("norm", c.norm.effective_mode())
             .with("data", self.splits.fingerprint())
             .with("split", split);

@@ -8,20 +8,23 @@
 //! | to | use |
 //! |---|---|
 //! | score one architecture | [`DeepPrior::score`] |
+//! | score several under several draws of their weights | [`ScoreRunner`], [`fixed_nets`] |
+//! | train one architecture in full | [`FullTraining::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
 //! | get a well-known data set | [`fetch_known`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
 //! | go on from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
-//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
-//! [`train`], [`report`], [`download`], [`kernels`].
+//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`kernels`],
+//! [`full`], [`cache`], [`train`], [`report`], [`download`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
 pub use dpnas_download as download;
 pub use dpnas_encoder as encoder;
+pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
 pub use dpnas_kernels as kernels;
 pub use dpnas_prior as prior;
@@ -31,13 +34,18 @@ pub use dpnas_seed as seed;
 pub use dpnas_train as train;
 
 mod artifacts;
+mod baseline;
 mod csv_error;
 mod deep_prior;
 mod earlier_run;
 mod embedding;
 mod evaluate;
 mod fetch;
+mod full_training;
+mod head;
 mod journal;
+mod memory;
+mod memory_plan;
 mod python_number;
 mod q_csv;
 mod read_q_csv;
@@ -46,24 +54,35 @@ mod replay_csv;
 mod run_folder;
 mod run_report;
 mod runner;
+mod score_draw;
 mod scores;
+mod scoring;
 mod splits;
 
 pub use artifacts::{draw_rewards, reward_points};
+pub use baseline::pixel_baseline;
 pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
 pub use earlier_run::EarlierRun;
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
 pub use fetch::{FetchConfig, fetch_known};
+pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
 pub use journal::{JOURNAL_FORMAT, JournalError};
+pub use memory::{auto_memory_budget, default_budget, free_memory};
+pub use memory_plan::{MemoryPlan, OverBudget, RowPlace};
 pub use q_csv::{Q_COLUMNS, write_q_values};
 pub use read_q_csv::read_q_values;
 pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer};
 pub use run_folder::{FolderError, RunFolder};
 pub use run_report::{Report, RunError, RunEvent, StopReason};
 pub use runner::{Hook, Runner};
+pub use score_draw::ScoreDraw;
 pub use scores::Scored;
+pub use scoring::{
+    ChoiceError, Group, NetSummary, ScoreJob, ScoreReport, ScoreRunner, ScoredDraw, ScoringError, ScoringEvent,
+    ScoringHook, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
+};
 pub use splits::{Splits, VALID_FRACTION};
 
 /// The README's example is compiled and run.
@@ -75,6 +94,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/library.md")]
 struct Guide;
+
+/// The guide's page on full training, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/full-training.md")]
+struct FullTrainingGuide;
 
 /// The example of the page on data sets is compiled.
 #[cfg(doctest)]

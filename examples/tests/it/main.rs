@@ -3,8 +3,10 @@
 mod bad_input;
 mod binaries;
 mod continuing;
+mod conventional;
 mod data_sets;
 mod reproducible;
+mod score;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -3,6 +3,9 @@
 mod continuing;
 mod deep_prior;
 mod engine;
+mod full_training;
+mod memory;
 mod pandas;
 mod published;
 mod runner;
+mod scoring;

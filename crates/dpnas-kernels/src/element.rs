@@ -48,6 +48,8 @@ impl FromStr for Precision {
 pub(crate) trait Element: Copy + Default + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// Numbers that one multiply-add takes at once.
     const STEP: usize;
+    /// Whether a sum is stored as it is.
+    const EXACT: bool;
 
     fn from_f32(value: f32) -> Self;
     fn to_f32(self) -> f32;
@@ -55,6 +57,7 @@ pub(crate) trait Element: Copy + Default + PartialEq + fmt::Debug + Send + Sync 
 
 impl Element for f32 {
     const STEP: usize = 1;
+    const EXACT: bool = true;
 
     #[inline(always)]
     fn from_f32(value: f32) -> Self {
@@ -69,6 +72,7 @@ impl Element for f32 {
 
 impl Element for bf16 {
     const STEP: usize = 2;
+    const EXACT: bool = false;
 
     #[inline(always)]
     fn from_f32(value: f32) -> Self {

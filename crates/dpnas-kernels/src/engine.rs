@@ -3,14 +3,15 @@
 use crate::element::Precision;
 use crate::kernel::Compute;
 use crate::level::{Level, LevelError};
-use crate::measure::measure;
+use crate::measure::HELD_BYTES;
+use crate::memory::memory;
 use crate::norms::Norms;
 use crate::program::{Fusion, Program};
 use crate::run::Workspaces;
 use crate::weights::{StageWeights, pack};
 use crate::{KERNELS_VERSION, group};
 use dpnas_grammar::Plan;
-use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
+use dpnas_prior::{Calibration, Encode, Engine, EngineError, EngineMemory, Images, Moments, Prior};
 use half::bf16;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
@@ -63,6 +64,13 @@ impl Engine for CpuEngine {
             Precision::Bf16 => Box::new(Loaded::<bf16>::new(self.level, prior)),
         })
     }
+
+    fn memory(&self, plan: &Plan) -> EngineMemory {
+        match self.precision {
+            Precision::F32 => memory::<f32>(plan),
+            Precision::Bf16 => memory::<bf16>(plan),
+        }
+    }
 }
 
 /// A prior on this engine.
@@ -76,6 +84,8 @@ pub(crate) struct Loaded<E> {
     /// The same without fused pooling, for measuring.
     raw: OnceLock<Program<E>>,
     pub(crate) raw_workspaces: Workspaces<E>,
+    /// Bytes of activations of the calibration set that measuring may keep.
+    held: usize,
 }
 
 impl<E: Compute> Loaded<E> {
@@ -92,6 +102,7 @@ impl<E: Compute> Loaded<E> {
             workspaces: Workspaces::new(),
             raw: OnceLock::new(),
             raw_workspaces: Workspaces::new(),
+            held: HELD_BYTES,
         }
     }
 
@@ -100,6 +111,12 @@ impl<E: Compute> Loaded<E> {
             let images = group::images::<E>(&self.plan);
             Program::new(self.level, &self.plan, &self.weights, images, Fusion::Apart)
         })
+    }
+
+    /// Numbers of each buffer for one image, with and without fused pooling.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> (&[usize], &[usize]) {
+        (&self.program.slots, &self.raw_program().slots)
     }
 
     pub(crate) fn check_shape(&self, images: Images<'_>) -> Result<(), EngineError> {
@@ -132,7 +149,7 @@ impl<E: Compute> Encode for Loaded<E> {
         let group = NonZeroUsize::new(self.program.images.min(share)).unwrap_or(NonZeroUsize::MIN);
         let blocks: Vec<Images<'_>> = images.chunks(group).collect();
         rows.par_chunks_mut(group.get() * features).zip(blocks).for_each(|(rows, block)| {
-            self.workspaces.with(&self.program.slots, |workspace| {
+            self.workspaces.with(&self.program, |workspace| {
                 self.program.run(self.level, &self.norms, workspace, block.pixels(), rows);
             });
         });
@@ -140,6 +157,13 @@ impl<E: Compute> Encode for Loaded<E> {
     }
 
     fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
-        measure(self, images, epsilon, chunk)
+        self.measure_holding(images, epsilon, chunk, self.held)
+    }
+
+    fn hold_at_most(&mut self, bytes: u64) {
+        // With bf16 a map that is kept is rounded, so what is kept must not depend on the memory there is.
+        if E::EXACT {
+            self.held = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
     }
 }

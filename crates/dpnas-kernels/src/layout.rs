@@ -39,9 +39,9 @@ impl Layout {
         (self.size + 2 * self.halo) * self.row()
     }
 
-    /// Numbers of `images` images, and those that a kernel may read past them.
-    pub(crate) fn len(&self, images: usize) -> usize {
-        images * self.image() + CHANNEL_BLOCK
+    /// Room for `images` images of `image` numbers each, and for what a kernel may read past them.
+    pub(crate) fn room(image: usize, images: usize) -> usize {
+        images * image + CHANNEL_BLOCK
     }
 
     /// Position of a pixel; row and column count from the border's corner.
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn the_border_is_cleared_and_nothing_else() {
         let layout = Layout { size: 3, channels: 2, stride: 2, halo: 2 };
-        let mut map = vec![1.0f32; layout.len(2)];
+        let mut map = vec![1.0f32; Layout::room(layout.image(), 2)];
         layout.clear_halo(&mut map, 2);
         for image in 0..2 {
             for y in 0..7 {

@@ -32,6 +32,7 @@ mod kernel;
 mod layout;
 mod level;
 mod measure;
+mod memory;
 mod norms;
 mod pack;
 mod program;

@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 
 /// Activations of the calibration set that are kept between two norms, in bytes; beyond it they are computed again from
 /// the last kept ones. Changes time and memory; bits only with bf16, for a given number of images.
-const HELD_BYTES: usize = 1 << 30;
+pub(crate) const HELD_BYTES: usize = 1 << 30;
 
 /// The state of a group of images before a step.
 struct Held<E> {
@@ -41,7 +41,8 @@ impl<E: Compute> Loaded<E> {
             return Err(EngineError::EmptyCalibrationSet);
         }
         let program = self.raw_program();
-        let group = program.images.min(chunk.get());
+        // A chunk that is smaller than a group a thread is divided evenly.
+        let group = program.images.min(chunk.get().div_ceil(rayon::current_num_threads().max(1)));
         let blocks: Vec<Images<'_>> = images.chunks(NonZeroUsize::new(group).unwrap_or(chunk)).collect();
         let mut norms = Norms::none(&self.plan);
         let mut held: Vec<Option<Held<E>>> = blocks.iter().map(|_| None).collect();
@@ -56,7 +57,7 @@ impl<E: Compute> Loaded<E> {
             };
             let keeps = program.live_bytes(after) * images.len() <= held_bytes;
             let advance = |(held, block): (&mut Option<Held<E>>, &Images<'_>)| -> Vec<ImageStats> {
-                self.raw_workspaces.with(&program.slots, |workspace| {
+                self.raw_workspaces.with(program, |workspace| {
                     let count = block.len();
                     match held {
                         Some(held) => held.restore(self, &norms, workspace, count),
@@ -167,16 +168,6 @@ impl<E: Compute> Held<E> {
             }
         }
     }
-}
-
-/// Measures with the usual bound on memory.
-pub(crate) fn measure<E: Compute>(
-    loaded: &Loaded<E>,
-    images: Images<'_>,
-    epsilon: f64,
-    chunk: NonZeroUsize,
-) -> Result<Vec<Vec<Moments>>, EngineError> {
-    loaded.measure_holding(images, epsilon, chunk, HELD_BYTES)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(crate) struct Program<E> {
     pub(crate) image: Map,
     /// Where the features are.
     pub(crate) result: Map,
-    /// Numbers of each buffer.
+    /// Numbers of each buffer for one image.
     pub(crate) slots: Vec<usize>,
     /// Images of a group.
     pub(crate) images: usize,
@@ -203,7 +203,7 @@ impl<E: Compute> Builder<E> {
         if self.slots.len() <= map.slot {
             self.slots.resize(map.slot + 1, 0);
         }
-        self.slots[map.slot] = self.slots[map.slot].max(map.layout.len(self.images));
+        self.slots[map.slot] = self.slots[map.slot].max(map.layout.image());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::kernel::{Compute, ConvCall, Scratch, pool, rectify};
-use crate::layout::CHANNEL_BLOCK;
+use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use crate::norms::Norms;
 use crate::program::{Kernel, Map, Op, Program, Step};
@@ -27,11 +27,12 @@ impl<E: Compute> Workspaces<E> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Lends buffers of these lengths.
-    pub(crate) fn with<T>(&self, slots: &[usize], f: impl FnOnce(&mut Workspace<E>) -> T) -> T {
+    /// Lends buffers for a group of images.
+    pub(crate) fn with<T>(&self, program: &Program<E>, f: impl FnOnce(&mut Workspace<E>) -> T) -> T {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let buffer = |image: &usize| Buffer::zeros(Layout::room(*image, program.images));
         let mut workspace = kept.unwrap_or_else(|| Workspace {
-            slots: slots.iter().map(|len| Buffer::zeros(*len)).collect(),
+            slots: program.slots.iter().map(buffer).collect(),
             scratch: Scratch::default(),
         });
         let result = f(&mut workspace);

@@ -1,0 +1,63 @@
+//! What the engine takes for a plan, from above.
+
+use crate::element::Element;
+use crate::group;
+use crate::kernel::SQUARE;
+use dpnas_grammar::{ConvShape, Plan, Stage};
+use dpnas_prior::EngineMemory;
+
+/// Buffers of transformed tiles, of all threads.
+const SCRATCH: u64 = 16 << 20;
+/// Threads whose groups of images are counted, whatever the chunk; each further one takes as much.
+const THREADS: u64 = 2;
+/// Workspaces: one with and one without fused pooling, for measuring.
+const WORKSPACES: u64 = 2;
+/// Pixels are padded to whole vectors and maps get a border: twice the plan's maps, except where these are tiny.
+const PADDING: u64 = 2;
+
+/// Bytes of the weights, drawn and packed, with the buffers of the threads, and of the maps of one image.
+///
+/// A stage's activation bytes are those of `f32`; with bf16 the same number is more than enough.
+pub(crate) fn memory<E: Element>(plan: &Plan) -> EngineMemory {
+    let weights = plan.stages().iter().flat_map(Stage::weights).map(|conv| packed(&conv)).fold(0, u64::saturating_add);
+    let image = plan.peak_activation_bytes().saturating_mul(WORKSPACES * PADDING).max(1);
+    let groups = image.saturating_mul(THREADS * group::images::<E>(plan) as u64);
+    let fixed = groups.saturating_add(plan.parameters().saturating_mul(4)).saturating_add(SCRATCH);
+    EngineMemory { weights: weights.saturating_add(fixed), image }
+}
+
+/// Bytes of one convolution's weights in the larger of the two packings.
+fn packed(conv: &ConvShape) -> u64 {
+    let taps = u64::from(conv.kernel).saturating_mul(conv.kernel.into()).max(SQUARE as u64);
+    let channels = |n: u32| u64::from(n).next_multiple_of(16);
+    channels(conv.in_channels).saturating_mul(channels(conv.out_channels)).saturating_mul(taps).saturating_mul(4)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::Loaded;
+    use crate::level::Level;
+    use crate::{CpuEngine, Precision};
+    use dpnas_grammar::{ImageShape, Net};
+    use dpnas_prior::{Engine, Prior, WeightInit};
+    use dpnas_seed::Seed;
+
+    #[test]
+    fn the_buffers_of_an_image_are_within_the_estimate() {
+        for net in [
+            "[C(32,5,1,2,1), P(4,4,0,0), C(32,3,1,1,0), C(64,1,1,0,1), C(32,3,1,0,1), SM(10)]",
+            "[C(16,3,1,1,1), P(2,2,0,0), C(32,3,1,1,1), P(2,2,0,0), C(64,3,1,1,1), SM(10)]",
+            "[C(32,3,1,1,0), P(4,4,0,0), C(64,3,1,1,0), C(128,3,1,0,1), SM(10)]",
+            "[C(16,11,1,0,1), C(32,11,1,0,1), C(64,3,1,0,1), C(64,1,1,0,1), C(64,1,1,0,1), SM(10)]",
+            "[C(64,7,2,3,1), P(3,2,0,0), C(64,3,1,1,0), SM(10)]",
+        ] {
+            let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(1, 28)).unwrap();
+            let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(0)).unwrap();
+            let loaded = Loaded::<f32>::new(Level::portable(), &prior);
+            let estimate = CpuEngine::at(Level::portable(), Precision::F32).memory(&plan);
+            let (fused, raw) = loaded.slots();
+            let bytes: usize = fused.iter().chain(raw).map(|numbers| numbers * size_of::<f32>()).sum();
+            assert!(bytes as u64 <= estimate.image, "{net}: {bytes} bytes, estimated {}", estimate.image);
+        }
+    }
+}

@@ -100,6 +100,16 @@ impl DeepPrior {
         &self.splits
     }
 
+    /// How architectures are scored.
+    pub fn config(&self) -> &DeepPriorConfig {
+        &self.config
+    }
+
+    /// Device and precision that compute embeddings.
+    pub fn engine_name(&self) -> &str {
+        self.engine.name()
+    }
+
     /// Scores one architecture with the configured weight seed.
     ///
     /// # Errors
@@ -110,14 +120,9 @@ impl DeepPrior {
         }
         let plan = net.plan(self.splits.train.shape())?;
         let Some(chunk) = self.chunk(&plan) else {
-            let reason = format!(
-                "one image needs {} bytes of activations, the memory budget is {} bytes",
-                plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR),
-                self.config.memory_budget
-            );
-            return Ok(Outcome::OutOfMemory { reason });
+            return Ok(Outcome::OutOfMemory { reason: self.does_not_fit(&plan) });
         };
-        let embedding = match self.embeddings(chunk).of(&plan) {
+        let embedding = match self.embeddings(&self.config, chunk).of(&plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
@@ -147,18 +152,28 @@ impl DeepPrior {
     }
 
     /// Images computed at once; `None` if not even one fits the budget.
-    fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
+    pub(crate) fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
         let image = plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR).max(1);
         let fitting = usize::try_from(self.config.memory_budget / image).unwrap_or(usize::MAX);
         NonZeroUsize::new(fitting.min(self.config.largest_chunk.get()))
     }
 
-    fn embeddings(&self, chunk: NonZeroUsize) -> Embeddings<'_> {
+    /// Why not even one image fits the budget.
+    pub(crate) fn does_not_fit(&self, plan: &Plan) -> String {
+        format!(
+            "one image needs {} bytes of activations, the memory budget is {} bytes",
+            plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR),
+            self.config.memory_budget
+        )
+    }
+
+    /// What embeds with a configuration: this one, or this one with another weight seed.
+    pub(crate) fn embeddings<'a>(&'a self, config: &'a DeepPriorConfig, chunk: NonZeroUsize) -> Embeddings<'a> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
             calibration: &self.calibration,
-            config: &self.config,
+            config,
             cache: &self.cache,
             stop: &self.stop,
             chunk,
@@ -201,6 +216,14 @@ pub enum ScoreError {
     /// The embedding has infinite or undefined values.
     #[error("the embedding has infinite or undefined values")]
     NotFinite,
+    /// Not even one image fits the memory budget. [`DeepPrior::score`] makes an outcome of it.
+    #[error("{net} does not fit the memory: {reason}")]
+    OutOfMemory {
+        /// The architecture.
+        net: String,
+        /// What it needs and what there is.
+        reason: String,
+    },
     /// The architecture has fully connected layers, which belong to the trained classifier.
     #[error("{net} has fully connected layers: a deep prior is scored with the linear classifier alone; leave FC out")]
     LinearLayers {

@@ -10,6 +10,7 @@
 //! | score one architecture | [`DeepPrior::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
+//! | store embeddings for other programs, and read them | [`DeepPrior::store_embedding`], [`store`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`write_q_values`] |
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
@@ -29,6 +30,7 @@ pub use dpnas_train as train;
 mod artifacts;
 mod csv_error;
 mod deep_prior;
+mod embed;
 mod embedding;
 mod evaluate;
 mod journal;
@@ -40,11 +42,13 @@ mod run_report;
 mod runner;
 mod scores;
 mod splits;
+pub mod store;
 
 pub use artifacts::{draw_rewards, reward_points};
 pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
+pub use embed::{EmbedError, StoreRequest};
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
 pub use journal::{JOURNAL_FORMAT, JournalError};
 pub use q_csv::write_q_values;

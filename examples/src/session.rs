@@ -2,7 +2,7 @@
 
 use crate::bytes;
 use crate::device::Device;
-use crate::options::{Options, SpaceChoice};
+use crate::options::{ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice};
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
 use dpnas::data::{ColorMode, DataSet, Source};
@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 ///
 /// # Errors
 /// If it cannot be read, or an option does not fit it.
-pub fn data(options: &Options) -> Result<DataSet> {
+pub fn data(options: &DataOptions) -> Result<DataSet> {
     let source: Source = options.dataset.parse()?;
     let keeps_size = matches!(source, Source::Digits | Source::Synthetic(_));
     let mut data = source.load()?;
@@ -37,52 +37,79 @@ pub fn data(options: &Options) -> Result<DataSet> {
     Ok(data.to_channels(mode)?)
 }
 
-/// The evaluator of a search.
+/// The groups of options that decide how a deep prior is scored.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoring<'a> {
+    /// The data set and the seed.
+    pub data: &'a DataOptions,
+    /// The encoder.
+    pub encoder: &'a EncoderOptions,
+    /// The classifier.
+    pub classifier: &'a ClassifierOptions,
+    /// Device, memory and folders.
+    pub resources: &'a ResourceOptions,
+}
+
+/// The evaluator that scores deep priors.
 ///
 /// # Errors
 /// If an option has a wrong value, by its name, or the device or cache cannot be used.
-pub fn evaluator(options: &Options, data: &DataSet, stop: Arc<AtomicBool>) -> Result<DeepPrior> {
-    let seed = Seed(options.seed);
-    let threads = match NonZeroUsize::new(options.threads) {
-        Some(threads) => threads,
-        None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Result<DeepPrior> {
+    let Scoring { data: DataOptions { seed, .. }, encoder, classifier, resources } = options;
+    let seed = Seed(*seed);
+    let config = DeepPriorConfig {
+        init: encoder.init.parse().context("init")?,
+        weight_seed: seed,
+        norm: normalisation(encoder)?,
+        calibration_images: at_least_one("calibration-images", encoder.calibration_images)?,
+        probe: probe(classifier, resources, seed)?,
+        memory_budget: bytes::parse(&resources.memory_budget).context("memory-budget")?,
+        largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
+    let engine = resources.device.parse::<Device>()?.engine()?;
+    let splits = Splits::hold_out(data, seed)?;
+    Ok(DeepPrior::new(engine, splits, config).with_cache(cache(resources)?).with_stop_flag(stop))
+}
+
+fn normalisation(options: &EncoderOptions) -> Result<Normalisation> {
     let epsilon = options.batch_norm;
     ensure!(
         epsilon >= 0.0 && epsilon.is_finite(),
         "batch-norm: {epsilon} is no ε; use for example 0.0001, or 0 for off"
     );
-    let config = DeepPriorConfig {
-        init: options.init.parse().context("init")?,
-        weight_seed: seed,
-        norm: Normalisation { mode: options.norm.parse().context("norm")?, epsilon },
-        calibration_images: at_least_one("calibration-images", options.calibration_images)?,
-        probe: ProbeConfig {
-            epochs: options.epochs,
-            batch_size: options.batch_size,
-            learning_rate: options.learning_rate as f32,
-            weight_decay: options.weight_decay as f32,
-            drop_out: options.drop_out as f32,
-            early_stopping_threshold: options.early_stopping_thresh,
-            early_stopping_epoch: options.early_stopping_epoch,
-            threads,
-            ..ProbeConfig::paper(seed)
-        },
-        memory_budget: bytes::parse(&options.memory_budget).context("memory-budget")?,
-        largest_chunk: at_least_one("chunk", options.chunk)?,
+    Ok(Normalisation { mode: options.norm.parse().context("norm")?, epsilon })
+}
+
+fn probe(options: &ClassifierOptions, resources: &ResourceOptions, seed: Seed) -> Result<ProbeConfig> {
+    let config = ProbeConfig {
+        epochs: options.epochs,
+        batch_size: options.batch_size,
+        learning_rate: options.learning_rate as f32,
+        weight_decay: options.weight_decay as f32,
+        drop_out: options.drop_out as f32,
+        early_stopping_threshold: options.early_stopping_thresh,
+        early_stopping_epoch: options.early_stopping_epoch,
+        threads: threads(resources),
+        ..ProbeConfig::paper(seed)
     };
-    config.probe.check()?;
-    let engine = options.device.parse::<Device>()?.engine()?;
-    let splits = Splits::hold_out(data, seed)?;
-    Ok(DeepPrior::new(engine, splits, config).with_cache(cache(options)?).with_stop_flag(stop))
+    config.check()?;
+    Ok(config)
+}
+
+fn threads(options: &ResourceOptions) -> NonZeroUsize {
+    match NonZeroUsize::new(options.threads) {
+        Some(threads) => threads,
+        None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    }
 }
 
 /// The search core.
 ///
 /// # Errors
 /// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images.
-pub fn search(options: &Options, data: &DataSet) -> Result<Search> {
-    let SpaceChoice::Explicit(space) = &options.space else {
+pub fn search(options: &SearchOptions, data: &DataSet) -> Result<Search> {
+    let walk = &options.search;
+    let SpaceChoice::Explicit(space) = &walk.space else {
         bail!("the space of a run is spelled out in its settings; `space` has only a name");
     };
     ensure!(
@@ -93,24 +120,24 @@ pub fn search(options: &Options, data: &DataSet) -> Result<Search> {
     );
     let space = space.clone().check(data.train.shape(), data.train.classes())?;
     let settings = SearchSettings {
-        q_learning_rate: options.q_learning_rate,
-        q_discount_factor: options.q_discount_factor,
-        initial_q: options.early_stopping_thresh,
-        replay_number: options.replay_number,
-        schedule: options.schedule.parse::<Schedule>().context("schedule")?,
+        q_learning_rate: walk.q_learning_rate,
+        q_discount_factor: walk.q_discount_factor,
+        initial_q: options.classifier.early_stopping_thresh,
+        replay_number: walk.replay_number,
+        schedule: walk.schedule.parse::<Schedule>().context("schedule")?,
     };
-    Ok(Search::new(space, settings, Seed(options.seed))?)
+    Ok(Search::new(space, settings, Seed(options.data.seed))?)
 }
 
 /// Gives rayon its threads; the first call of a process decides.
 ///
 /// # Errors
 /// If the threads cannot be started.
-pub fn use_threads(options: &Options) -> Result<()> {
+pub fn use_threads(options: &ResourceOptions) -> Result<()> {
     rayon::ThreadPoolBuilder::new().num_threads(options.threads).build_global().context("cannot start the threads")
 }
 
-fn cache(options: &Options) -> Result<Cache> {
+fn cache(options: &ResourceOptions) -> Result<Cache> {
     let budget = bytes::parse(&options.cache_budget).context("cache-budget")?;
     match options.cache.as_deref() {
         None | Some("off") => Ok(Cache::in_memory()),
@@ -127,15 +154,15 @@ fn at_least_one(name: &str, value: usize) -> Result<NonZeroUsize> {
 mod tests {
     use super::*;
 
-    fn shape(options: &Options) -> String {
+    fn shape(options: &DataOptions) -> String {
         data(options).unwrap().train.shape().to_string()
     }
 
     #[test]
     fn digits_keep_their_size_unless_a_patch_size_is_given() {
-        let options = Options { limit_train: 20, ..Options::default() };
+        let options = DataOptions { limit_train: 20, ..DataOptions::default() };
         assert_eq!(shape(&options), "1x8x8");
-        let resized = Options { patch_size: Some(12), rgb: true, ..options };
+        let resized = DataOptions { patch_size: Some(12), rgb: true, ..options };
         assert_eq!(shape(&resized), "3x12x12");
     }
 
@@ -143,8 +170,9 @@ mod tests {
     fn a_space_with_fully_connected_layers_is_refused() {
         let mut space = dpnas::search::SpaceSettings::small();
         space.max_fc = 1;
-        let options = Options { space: SpaceChoice::Explicit(space), ..Options::default() };
-        let error = search(&options, &data(&options).unwrap()).unwrap_err();
+        let mut options = SearchOptions::default();
+        options.search.space = SpaceChoice::Explicit(space);
+        let error = search(&options, &data(&options.data).unwrap()).unwrap_err();
         assert!(error.to_string().contains("use max_fc = 0"), "{error}");
     }
 }

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::{DeepPrior, RunEvent, RunFolder, Runner, ScoreError, StopReason};
-use dpnas_examples::options::{Flags, Options};
+use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
 use dpnas_examples::output::{SearchResult, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
 use dpnas_examples::session;
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(version, args_override_self = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(flatten)]
-    flags: Flags,
+    flags: SearchFlags,
     /// Options from a TOML file, for example a run's settings.toml; flags win
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     config: Option<PathBuf>,
@@ -58,19 +58,19 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<StopReason> {
     let earlier = arguments.resume.map(RunFolder::open).transpose()?;
-    let mut options = match &earlier {
-        Some(folder) => arguments.flags.options_of_run(folder)?,
-        None => arguments.flags.options(arguments.config.as_deref())?,
+    let mut options: SearchOptions = match &earlier {
+        Some(folder) => options::options_of_run(&arguments.flags, folder)?,
+        None => options::options(&arguments.flags, arguments.config.as_deref())?,
     };
-    session::use_threads(&options)?;
+    session::use_threads(&options.resources)?;
     let stop = stop_on_ctrl_c()?;
-    let data = session::data(&options)?;
-    options.patch_size = Some(data.train.shape().height);
+    let data = session::data(&options.data)?;
+    options.data.patch_size = Some(data.train.shape().height);
     let search = session::search(&options, &data)?;
-    let evaluator = session::evaluator(&options, &data, Arc::clone(&stop))?;
+    let evaluator = session::deep_prior(options.scoring(), &data, Arc::clone(&stop))?;
     let folder = match earlier {
         Some(folder) => folder,
-        None => RunFolder::create(options.runs.as_ref(), "search", &options.to_toml()?)?,
+        None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
     };
     announce(&options, &data, &folder);
 
@@ -110,7 +110,7 @@ fn baseline(evaluator: &DeepPrior, stop: &AtomicBool) -> Result<Option<f64>> {
     }
 }
 
-fn announce(options: &Options, data: &dpnas::data::DataSet, folder: &RunFolder) {
+fn announce(options: &SearchOptions, data: &dpnas::data::DataSet, folder: &RunFolder) {
     eprintln(&format!(
         "{}: {} training and {} test images of {}, {} classes; device {}; run {}",
         data.name,
@@ -118,7 +118,7 @@ fn announce(options: &Options, data: &dpnas::data::DataSet, folder: &RunFolder) 
         data.test.len(),
         data.train.shape(),
         data.train.classes(),
-        options.device,
+        options.resources.device,
         folder.path().display()
     ));
 }

@@ -91,6 +91,18 @@ fn an_unknown_key_of_a_config_file_gets_the_nearest_known_one() {
 }
 
 #[test]
+fn a_value_of_a_wrong_type_in_a_config_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my.toml");
+    std::fs::write(&path, "seed = 3\nepochs = \"many\"\n").unwrap();
+    let path = path.display().to_string();
+    assert_eq!(
+        message(&["--config", &path]),
+        format!("error: {path}: epochs: invalid type: string \"many\", expected u32\n")
+    );
+}
+
+#[test]
 fn a_wrong_value_is_named() {
     for (arguments, expected) in [
         (["--epochs", "0"], "error: setting `epochs` is 0, but must be at least 1\n"),

@@ -1,0 +1,110 @@
+//! The groups that several jobs share.
+
+use crate::options::group::option_group;
+
+option_group! {
+    /// The data set, and the seed of everything that is random.
+    DataOptions, DataFlags, "Data";
+
+    /// Seed of everything that is random [default: 0]
+    #[arg(value_name = "N")]
+    seed: u64 = 0;
+    /// `digits` (inside the program), `synthetic`, or a folder of IDX files with MNIST's names [default: digits]
+    #[arg(value_name = "NAME|PATH")]
+    dataset: String = "digits".to_owned();
+    /// Side of the square images after resizing [default: 28; digits and synthetic keep their own size]
+    #[arg(value_name = "PIXELS")]
+    patch_size: Option<u32> = None;
+    /// Three channels: gray images are repeated
+    #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    rgb: bool = false;
+    /// Use only the first N training images; 0 takes all [default: 0]
+    #[arg(value_name = "N")]
+    limit_train: usize = 0;
+}
+
+option_group! {
+    /// The frozen random encoder.
+    EncoderOptions, EncoderFlags, "Encoder";
+
+    /// kaiming-normal, kaiming-uniform, xavier-normal, xavier-uniform or orthogonal [default: kaiming-normal]
+    #[arg(value_name = "NAME")]
+    init: String = "kaiming-normal".to_owned();
+    /// Where normalisation statistics come from: calibrated, reference (mini-batches) or none [default: calibrated]
+    #[arg(value_name = "NAME")]
+    norm: String = "calibrated".to_owned();
+    /// ε of the normalisation; 0 switches it off [default: 0.0001]
+    #[arg(value_name = "EPS", allow_negative_numbers = true)]
+    batch_norm: f64 = 1e-4;
+    /// Training images that calibrate the normalisation, at most [default: 1024]
+    #[arg(value_name = "N")]
+    calibration_images: usize = 1024;
+}
+
+option_group! {
+    /// The classifier and its training.
+    ClassifierOptions, ClassifierFlags, "Classifier";
+
+    /// Epochs of the classifier [default: 70]
+    #[arg(value_name = "N")]
+    epochs: u32 = 70;
+    /// Mini-batch of the classifier [default: 128]
+    #[arg(value_name = "N")]
+    batch_size: usize = 128;
+    /// Learning rate of Adam [default: 0.001]
+    #[arg(value_name = "X")]
+    learning_rate: f64 = 1e-3;
+    /// L2 factor that Adam adds to the gradient [default: 0]
+    #[arg(value_name = "X")]
+    weight_decay: f64 = 0.0;
+    /// Dropout before the classifier [default: 0]
+    #[arg(value_name = "P")]
+    drop_out: f64 = 0.0;
+    /// Validation accuracy below which training stops early [default: 0.15]
+    #[arg(value_name = "X")]
+    early_stopping_thresh: f64 = 0.15;
+    /// Epoch after which that is looked at [default: 10]
+    #[arg(value_name = "N")]
+    early_stopping_epoch: u32 = 10;
+}
+
+option_group! {
+    /// Where and with what things are computed and kept; nothing here but the device changes a result.
+    ResourceOptions, ResourceFlags, "Device, memory and folders";
+
+    /// `flex` or `ndarray` (CPU), `cuda` or `cuda:N` (built with --features cuda) [default: flex]
+    #[arg(value_name = "NAME")]
+    device: String = "flex".to_owned();
+    /// CPU threads; 0 takes all cores. Changes no result [default: 0]
+    #[arg(value_name = "N")]
+    threads: usize = 0;
+    /// Memory for activations [default: 2GiB]
+    #[arg(value_name = "SIZE")]
+    memory_budget: String = "2GiB".to_owned();
+    /// Images computed at once, at most. Changes no result [default: 256]
+    #[arg(value_name = "N")]
+    chunk: usize = 256;
+    /// Folder of the runs [default: runs]
+    #[arg(value_name = "DIR")]
+    runs: String = "runs".to_owned();
+    /// Folder that keeps embeddings for later runs, or `off`. Changes no result [default: `cache` in the folder of the
+    /// runs]
+    #[arg(value_name = "DIR|off")]
+    cache: Option<String> = None;
+    /// Size of that folder, at most [default: 2GiB]
+    #[arg(value_name = "SIZE")]
+    cache_budget: String = "2GiB".to_owned();
+}
+
+impl ResourceOptions {
+    /// Options that may change when a run is resumed: nothing that a result depends on.
+    pub const RESUMABLE: [&str; 5] = ["threads", "memory-budget", "chunk", "cache", "cache-budget"];
+
+    /// The cache with its folder, so that a run's settings do not depend on another option.
+    #[must_use]
+    pub fn resolved(mut self) -> Self {
+        let cache = || std::path::Path::new(&self.runs).join("cache").display().to_string();
+        self.cache = Some(self.cache.take().unwrap_or_else(cache));
+        self
+    }
+}

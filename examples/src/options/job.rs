@@ -1,0 +1,147 @@
+//! From defaults, a file and flags to the options of a job.
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+
+/// Every option of a job, with a value. Its TOML form is a run's `settings.toml`, and a `--config` file.
+pub trait Job: Clone + Default + Serialize + DeserializeOwned {
+    /// The flags of the command line.
+    type Flags: clap::Args + Serialize;
+
+    /// Flags that may change when a run is resumed: nothing that a result depends on.
+    const RESUMABLE: &[&str];
+
+    /// The options with everything spelled out that depends on a preset or on another option.
+    ///
+    /// # Errors
+    /// If a preset or file that an option names is not there.
+    fn resolved(self) -> Result<Self>;
+
+    /// The TOML text of the options.
+    ///
+    /// # Errors
+    /// If a value cannot be written as TOML.
+    fn to_toml(&self) -> Result<String>;
+}
+
+/// Makes a job of groups of options.
+macro_rules! job {
+    (
+        $(#[doc = $about:literal])*
+        $options:ident, $flags:ident;
+        $( $(#[doc = $help:literal])* $group:ident: $group_options:ty, $group_flags:ty; )*
+    ) => {
+        $(#[doc = $about])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub struct $options {
+            /// The version that wrote the file; free in a `--config` file.
+            pub version: String,
+            $(
+                $(#[doc = $help])*
+                #[serde(flatten)]
+                pub $group: $group_options,
+            )*
+        }
+
+        impl Default for $options {
+            fn default() -> Self {
+                Self { version: env!("CARGO_PKG_VERSION").to_owned(), $($group: Default::default()),* }
+            }
+        }
+
+        impl $options {
+            /// The file, group by group.
+            fn text(&self) -> anyhow::Result<String> {
+                let mut text = format!("version = \"{}\"\n", self.version);
+                $(
+                    text.push_str(concat!("\n# ", stringify!($group), "\n"));
+                    text.push_str(&toml::to_string(&self.$group)?);
+                )*
+                Ok(text)
+            }
+        }
+
+        #[doc = concat!("The flags of [`", stringify!($options), "`].")]
+        #[derive(clap::Args, Clone, Debug, Default, serde::Serialize)]
+        pub struct $flags {
+            $(
+                #[command(flatten)]
+                #[serde(flatten)]
+                $group: $group_flags,
+            )*
+        }
+    };
+}
+
+pub(crate) use job;
+
+/// Defaults, then the file, then the flags.
+///
+/// # Errors
+/// An unknown key or a wrong type in the file, by name.
+pub fn options<J: Job>(flags: &J::Flags, config: Option<&Path>) -> Result<J> {
+    let flags = toml::Table::try_from(flags)?;
+    let Some(path) = config else {
+        return with::<J>([flags])?.resolved();
+    };
+    let file = read_table::<J>(path)?;
+    with::<J>([file, flags]).with_context(|| path.display().to_string())?.resolved()
+}
+
+/// The options of an earlier run, with flags that change no result.
+///
+/// # Errors
+/// If a flag would change a result, or the run's settings cannot be read.
+pub fn options_of_run<J: Job>(flags: &J::Flags, folder: &dpnas::RunFolder) -> Result<J> {
+    let flags = toml::Table::try_from(flags)?;
+    if let Some(flag) = flags.keys().find(|flag| !J::RESUMABLE.contains(&flag.as_str())) {
+        let allowed: Vec<String> = J::RESUMABLE.iter().map(|name| format!("--{name}")).collect();
+        bail!(
+            "--{flag} cannot change while a run is resumed: its settings.toml decides. Only {} may",
+            allowed.join(", ")
+        );
+    }
+    let path = folder.file("settings.toml");
+    let file = read_table::<J>(&path)?;
+    with::<J>([file, flags]).with_context(|| path.display().to_string())
+}
+
+/// The defaults with the values of tables in their place, the later ones first in effect.
+fn with<J: Job>(tables: impl IntoIterator<Item = toml::Table>) -> Result<J> {
+    let defaults = toml::Table::try_from(J::default())?;
+    let mut all = defaults.clone();
+    let mut given = toml::Table::new();
+    tables.into_iter().for_each(|table| given.extend(table));
+    all.extend(given.clone());
+    all.try_into().map_err(|error: toml::de::Error| {
+        // Which value is wrong? The one with which the defaults do not go either.
+        let wrong = given.into_iter().find_map(|(key, value)| {
+            let mut table = defaults.clone();
+            table.insert(key.clone(), value);
+            table.try_into::<J>().err().map(|error| anyhow!("{key}: {}", error.message()))
+        });
+        wrong.unwrap_or_else(|| anyhow!("{}", error.message()))
+    })
+}
+
+/// Keys are checked by name first: a typing error gets the nearest known key.
+fn read_table<J: Job>(path: &Path) -> Result<toml::Table> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let table: toml::Table = text.parse().with_context(|| format!("{} is no TOML file", path.display()))?;
+    let known = known_keys::<J>();
+    if let Some(key) = table.keys().find(|key| !known.contains(key)) {
+        let nearest = known.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
+        let nearest = nearest.map(String::as_str).unwrap_or_default();
+        bail!("{}: unknown key `{key}`; the nearest known one is `{nearest}`", path.display());
+    }
+    Ok(table)
+}
+
+fn known_keys<J: Job>() -> Vec<String> {
+    let flags = <J::Flags as clap::Args>::augment_args(clap::Command::new("options"));
+    let names = flags.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned));
+    names.chain(["version".to_owned()]).collect()
+}

@@ -1,0 +1,89 @@
+//! The options of a search.
+
+use super::group::{Setting, Unset, option_group};
+use super::job::{Job, job};
+use super::{
+    ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
+    ResourceOptions, SpaceChoice,
+};
+use crate::session::Scoring;
+use anyhow::Result;
+
+option_group! {
+    /// How a search walks and learns.
+    WalkOptions, WalkFlags, "Search";
+
+    /// Which ε for how many architectures: `paper` (2,403), `small` (48), or for example 1.0:150,0.5:50,0.0:3
+    /// [default: small]
+    #[arg(value_name = "SCHEDULE")]
+    schedule: String = "small".to_owned();
+    /// Step size α of a Q-value update [default: 0.1]
+    #[arg(value_name = "X")]
+    q_learning_rate: f64 = 0.1;
+    /// Weight γ of later rewards [default: 1]
+    #[arg(value_name = "X")]
+    q_discount_factor: f64 = 1.0;
+    /// Q-value updates after each architecture [default: 50]
+    #[arg(value_name = "N")]
+    replay_number: u32 = 50;
+    /// Smallest depth, in place of the space's own
+    #[arg(value_name = "DEPTH")]
+    min_conv: Option<u32> = None;
+    /// Largest depth, in place of the space's own
+    #[arg(value_name = "DEPTH")]
+    max_conv: Option<u32> = None;
+    /// What may be built: `paper`, `reference-code`, `small`, or a TOML file [default: small]
+    #[arg(value_name = "NAME|FILE")]
+    space: SpaceChoice = SpaceChoice::Named("small".to_owned());
+}
+
+impl Setting for SpaceChoice {
+    type Flag = String;
+}
+
+impl Unset for SpaceChoice {}
+
+job! {
+    /// Every option of a search.
+    SearchOptions, SearchFlags;
+
+    /// The data set.
+    data: DataOptions, DataFlags;
+    /// The encoder.
+    encoder: EncoderOptions, EncoderFlags;
+    /// The classifier.
+    classifier: ClassifierOptions, ClassifierFlags;
+    /// Device, memory and folders.
+    resources: ResourceOptions, ResourceFlags;
+    /// The search itself.
+    search: WalkOptions, WalkFlags;
+}
+
+impl SearchOptions {
+    /// What decides how a candidate is scored.
+    pub fn scoring(&self) -> Scoring<'_> {
+        let Self { data, encoder, classifier, resources, .. } = self;
+        Scoring { data, encoder, classifier, resources }
+    }
+}
+
+impl Job for SearchOptions {
+    type Flags = SearchFlags;
+
+    const RESUMABLE: &[&str] = &ResourceOptions::RESUMABLE;
+
+    fn resolved(mut self) -> Result<Self> {
+        let walk = &mut self.search;
+        let mut space = walk.space.settings()?;
+        space.min_depth = walk.min_conv.take().unwrap_or(space.min_depth);
+        space.max_depth = walk.max_conv.take().unwrap_or(space.max_depth);
+        walk.space = SpaceChoice::Explicit(space);
+        self.resources = self.resources.resolved();
+        self.version = Self::default().version;
+        Ok(self)
+    }
+
+    fn to_toml(&self) -> Result<String> {
+        self.text()
+    }
+}

@@ -3,7 +3,9 @@
 
 pub mod bytes;
 pub mod device;
+pub mod interrupt;
 pub mod options;
 pub mod output;
 pub mod progress;
+pub mod row_progress;
 pub mod session;

@@ -4,12 +4,14 @@
 //! [`group`]: it makes the values with their defaults and the flags of the command line. A [`Job`] is a number of
 //! groups.
 
+mod embed;
 mod group;
 mod groups;
 mod job;
 mod search;
 mod space;
 
+pub use embed::{EmbedFlags, EmbedOptions, StoredFlags, StoredOptions};
 pub use group::Setting;
 pub use groups::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,

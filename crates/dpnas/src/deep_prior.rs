@@ -122,7 +122,7 @@ impl DeepPrior {
         let Some(chunk) = self.chunk(&plan) else {
             return Ok(Outcome::OutOfMemory { reason: self.does_not_fit(&plan) });
         };
-        let embedding = match self.embeddings(&self.config, chunk).of(&plan) {
+        let embedding = match self.embeddings(chunk, self.config.weight_seed).of(&plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
@@ -167,13 +167,13 @@ impl DeepPrior {
         )
     }
 
-    /// What embeds with a configuration: this one, or this one with another weight seed.
-    pub(crate) fn embeddings<'a>(&'a self, config: &'a DeepPriorConfig, chunk: NonZeroUsize) -> Embeddings<'a> {
+    pub(crate) fn embeddings(&self, chunk: NonZeroUsize, weight_seed: Seed) -> Embeddings<'_> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
             calibration: &self.calibration,
-            config,
+            config: &self.config,
+            weight_seed,
             cache: &self.cache,
             stop: &self.stop,
             chunk,

@@ -1,6 +1,6 @@
 //! Handing an embedding to others: row by row, or stored in a folder that other programs read.
 
-use crate::deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
+use crate::deep_prior::{DeepPrior, ScoreError};
 use crate::store::{EmbeddingWriter, Existing, Layout, Manifest, NormRecord, SplitName, StoreError};
 use dpnas_grammar::{Net, Plan};
 use dpnas_prior::NormMode;
@@ -64,7 +64,7 @@ impl DeepPrior {
     }
 
     /// Embeds the images of all splits with the weights of `weight_seed` and stores them in the folder `target`, which
-    /// appears whole or not at all. Gives the manifest.
+    /// appears whole or not at all; `on_rows` is told the number of rows of each block. Gives the manifest.
     ///
     /// # Errors
     /// As [`embed`](Self::embed) and [`EmbeddingWriter`].
@@ -77,13 +77,19 @@ impl DeepPrior {
         weight_seed: Seed,
         target: &Path,
         request: &StoreRequest,
+        on_rows: &mut dyn FnMut(usize),
     ) -> Result<Manifest, EmbedError> {
         let planned = self.fitting_plan(net)?;
         let splits = self.splits();
         let labels = [&splits.train, &splits.valid, &splits.test].map(|set| set.labels());
         let manifest = self.manifest(&planned.0, weight_seed, request);
+        let features = manifest.features.max(1);
         let mut writer = EmbeddingWriter::create(target, manifest, labels, request.existing)?;
-        self.embed_planned(planned, weight_seed, &mut |split, rows| Ok::<_, EmbedError>(writer.push(split, rows)?))?;
+        self.embed_planned(planned, weight_seed, &mut |split, rows| {
+            writer.push(split, rows)?;
+            on_rows(rows.len() / features);
+            Ok::<_, EmbedError>(())
+        })?;
         Ok(writer.finish()?.0)
     }
 
@@ -93,9 +99,8 @@ impl DeepPrior {
         weight_seed: Seed,
         sink: &mut dyn FnMut(SplitName, &[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let config = DeepPriorConfig { weight_seed, ..self.config().clone() };
         let mut failed = None;
-        let streamed = self.embeddings(&config, chunk).stream(&plan, &mut |split, rows| {
+        let streamed = self.embeddings(chunk, weight_seed).stream(&plan, &mut |split, rows| {
             // The error of the sink ends the stream as an interruption does.
             sink(split, rows).map_err(|error| {
                 failed = Some(error);

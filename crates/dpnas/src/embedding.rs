@@ -8,6 +8,7 @@ use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,6 +30,7 @@ pub(crate) struct Embeddings<'a> {
     pub(crate) splits: &'a Splits,
     pub(crate) calibration: &'a ImageSet,
     pub(crate) config: &'a DeepPriorConfig,
+    pub(crate) weight_seed: Seed,
     pub(crate) cache: &'a Cache,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) chunk: NonZeroUsize,
@@ -94,7 +96,7 @@ impl Embeddings<'_> {
         plan: &Plan,
         sink: &mut dyn FnMut(SplitName, &[f32]) -> Result<(), ScoreError>,
     ) -> Result<(), ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.config.weight_seed)?;
+        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
         let mut encoder = self.engine.load(&prior)?;
         let norm = self.config.norm;
         let train = images(&self.splits.train)?;
@@ -144,7 +146,7 @@ impl Embeddings<'_> {
             .with("encoder", encoder_text(plan.net()))
             .with("input", plan.input())
             .with("init", c.init)
-            .with("weight seed", c.weight_seed.0)
+            .with("weight seed", self.weight_seed.0)
             .with("norm", c.norm.effective_mode())
             .with("data", self.splits.fingerprint())
             .with("split", split);

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod binaries;
+mod embed;
 mod reproducible;
 
 use std::path::{Path, PathBuf};

@@ -62,7 +62,9 @@ fn a_stored_embedding_has_the_rows_the_labels_and_what_made_them() {
         let target = folder.path().join(layout.to_string());
         let settings = serde_json::json!({ "seed": 1 });
         let request = StoreRequest { layout, settings, ..StoreRequest::npy(&data().name) };
-        let manifest = prior.store_embedding(&net(NET), Seed(7), &target, &request).unwrap();
+        let mut told = 0;
+        let manifest = prior.store_embedding(&net(NET), Seed(7), &target, &request, &mut |rows| told += rows).unwrap();
+        assert_eq!(told, 150);
         let stored = StoredEmbedding::open(&target).unwrap();
         assert_eq!(stored.manifest(), &manifest);
         let splits = prior.splits();
@@ -94,7 +96,8 @@ fn what_goes_wrong_leaves_no_folder() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("embedding");
     let request = StoreRequest::npy("synthetic");
-    let store = |prior: &DeepPrior| prior.store_embedding(&net(NET), Seed(1), &target, &request).unwrap_err();
+    let store =
+        |prior: &DeepPrior| prior.store_embedding(&net(NET), Seed(1), &target, &request, &mut |_| ()).unwrap_err();
 
     let broken = evaluator(&Toy { broken: Some("C(8,"), ..Toy::default() }, config());
     assert!(matches!(store(&broken), EmbedError::Score(ScoreError::NotFinite)));
@@ -107,10 +110,11 @@ fn what_goes_wrong_leaves_no_folder() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 
     let whole = evaluator(&Toy::default(), config());
-    whole.store_embedding(&net(NET), Seed(1), &target, &request).unwrap();
-    assert!(matches!(store(&whole), EmbedError::Store(StoreError::Exists { .. })));
+    let store = |seed, request| whole.store_embedding(&net(NET), Seed(seed), &target, request, &mut |_| ());
+    store(1, &request).unwrap();
+    assert!(matches!(store(1, &request), Err(EmbedError::Store(StoreError::Exists { .. }))));
     let replace = StoreRequest { existing: Existing::Replace, ..request.clone() };
-    assert_eq!(whole.store_embedding(&net(NET), Seed(2), &target, &replace).unwrap().weight_seed, 2);
+    assert_eq!(store(2, &replace).unwrap().weight_seed, 2);
 }
 
 #[test]

@@ -9,3 +9,4 @@ pub mod output;
 pub mod progress;
 pub mod row_progress;
 pub mod session;
+pub mod warnings;

@@ -1,5 +1,6 @@
 //! Progress of a search on the terminal and in a log.
 
+use crate::warnings::show_warnings;
 use dpnas::{Outcome, RunEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
@@ -16,7 +17,7 @@ pub struct SearchProgress {
 }
 
 impl SearchProgress {
-    /// A display on standard error, and a log file.
+    /// A display on standard error, and a log file; both show the libraries' warnings, too.
     pub fn new(log: Option<File>) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
@@ -25,6 +26,7 @@ impl SearchProgress {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
+        show_warnings(&bar, log.as_ref());
         #[expect(clippy::disallowed_methods, reason = "clock: shows a rate and decides no result")]
         let started = Instant::now();
         Self { bar, log, terminal, started, evaluated: 0 }

@@ -1,6 +1,6 @@
 //! What the binaries print and write.
 
-use crate::{TINY, search, stderr, tiny};
+use crate::{TINY, folder_of, replay_buffer, search, stderr, tiny};
 use serde_json::Value;
 use std::process::Command;
 
@@ -97,4 +97,26 @@ fn inspect_lists_the_actions_of_a_prefix() {
     assert_eq!(later["actions"].as_array().unwrap().last().unwrap(), "terminate");
     assert_eq!(later["state"]["depth"], 3);
     assert_eq!(later["state"]["map_size"], 7);
+}
+
+#[test]
+fn a_damaged_cache_entry_is_warned_of_on_the_screen_and_in_the_log() {
+    let runs = tempfile::tempdir().unwrap();
+    let cache = runs.path().join("cache");
+    let cached = ["--cache", cache.to_str().unwrap(), "--limit", "1"];
+    let first = tiny(runs.path(), &cached);
+    for entry in std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path()) {
+        let mut bytes = std::fs::read(&entry).unwrap();
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+        std::fs::write(&entry, bytes).unwrap();
+    }
+    let arguments = [&TINY[..], &["--runs", runs.path().to_str().unwrap(), "--json"], &cached].concat();
+    let output = search().args(arguments).output().unwrap();
+    let second = folder_of(&output);
+    let warning = "a cache entry is not used and removed";
+    assert!(stderr(&output).contains(warning), "{}", stderr(&output));
+    assert!(std::fs::read_to_string(second.join("log.txt")).unwrap().contains(warning));
+    assert_eq!(replay_buffer(&first), replay_buffer(&second));
 }

@@ -1,5 +1,6 @@
 //! Progress of a number of rows on the terminal.
 
+use crate::warnings::show_warnings;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
@@ -9,7 +10,7 @@ pub struct RowProgress {
 }
 
 impl RowProgress {
-    /// A display on standard error for so many rows.
+    /// A display on standard error for so many rows; warnings of the libraries are shown above it.
     pub fn new(rows: usize) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
@@ -17,6 +18,7 @@ impl RowProgress {
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {per_sec}, {eta_precise} left") {
             bar.set_style(style.progress_chars("━╸─"));
         }
+        show_warnings(&bar, None);
         Self { bar }
     }
 

@@ -67,4 +67,5 @@ struct Readme;
 /// The examples of the guide are compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/library.md")]
+#[doc = include_str!("../../../docs/guide/embed.md")]
 struct Guide;

@@ -83,8 +83,7 @@ fn run(arguments: &Arguments) -> Result<Result<(), Interrupted>> {
     let weight_seed = Seed(options.embedding.weight_seed.unwrap_or(options.data.seed));
 
     let progress = RowProgress::new(data.train.len() + data.test.len());
-    let stored =
-        prior.store_embedding(&net, weight_seed, &arguments.output, &request, &mut |rows| progress.add(rows));
+    let stored = prior.store_embedding(&net, weight_seed, &arguments.output, &request, &mut |rows| progress.add(rows));
     drop(progress);
     let manifest = match stored {
         Err(EmbedError::Score(ScoreError::Interrupted)) => return Ok(Err(Interrupted)),

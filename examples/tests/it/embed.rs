@@ -207,12 +207,12 @@ fn numpy_reads_the_same_numbers_from_the_layouts_npy_and_folder() {
     let embedding = stored(&npy, &[]);
     stored(&class_folders, &["--layout", "folder"]);
     std::fs::create_dir(&out).unwrap();
-    let result =
-        Command::new(python).args(["-c", PYTHON_SCRIPT]).args([&npy, &class_folders, &out]).output().unwrap();
+    let result = Command::new(python).args(["-c", PYTHON_SCRIPT]).args([&npy, &class_folders, &out]).output().unwrap();
     assert!(result.status.success(), "{}", stderr(&result));
     let read = |name: String| std::fs::read(out.join(name)).unwrap();
     let features = |name| read(name).chunks(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect::<Vec<_>>();
-    let labels = |name| read(name).chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as u32).collect::<Vec<_>>();
+    let labels =
+        |name| read(name).chunks(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as u32).collect::<Vec<_>>();
     for split in SplitName::ALL {
         let expected = embedding.read(split).unwrap();
         assert_eq!(features(format!("npy-{split}-features")), bits(expected.values()));

@@ -3,6 +3,8 @@
 
 pub mod bytes;
 pub mod device;
+pub mod earlier;
+pub mod fetching;
 pub mod interrupt;
 pub mod options;
 pub mod output;

@@ -18,5 +18,5 @@ pub use groups::{
     ResourceOptions,
 };
 pub use job::{Job, options, options_of_run};
-pub use search::{SearchFlags, SearchOptions, WalkFlags, WalkOptions};
+pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;

@@ -32,6 +32,10 @@ impl SearchResult<'_> {
             StopReason::Completed => format!("Search complete: {} architectures scored", report.best.len()),
             stop => format!("Search ended ({stop}): {} architectures scored so far", report.best.len()),
         };
+        let earlier = report.best.iter().filter(|scored| scored.id.is_none()).count();
+        if earlier > 0 {
+            text.push_str(&format!(" ({earlier} of them by the earlier run)"));
+        }
         text.push_str(&format!(", {} rows in the replay buffer.\n\n", report.rows.len()));
         if !report.best.is_empty() {
             text.push_str("  reward   test   architecture\n");

@@ -2,14 +2,16 @@
 
 use crate::bytes;
 use crate::device::Device;
+use crate::earlier::earlier_run;
+use crate::fetching;
 use crate::options::{ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice};
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
-use dpnas::data::{ColorMode, DataSet, Source};
+use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
 use dpnas::prior::Normalisation;
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
 use dpnas::train::ProbeConfig;
-use dpnas::{DeepPrior, DeepPriorConfig, Splits};
+use dpnas::{DeepPrior, DeepPriorConfig, EarlierRun, RunFolder, Splits};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -17,22 +19,33 @@ use std::sync::atomic::AtomicBool;
 /// A data set as the options ask for it.
 ///
 /// # Errors
-/// If it cannot be read, or an option does not fit it.
+/// If it cannot be fetched or read, or an option does not fit it.
 pub fn data(options: &DataOptions) -> Result<DataSet> {
+    data_until(options, &AtomicBool::new(false))
+}
+
+/// [`data`], but a download ends early when `stop` is set; what has arrived is kept.
+///
+/// # Errors
+/// As [`data`], and if the download was stopped.
+pub fn data_until(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
     let source: Source = options.dataset.parse()?;
     let keeps_size = matches!(source, Source::Digits | Source::Synthetic(_));
-    let mut data = source.load()?;
-    match options.limit_train {
-        0 => {}
+    let limit_train = match options.limit_train {
+        0 => None,
         1 => bail!("limit-train: 1 leaves nothing to validate on; use at least 2, or 0 for all"),
-        limit => data = data.limit_train(limit),
-    }
-    match options.patch_size {
+        limit => Some(limit),
+    };
+    let size = match options.patch_size {
         Some(0) => bail!("patch-size: an image of 0 pixels holds nothing; use for example 28"),
-        Some(size) => data = data.resized(size)?,
-        None if !keeps_size => data = data.resized(28)?,
-        None => {}
+        None if keeps_size => None,
+        size => Some(size.unwrap_or(28)),
+    };
+    if let Source::Known(known) = source {
+        fetching::fetch(known, options, stop)?;
     }
+    let data_dir = options.data_dir.as_str().into();
+    let data = source.load_with(&LoadConfig { data_dir, limit_train, size })?;
     let mode = if options.rgb { ColorMode::Rgb } else { ColorMode::Gray };
     Ok(data.to_channels(mode)?)
 }
@@ -103,11 +116,16 @@ fn threads(options: &ResourceOptions) -> NonZeroUsize {
     }
 }
 
-/// The search core.
+/// The search core, and the earlier run that it continues; `resumed` is the folder of a run that goes on.
 ///
 /// # Errors
-/// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images.
-pub fn search(options: &SearchOptions, data: &DataSet) -> Result<Search> {
+/// If the space, the schedule or a setting of the learner is wrong, or the space does not fit the images or the earlier
+/// run.
+pub fn search(
+    options: &SearchOptions,
+    data: &DataSet,
+    resumed: Option<&RunFolder>,
+) -> Result<(Search, Option<EarlierRun>)> {
     let walk = &options.search;
     let SpaceChoice::Explicit(space) = &walk.space else {
         bail!("the space of a run is spelled out in its settings; `space` has only a name");
@@ -126,7 +144,11 @@ pub fn search(options: &SearchOptions, data: &DataSet) -> Result<Search> {
         replay_number: walk.replay_number,
         schedule: walk.schedule.parse::<Schedule>().context("schedule")?,
     };
-    Ok(Search::new(space, settings, Seed(options.data.seed))?)
+    let seed = Seed(options.data.seed);
+    match earlier_run(&options.earlier, resumed, &space)? {
+        Some(earlier) => Ok((earlier.search(space, settings, seed)?, Some(earlier))),
+        None => Ok((Search::new(space, settings, seed)?, None)),
+    }
 }
 
 /// Gives rayon its threads; the first call of a process decides.
@@ -172,7 +194,7 @@ mod tests {
         space.max_fc = 1;
         let mut options = SearchOptions::default();
         options.search.space = SpaceChoice::Explicit(space);
-        let error = search(&options, &data(&options.data).unwrap()).unwrap_err();
+        let error = search(&options, &data(&options.data).unwrap(), None).unwrap_err();
         assert!(error.to_string().contains("use max_fc = 0"), "{error}");
     }
 }

@@ -1,6 +1,9 @@
 //! What can go wrong with image sets, with the file, the finding, the expectation and the way out.
 
+use crate::cifar::CifarError;
 use crate::idx::IdxError;
+use crate::images::BadImage;
+use crate::npy::NpyError;
 use dpnas_grammar::ImageShape;
 use std::io;
 use std::path::PathBuf;
@@ -11,8 +14,8 @@ use std::path::PathBuf;
 pub enum DataError {
     /// The name of a source is not known and no folder has that name.
     #[error(
-        "unknown data set `{name}`: known names are {}; a folder of IDX files is given by its path, for example ./{name}",
-        crate::source::NAMES.join(", ")
+        "unknown data set `{name}`: known names are {}; a folder is given by its path, for example ./{name}",
+        crate::source::names()
     )]
     UnknownSource {
         /// The name that was given.
@@ -31,24 +34,47 @@ pub enum DataError {
         path: PathBuf,
     },
     /// A file stands where a folder is needed.
-    #[error("{}: found a file where a folder is expected; give the folder that holds the IDX files", path.display())]
+    #[error("{}: found a file where a folder is expected; give the folder that holds the data set", path.display())]
     NotAFolder {
         /// The path that was given.
         path: PathBuf,
     },
-    /// A folder lacks at least one of the four IDX files of a data set.
+    /// A folder or archive has some files of a data set and lacks others.
     #[error(
-        "{}: not a complete IDX data set: looked for {} (each may end in .gz), missing {}; add the missing files or \
-         give another folder",
+        "{}: not a complete data set: looked for {}, missing {}; add the missing files or give another folder",
         path.display(), looked_for.join(", "), missing.join(", ")
     )]
-    IncompleteFolder {
-        /// The folder.
+    MissingFiles {
+        /// The folder or archive.
         path: PathBuf,
         /// The names that make up a data set.
         looked_for: Vec<String>,
-        /// Those among them that are not there, neither plain nor compressed.
+        /// Those among them that are not there.
         missing: Vec<String>,
+    },
+    /// A folder holds nothing that belongs to a data set.
+    #[error("{}: no data set; looked for\n  {}\ngive another folder", path.display(), crate::kind::LOOKED_FOR.join("\n  "))]
+    NoDataSet {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder holds files of more than one data set.
+    #[error("{}: holds both {} and {}; give each data set a folder of its own", path.display(), kinds[0], kinds[1])]
+    SeveralSets {
+        /// The folder.
+        path: PathBuf,
+        /// Two of the kinds that it holds.
+        kinds: [&'static str; 2],
+    },
+    /// A known data set is not in its folder.
+    #[error("{}: {name} is not there; fetch it first, or put there {}", path.display(), files.join(", "))]
+    NotFetched {
+        /// Name of the data set.
+        name: &'static str,
+        /// Its folder.
+        path: PathBuf,
+        /// Its files.
+        files: Vec<&'static str>,
     },
     /// A file cannot be opened or looked at, for example for want of permission.
     #[error("{}: cannot open: {error}; check its permissions", path.display())]
@@ -65,6 +91,79 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with it.
         problem: IdxError,
+    },
+    /// The content of a file or archive is not what CIFAR's binary form holds.
+    #[error("{}: {problem}", path.display())]
+    Cifar {
+        /// The file; of an archive, the archive and the file in it.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: CifarError,
+    },
+    /// The content of a `.npy` file does not fit.
+    #[error("{}: {problem}", path.display())]
+    Npy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: NpyError,
+    },
+    /// Images of a folder cannot be used; every one of them is listed.
+    #[error(
+        "{}: {} of its files cannot be used as images; repair or remove them{}",
+        path.display(), bad.len(), list(bad)
+    )]
+    BadImages {
+        /// The folder of the data set.
+        path: PathBuf,
+        /// The files.
+        bad: Vec<BadImage>,
+    },
+    /// Images of a folder have different sizes and no common size was asked for.
+    #[error(
+        "{} and {} have different sizes; give the size to which all images are resized",
+        first.display(), other.display()
+    )]
+    MixedSizes {
+        /// An image.
+        first: PathBuf,
+        /// One of another size.
+        other: PathBuf,
+    },
+    /// A folder of images has training images but no test images.
+    #[error(
+        "{}: there is `train` but none of {}; add one, or give {} itself, of which every fifth image then tests",
+        path.display(), crate::images::TEST_FOLDERS.join(", "), path.join("train").display()
+    )]
+    NoTestFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder of a class has no image.
+    #[error("{}: holds no .png, .jpg, .jpeg or .bmp file; remove the folder or add images", path.display())]
+    EmptyClass {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There are test images of a class without training images.
+    #[error("{}: there is no class of this name among the training images; rename or remove it", path.display())]
+    UnknownClass {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder of images has nothing to train on or nothing to test on.
+    #[error(
+        "{}: {train} training and {test} test images; expected at least one of each: of folders without a test part every \
+         fifth image of a class tests, so a class needs five",
+        path.display()
+    )]
+    FewImages {
+        /// The folder.
+        path: PathBuf,
+        /// Training images.
+        train: usize,
+        /// Test images.
+        test: usize,
     },
     /// A file of images and its file of labels do not have the same number of entries.
     #[error(
@@ -84,8 +183,8 @@ pub enum DataError {
     },
     /// Training and test images of one data set differ in shape.
     #[error(
-        "{}: training images are {train} but test images are {test}; expected one shape: take all four files from the \
-         same data set",
+        "{}: training images are {train} but test images are {test}; expected one shape: take all files from the same \
+         data set",
         path.display()
     )]
     SplitShapes {
@@ -190,4 +289,8 @@ pub enum DataError {
         /// Number of images.
         images: usize,
     },
+}
+
+fn list(bad: &[BadImage]) -> String {
+    bad.iter().map(|BadImage { path, problem }| format!("\n  {}: {problem}", path.display())).collect()
 }

@@ -3,19 +3,26 @@
 use crate::set::{buffer, numbered_classes};
 use crate::{DataError, DataSet, ImageSet, idx};
 use dpnas_grammar::ImageShape;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Images and labels of the training part, then those of the test part.
-const NAMES: [&str; 4] =
+pub(crate) const NAMES: [&str; 4] =
     ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
 /// Reads the data set in a folder; a pixel value of 255 becomes 1.
 ///
 /// The classes are 0 to the largest label of both parts, whether or not each has an image.
-pub(crate) fn load(folder: &Path) -> Result<DataSet, DataError> {
-    let [train_images, train_labels, test_images, test_labels] = files(folder)?;
+pub(crate) fn load(folder: &Path, name: String) -> Result<DataSet, DataError> {
+    load_files(folder, files(folder)?, name)
+}
+
+/// Reads exactly the four compressed files.
+pub(crate) fn load_compressed(folder: &Path, name: String) -> Result<DataSet, DataError> {
+    load_files(folder, NAMES.map(|name| folder.join(format!("{name}.gz"))), name)
+}
+
+fn load_files(folder: &Path, files: [PathBuf; 4], name: String) -> Result<DataSet, DataError> {
+    let [train_images, train_labels, test_images, test_labels] = files;
     let train = Part::read(&train_images, &train_labels)?;
     let test = Part::read(&test_images, &test_labels)?;
     let (train_shape, test_shape) = (train.shape(), test.shape());
@@ -24,12 +31,7 @@ pub(crate) fn load(folder: &Path) -> Result<DataSet, DataError> {
     }
     let largest = train.labels.iter().chain(&test.labels).max().copied().unwrap_or(0);
     let class_names = numbered_classes(u32::from(largest) + 1);
-    let name = fs::canonicalize(folder).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    Ok(DataSet {
-        name: name.unwrap_or_else(|| folder.display().to_string()),
-        train: train.into_set(255, class_names.clone())?,
-        test: test.into_set(255, class_names)?,
-    })
+    Ok(DataSet { name, train: train.into_set(255, class_names.clone())?, test: test.into_set(255, class_names)? })
 }
 
 /// The bytes of one part of a data set, as many labels as images.
@@ -78,14 +80,6 @@ impl Part {
 
 /// The four files, each plain or, if that is missing, with `.gz`.
 fn files(folder: &Path) -> Result<[PathBuf; 4], DataError> {
-    match fs::metadata(folder) {
-        Ok(metadata) if metadata.is_dir() => {}
-        Ok(_) => return Err(DataError::NotAFolder { path: folder.to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(DataError::NotFound { path: folder.to_owned() });
-        }
-        Err(error) => return Err(DataError::Open { path: folder.to_owned(), error }),
-    }
     let found = NAMES.map(|name| {
         [folder.join(name), folder.join(format!("{name}.gz"))].into_iter().find(|path| path.exists()).ok_or(name)
     });
@@ -93,9 +87,9 @@ fn files(folder: &Path) -> Result<[PathBuf; 4], DataError> {
         found.iter().filter_map(|file| file.as_ref().err()).map(|name| name.to_string()).collect();
     match found {
         [Ok(a), Ok(b), Ok(c), Ok(d)] => Ok([a, b, c, d]),
-        _ => Err(DataError::IncompleteFolder {
+        _ => Err(DataError::MissingFiles {
             path: folder.to_owned(),
-            looked_for: NAMES.map(str::to_owned).to_vec(),
+            looked_for: NAMES.map(|name| format!("{name}[.gz]")).to_vec(),
             missing,
         }),
     }

@@ -1,4 +1,4 @@
-//! Labelled image sets: readers, the digits inside, synthetic data, split, resize.
+//! Labelled image sets: readers of many formats, the digits inside, synthetic data, split, resize.
 //!
 //! A [`Source`] says where a data set comes from and [`Source::load`] brings it into memory as a [`DataSet`]: a training
 //! and a test [`ImageSet`], `[n, channels, height, width]` numbers in `[0, 1]` with a label each.
@@ -21,22 +21,32 @@
 //! to do.
 #![forbid(unsafe_code)]
 
+mod bounded;
+mod catalog;
 mod channels;
+mod cifar;
 mod digits;
 mod error;
 mod fingerprint;
 mod folder;
 pub mod idx;
+mod images;
+mod kind;
+mod npy;
 mod resize;
 mod set;
 mod source;
 mod split;
 mod synthetic;
 
+pub use catalog::{CatalogFile, Known};
 pub use channels::ColorMode;
+pub use cifar::CifarError;
 pub use error::DataError;
 pub use fingerprint::Fingerprint;
+pub use images::BadImage;
+pub use npy::NpyError;
 pub use set::{DataSet, ImageSet, MAX_PIXELS};
-pub use source::Source;
+pub use source::{LoadConfig, Source};
 pub use split::{Split, hold_out};
 pub use synthetic::SyntheticConfig;

@@ -4,7 +4,7 @@ use crate::{DataError, ImageSet};
 use dpnas_grammar::ImageShape;
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::F32;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ImageView, ResizeAlg, ResizeOptions, Resizer};
 
 impl ImageSet {
     /// The same images scaled to `size` × `size` pixels by an antialiased bilinear filter: a triangle as wide as one
@@ -31,18 +31,49 @@ impl ImageSet {
         if self.is_empty() {
             return Ok(self.with_pixels(to, pixels));
         }
-        let refused = |problem: &dyn std::fmt::Display| DataError::Resize { from, to, problem: problem.to_string() };
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-        let mut resizer = Resizer::new();
-        let mut source = Vec::new();
-        let mut target = TypedImage::<F32>::new(size, size);
-        for plane in self.pixels().chunks_exact(from.height as usize * from.width as usize) {
-            source.clear();
-            source.extend(plane.iter().map(|&pixel| F32::new(pixel)));
-            let view = TypedImageRef::new(from.width, from.height, &source).map_err(|error| refused(&error))?;
-            resizer.resize_typed(&view, &mut target, &options).map_err(|error| refused(&error))?;
-            pixels.extend(target.pixels().iter().map(|pixel| pixel.0.clamp(0.0, 1.0)));
-        }
+        Scaler::new().scale(self.pixels(), from, to, &mut pixels)?;
         Ok(self.with_pixels(to, pixels))
+    }
+}
+
+/// Scales planes to square ones; its buffers are used again.
+pub(crate) struct Scaler {
+    resizer: Resizer,
+    options: ResizeOptions,
+    source: Vec<F32>,
+    target: TypedImage<'static, F32>,
+}
+
+impl Scaler {
+    pub(crate) fn new() -> Self {
+        Self {
+            resizer: Resizer::new(),
+            options: ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)),
+            source: Vec::new(),
+            target: TypedImage::new(1, 1),
+        }
+    }
+
+    /// Appends the planes of `pixels`, which are images of shape `from`, at the size of `to`.
+    pub(crate) fn scale(
+        &mut self,
+        pixels: &[f32],
+        from: ImageShape,
+        to: ImageShape,
+        scaled: &mut Vec<f32>,
+    ) -> Result<(), DataError> {
+        let refused = |problem: &dyn std::fmt::Display| DataError::Resize { from, to, problem: problem.to_string() };
+        if (self.target.width(), self.target.height()) != (to.width, to.height) {
+            self.target = TypedImage::new(to.width, to.height);
+        }
+        for plane in pixels.chunks_exact(from.height as usize * from.width as usize) {
+            self.source.clear();
+            self.source.extend(plane.iter().map(|&pixel| F32::new(pixel)));
+            let view = TypedImageRef::new(from.width, from.height, &self.source).map_err(|error| refused(&error))?;
+            let resized = self.resizer.resize_typed(&view, &mut self.target, &self.options);
+            resized.map_err(|error| refused(&error))?;
+            scaled.extend(self.target.pixels().iter().map(|pixel| pixel.0.clamp(0.0, 1.0)));
+        }
+        Ok(())
     }
 }

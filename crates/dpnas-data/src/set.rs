@@ -40,10 +40,7 @@ impl ImageSet {
         if let Some(at) = pixels.iter().position(|pixel| !(0.0..=1.0).contains(pixel)) {
             return Err(DataError::PixelRange { image: at / image_len, index: at % image_len, value: pixels[at] });
         }
-        let classes = class_names.len();
-        if let Some(image) = labels.iter().position(|&label| label as usize >= classes) {
-            return Err(DataError::LabelRange { image, label: labels[image], classes });
-        }
+        check_labels(&labels, class_names.len())?;
         Ok(Self { shape, pixels: pixels.into(), labels: labels.into(), class_names: class_names.into() })
     }
 
@@ -133,6 +130,15 @@ impl ImageSet {
         Self { labels: labels.into(), ..self.with_pixels(self.shape, self.images(0..n).to_vec()) }
     }
 
+    /// The same images with other names of the classes.
+    ///
+    /// # Errors
+    /// [`DataError::LabelRange`] if a label has no name.
+    pub fn with_class_names(&self, names: Vec<String>) -> Result<Self, DataError> {
+        check_labels(&self.labels, names.len())?;
+        Ok(Self { class_names: names.into(), ..self.clone() })
+    }
+
     /// Pixels of one image; it fits `usize`, as every set was checked when it was made.
     pub(crate) fn image_len(&self) -> usize {
         self.shape.channels as usize * self.shape.height as usize * self.shape.width as usize
@@ -146,6 +152,14 @@ impl ImageSet {
     /// The same labels over other pixels, as many images of `shape`.
     pub(crate) fn with_pixels(&self, shape: ImageShape, pixels: Vec<f32>) -> Self {
         Self { shape, pixels: pixels.into(), ..self.clone() }
+    }
+}
+
+/// Every label has a class.
+fn check_labels(labels: &[u32], classes: usize) -> Result<(), DataError> {
+    match labels.iter().position(|&label| label as usize >= classes) {
+        Some(image) => Err(DataError::LabelRange { image, label: labels[image], classes }),
+        None => Ok(()),
     }
 }
 
@@ -197,6 +211,14 @@ impl DataSet {
     /// As [`ImageSet::to_channels`].
     pub fn to_channels(&self, mode: ColorMode) -> Result<Self, DataError> {
         self.map(|set| set.to_channels(mode))
+    }
+
+    /// Both parts with other names of their classes.
+    ///
+    /// # Errors
+    /// [`DataError::LabelRange`] if a label has no name.
+    pub fn with_class_names(&self, names: Vec<String>) -> Result<Self, DataError> {
+        self.map(|set| set.with_class_names(names.clone()))
     }
 
     /// The first `n` training images, or all if there are fewer, and every test image.

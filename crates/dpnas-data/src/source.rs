@@ -1,17 +1,21 @@
 //! Where a data set comes from.
 
-use crate::{DataError, DataSet, SyntheticConfig, digits, folder, synthetic};
+use crate::cifar::Cifar;
+use crate::{DataError, DataSet, Known, SyntheticConfig, digits, folder, kind, synthetic};
 use std::fmt;
 use std::path::{self, Path, PathBuf};
 use std::str::FromStr;
 
 /// The names that [`Source`] parses; everything else is a path.
-pub(crate) const NAMES: [&str; 2] = ["digits", "synthetic"];
+pub(crate) fn names() -> String {
+    let known = Known::ALL.map(Known::name);
+    ["digits"].iter().chain(&known).chain(&["synthetic"]).copied().collect::<Vec<_>>().join(", ")
+}
 
 /// Where a data set comes from.
 ///
-/// Parses from `digits`, `synthetic` (that is [`SyntheticConfig::small`]), or the path of a folder: a text with a path
-/// separator or the name of an existing folder.
+/// Parses from `digits`, `synthetic` (that is [`SyntheticConfig::small`]), the name of a [`Known`] set, or a path: a text
+/// with a path separator or the name of something that exists.
 ///
 /// # Source
 /// SPEC §12.
@@ -23,24 +27,89 @@ pub enum Source {
     Digits,
     /// Images that are made up.
     Synthetic(SyntheticConfig),
-    /// A folder with the IDX files of MNIST's names, each plain or with `.gz`: `train-images-idx3-ubyte`,
-    /// `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`. The classes are 0 to the largest
-    /// label of both parts.
+    /// A set that everybody knows, in its [folder](Known::folder), where it has to be.
+    Known(Known),
+    /// A folder whose content says what it is, or one of CIFAR's archives:
+    ///
+    /// - The IDX files of MNIST's names, each plain or with `.gz`: `train-images-idx3-ubyte`,
+    ///   `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`. The classes are 0 to the largest
+    ///   label of both parts.
+    /// - CIFAR's binary form: `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, or `train.bin` and
+    ///   `test.bin`; or the folder or the archive that has them, under their original names.
+    /// - `train_images.npy`, `train_labels.npy`, `test_images.npy`, `test_labels.npy`, or `x_train.npy` and so on:
+    ///   unsigned bytes, or floating-point numbers from 0 to 1, as `[n, h, w]`, `[n, h, w, c]` or `[n, c, h, w]`.
+    /// - Images as `train/CLASS/*` and `test/CLASS/*`; `val`, `valid` or `validation` stand in for a missing `test` and
+    ///   are left alone beside one. Or as `CLASS/*` alone: of each class, in the order of the names, every fifth image
+    ///   is then a test image. Classes are numbered in the order of their names, and take turns in the order of images.
+    ///   If at least one image has colours (a palette counts), all get three channels. Transparency is dropped.
     Path(PathBuf),
 }
 
+/// What to do while a data set is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadConfig {
+    /// The folder that has those of known sets.
+    pub data_dir: PathBuf,
+    /// At most so many training images, the first ones; `None` takes all.
+    pub limit_train: Option<usize>,
+    /// The side of the square images, in pixels; `None` leaves them as they are, which is an error if images of a
+    /// folder differ.
+    pub size: Option<u32>,
+}
+
+impl LoadConfig {
+    /// All images as they are, known sets from the folder `data`.
+    pub fn standard() -> Self {
+        Self { data_dir: "data".into(), limit_train: None, size: None }
+    }
+}
+
 impl Source {
-    /// Brings the data set into memory.
+    /// Brings the data set into memory, all images as they are.
     ///
     /// # Errors
     /// [`DataError`], naming the file at fault.
     pub fn load(&self) -> Result<DataSet, DataError> {
-        match self {
-            Self::Digits => digits::load(),
-            Self::Synthetic(config) => synthetic::generate(config),
-            Self::Path(path) => folder::load(path),
+        self.load_with(&LoadConfig::standard())
+    }
+
+    /// Brings the data set into memory, limited first and [resized](crate::ImageSet::resized) then.
+    ///
+    /// # Errors
+    /// [`DataError`], naming the file at fault; of a folder of images every file at fault.
+    pub fn load_with(&self, config: &LoadConfig) -> Result<DataSet, DataError> {
+        let mut data = match self {
+            Self::Digits => digits::load()?,
+            Self::Synthetic(config) => synthetic::generate(config)?,
+            Self::Known(known) => load_known(*known, config)?,
+            Self::Path(path) => kind::load(path, config)?,
+        };
+        if let Some(limit) = config.limit_train {
+            data = data.limit_train(limit);
+        }
+        match config.size {
+            Some(size) => data.resized(size),
+            None => Ok(data),
         }
     }
+}
+
+/// Reads exactly the files that were fetched, whatever else lies beside them.
+fn load_known(known: Known, config: &LoadConfig) -> Result<DataSet, DataError> {
+    let (path, name) = (known.folder(&config.data_dir), known.name().to_owned());
+    let files: Vec<&'static str> = known.files().iter().map(|file| file.name).collect();
+    if !files.iter().all(|file| path.join(file).exists()) {
+        return Err(DataError::NotFetched { name: known.name(), path, files });
+    }
+    let mut data = match known {
+        Known::Mnist | Known::FashionMnist => folder::load_compressed(&path, name)?,
+        Known::Cifar10 => Cifar::Ten.load_archive(&path.join(Cifar::Ten.archive()), name)?,
+        Known::Cifar100 => Cifar::Hundred.load_archive(&path.join(Cifar::Hundred.archive()), name)?,
+    };
+    if let Some(names) = known.class_names() {
+        data = data.with_class_names(names)?;
+    }
+    Ok(data)
 }
 
 impl FromStr for Source {
@@ -50,8 +119,11 @@ impl FromStr for Source {
         match text {
             "digits" => Ok(Self::Digits),
             "synthetic" => Ok(Self::Synthetic(SyntheticConfig::small())),
-            text if text.contains(path::is_separator) || Path::new(text).is_dir() => Ok(Self::Path(text.into())),
-            name => Err(DataError::UnknownSource { name: name.to_owned() }),
+            text => match Known::named(text) {
+                Some(known) => Ok(Self::Known(known)),
+                None if text.contains(path::is_separator) || Path::new(text).exists() => Ok(Self::Path(text.into())),
+                None => Err(DataError::UnknownSource { name: text.to_owned() }),
+            },
         }
     }
 }
@@ -62,6 +134,7 @@ impl fmt::Display for Source {
         match self {
             Self::Digits => f.write_str("digits"),
             Self::Synthetic(_) => f.write_str("synthetic"),
+            Self::Known(known) => known.fmt(f),
             Self::Path(path) if path.to_string_lossy().contains(path::is_separator) => write!(f, "{}", path.display()),
             Self::Path(path) => write!(f, ".{}{}", path::MAIN_SEPARATOR, path.display()),
         }
@@ -76,7 +149,12 @@ mod tests {
     fn names_and_paths_parse_and_print() {
         assert_eq!("digits".parse::<Source>().unwrap(), Source::Digits);
         assert_eq!("synthetic".parse::<Source>().unwrap(), Source::Synthetic(SyntheticConfig::small()));
-        for path in ["./digits", "/no/such/folder", "a/b", "./"] {
+        for known in Known::ALL {
+            let source: Source = known.name().parse().unwrap();
+            assert_eq!(source, Source::Known(known));
+            assert_eq!(source.to_string(), known.name());
+        }
+        for path in ["./mnist", "./digits", "/no/such/folder", "a/b", "./"] {
             let source: Source = path.parse().unwrap();
             assert_eq!(source, Source::Path(path.into()));
             assert_eq!(source.to_string(), path);
@@ -94,8 +172,8 @@ mod tests {
     fn an_unknown_name_is_an_error_that_lists_the_known_ones() {
         assert_eq!(
             "digitz".parse::<Source>().unwrap_err().to_string(),
-            "unknown data set `digitz`: known names are digits, synthetic; a folder of IDX files is given by its path, \
-             for example ./digitz"
+            "unknown data set `digitz`: known names are digits, mnist, fashion-mnist, cifar10, cifar100, synthetic; a folder \
+             is given by its path, for example ./digitz"
         );
         assert!(matches!("".parse::<Source>(), Err(DataError::UnknownSource { .. })));
     }

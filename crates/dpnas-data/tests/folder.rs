@@ -3,7 +3,7 @@
 mod common;
 
 use common::{gzip, idx, write_folder};
-use dpnas_data::{DataError, Source};
+use dpnas_data::{DataError, Known, LoadConfig, Source};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -63,10 +63,12 @@ fn a_folder_without_data_is_an_error_with_the_names_that_were_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(
         error(folder.path()),
-        "<folder>: not a complete IDX data set: looked for train-images-idx3-ubyte, train-labels-idx1-ubyte, \
-         t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may end in .gz), missing train-images-idx3-ubyte, \
-         train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte; add the missing files or give another \
-         folder"
+        "<folder>: no data set; looked for\n  IDX: train-images-idx3-ubyte, train-labels-idx1-ubyte, \
+         t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may end in .gz)\n  CIFAR-10: data_batch_1.bin to \
+         data_batch_5.bin and test_batch.bin, or cifar-10-binary.tar.gz\n  CIFAR-100: train.bin and test.bin, or \
+         cifar-100-binary.tar.gz\n  numpy: train_images.npy, train_labels.npy, test_images.npy, test_labels.npy, or \
+         x_train.npy, y_train.npy, x_test.npy, y_test.npy\n  images: train/CLASS/*.png and test/CLASS/*.png, or \
+         CLASS/*.png (also .jpg, .jpeg, .bmp)\ngive another folder"
     );
 }
 
@@ -74,9 +76,12 @@ fn a_folder_without_data_is_an_error_with_the_names_that_were_looked_for() {
 fn one_missing_file_is_named() {
     let folder = folder();
     fs::remove_file(folder.path().join("t10k-labels-idx1-ubyte.gz")).unwrap();
-    assert!(error(folder.path()).ends_with(
-        "(each may end in .gz), missing t10k-labels-idx1-ubyte; add the missing files or give another folder"
-    ));
+    assert_eq!(
+        error(folder.path()),
+        "<folder>: not a complete data set: looked for train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz], \
+         t10k-images-idx3-ubyte[.gz], t10k-labels-idx1-ubyte[.gz], missing t10k-labels-idx1-ubyte; add the missing files or give \
+         another folder"
+    );
 }
 
 #[test]
@@ -90,7 +95,7 @@ fn a_path_that_does_not_exist_is_an_error() {
 fn a_file_where_a_folder_is_expected_is_an_error() {
     let folder = folder();
     let text = error(&folder.path().join("train-labels-idx1-ubyte"));
-    assert_eq!(text, "<folder>: found a file where a folder is expected; give the folder that holds the IDX files");
+    assert_eq!(text, "<folder>: found a file where a folder is expected; give the folder that holds the data set");
 }
 
 #[test]
@@ -122,8 +127,8 @@ fn training_and_test_images_of_different_shapes_are_an_error() {
     fs::write(folder.path().join("t10k-images-idx3-ubyte.gz"), gzip(&idx(&[2, 3, 3], &[0; 18]))).unwrap();
     assert_eq!(
         error(folder.path()),
-        "<folder>: training images are 1x2x3 but test images are 1x3x3; expected one shape: take all four files from \
-         the same data set"
+        "<folder>: training images are 1x2x3 but test images are 1x3x3; expected one shape: take all files from the \
+         same data set"
     );
 }
 
@@ -138,4 +143,25 @@ fn bad_content_is_an_error_that_names_the_file() {
     );
     let error = Source::Path(folder.path().to_owned()).load().unwrap_err();
     assert!(matches!(error, DataError::Idx { path, .. } if path.ends_with("t10k-images-idx3-ubyte.gz")));
+}
+
+#[test]
+fn known_sets_have_their_class_names_and_take_only_the_files_that_were_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    for (known, name) in [(Known::FashionMnist, "Coat"), (Known::Mnist, "4")] {
+        let path = known.folder(folder.path());
+        fs::create_dir(&path).unwrap();
+        write_folder(&path); // two of the four files without .gz
+        let config = LoadConfig { data_dir: folder.path().to_owned(), ..LoadConfig::standard() };
+        let error = Source::Known(known).load_with(&config).unwrap_err();
+        assert!(matches!(error, DataError::NotFetched { .. }), "{error}");
+        for file in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] {
+            let content = fs::read(path.join(file)).unwrap();
+            fs::write(path.join(format!("{file}.gz")), gzip(&content)).unwrap();
+            fs::write(path.join(file), "something else").unwrap();
+        }
+        let data = Source::Known(known).load_with(&config).unwrap();
+        assert_eq!((data.name.as_str(), data.test.class_names()[4].as_str()), (known.name(), name));
+        assert_eq!(data.train.labels(), [0, 2, 1]);
+    }
 }

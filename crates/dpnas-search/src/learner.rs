@@ -1,7 +1,7 @@
 //! The replay buffer together with the Q-table that it teaches.
 
 use crate::q::Trace;
-use crate::{Origin, QTable, Row, SearchSettings, Space};
+use crate::{Origin, QTable, QValue, Row, SearchSettings, Space};
 use dpnas_grammar::Net;
 use dpnas_seed::{Seed, below};
 use std::sync::Arc;
@@ -45,6 +45,24 @@ impl Learner {
         let trace = self.table.trace(&net).expect("a drawn net is a walk through its space");
         self.architectures.push(Architecture { net, trace, reward, again });
         self.architectures.len() - 1
+    }
+
+    /// The reward of an architecture, and the origin of its further rows.
+    pub(crate) fn known(&self, index: usize) -> (f64, &Origin) {
+        let architecture = &self.architectures[index];
+        (architecture.reward, &architecture.again)
+    }
+
+    /// Gives actions of one state their values, each by its position in `values` if it is wrong.
+    pub(crate) fn restore(&mut self, values: &[QValue]) -> Result<(), usize> {
+        self.table.restore(values)
+    }
+
+    /// Appends a row of an earlier run, without learning.
+    pub(crate) fn take_over(&mut self, index: usize, epsilon: f64, row: usize) {
+        let Architecture { ref net, reward, .. } = self.architectures[index];
+        self.rows.push(Row { epsilon, net: Arc::clone(net), reward, origin: Origin::Earlier { row } });
+        self.indices.push(index);
     }
 
     /// Appends a further row of an architecture, learns, and returns its reward.

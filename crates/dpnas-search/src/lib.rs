@@ -9,9 +9,12 @@
 //! | list the actions of a state, follow a walk | [`Space`] |
 //! | choose how long to explore | [`Schedule`], [`SearchSettings`] |
 //! | run | [`Search::ask`], [`Search::tell`] |
+//! | go on from the files of an earlier run | [`Search::continuing`] |
 //! | read what was found and learnt | [`Search::rows`], [`Search::q_table`] |
 #![forbid(unsafe_code)]
 
+mod continuation;
+mod continue_error;
 mod learner;
 mod q;
 mod row;
@@ -25,6 +28,8 @@ mod state;
 mod toml_text;
 mod walk;
 
+pub use continuation::{Continuation, EarlierRow, Place, QValue};
+pub use continue_error::ContinueError;
 pub use dpnas_grammar::{ImageShape, Layer, Net};
 pub use dpnas_seed::Seed;
 pub use q::{Entry, QTable};

@@ -1,6 +1,6 @@
 //! The Q-table: states met, actions taken, values learnt.
 
-use crate::{Action, FollowError, Space, State};
+use crate::{Action, FollowError, LayerKind, QValue, Space, State};
 use dpnas_grammar::{Layer, Net};
 use rustc_hash::FxHashMap;
 
@@ -111,6 +111,32 @@ impl QTable {
             }
         }
         values
+    }
+
+    /// Gives actions of one state their values; those that have the initial value need not be stored.
+    ///
+    /// # Errors
+    /// The position of the first value whose action is not legal there.
+    pub(crate) fn restore(&mut self, values: &[QValue]) -> Result<(), usize> {
+        let Some(&QValue { state, .. }) = values.first() else { return Ok(()) };
+        let actions = self.space.actions(&state);
+        let is_foreign = state.kind == LayerKind::Start && state != self.space.start();
+        let id = self.intern(state);
+        for (position, QValue { action, value, .. }) in values.iter().enumerate() {
+            let slot = actions.iter().position(|legal| legal == action).filter(|_| !is_foreign);
+            let slot = slot.ok_or(position)? as u32;
+            let known = self.nodes[id as usize].taken.iter().position(|taken| taken.slot == slot);
+            let taken = match known {
+                Some(taken) => taken,
+                None if *value == self.initial => continue,
+                None => {
+                    let next = self.intern(self.space.advance(&state, action));
+                    self.take(id, slot, next) as usize
+                }
+            };
+            self.nodes[id as usize].taken[taken].value = *value;
+        }
+        Ok(())
     }
 
     /// Enters the states and steps of a net.

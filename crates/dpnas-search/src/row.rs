@@ -61,6 +61,11 @@ pub enum Origin {
     Repeated(CandidateId),
     /// The architecture was rejected and has reward 0.
     Rejected(RejectedBy),
+    /// An earlier run recorded it: the row is this one itself, or repeats it.
+    Earlier {
+        /// Number of the earlier run's row, from 0.
+        row: usize,
+    },
 }
 
 /// What rejected an architecture.

@@ -3,8 +3,8 @@
 use crate::learner::Learner;
 use crate::walk::{Barred, epsilon_greedy};
 use crate::{
-    AskError, Candidate, CandidateId, Origin, Outcome, QTable, RejectedBy, Row, SearchSettings, SettingsError, Space,
-    TellError,
+    AskError, Candidate, CandidateId, ContinueError, EarlierRow, Origin, Outcome, QTable, QValue, RejectedBy, Row,
+    SearchSettings, SettingsError, Space, TellError,
 };
 use dpnas_grammar::{Layer, Net, Verdict};
 use dpnas_seed::Seed;
@@ -51,6 +51,8 @@ pub struct Search {
     met: FxHashMap<Arc<Net>, Met>,
     flights: BTreeMap<CandidateId, Flight>,
     barred: Barred,
+    /// Rows that an earlier run recorded.
+    earlier: usize,
     walks: u64,
     asked: u64,
     counted: u64,
@@ -102,6 +104,7 @@ impl Search {
             met: FxHashMap::default(),
             flights: BTreeMap::new(),
             barred: Barred::default(),
+            earlier: 0,
             walks: 0,
             asked: 0,
             counted: 0,
@@ -191,7 +194,12 @@ impl Search {
         self.learner.rows()
     }
 
-    /// What was learnt. It depends on the rows, the settings and the seed alone.
+    /// How many of the rows, the first ones, an earlier run recorded ([`continuing`](Self::continuing)).
+    pub fn earlier_rows(&self) -> usize {
+        self.earlier
+    }
+
+    /// What was learnt. It depends on the rows, the settings and the seed alone, and on the values of an earlier run.
     pub fn q_table(&self) -> &QTable {
         self.learner.table()
     }
@@ -229,6 +237,40 @@ impl Search {
     /// The seed of every draw.
     pub fn seed(&self) -> Seed {
         self.seed
+    }
+
+    /// Takes over a row of an earlier run, whose net is a walk through the space.
+    pub(crate) fn take_over(&mut self, row: usize, earlier: EarlierRow) -> Result<(), ContinueError> {
+        let EarlierRow { epsilon, net, reward } = earlier;
+        let index = match self.met.get(&net) {
+            Some(&Met::Recorded(index)) => match self.learner.known(index) {
+                (before, &Origin::Earlier { row: first }) if before != reward => {
+                    return Err(ContinueError::TwoRewards { row, net, reward, first, before });
+                }
+                _ => index,
+            },
+            _ => self.enter(Arc::new(net), reward, Origin::Earlier { row }),
+        };
+        self.learner.take_over(index, epsilon, row);
+        Ok(())
+    }
+
+    /// Gives actions of one state their values; `number` is that of the first.
+    pub(crate) fn restore_values(&mut self, number: usize, values: &[QValue]) -> Result<(), ContinueError> {
+        if let Some((position, wrong)) = values.iter().enumerate().find(|(_, value)| !value.value.is_finite()) {
+            return Err(ContinueError::Value { number: number + position, value: wrong.value });
+        }
+        self.learner.restore(values).map_err(|position| {
+            let QValue { state, action, .. } = values[position];
+            ContinueError::NotAnAction { number: number + position, state, action }
+        })
+    }
+
+    /// Goes on after the rows that were taken over, `counted` architectures into the schedule.
+    pub(crate) fn go_on_at(&mut self, counted: u64) {
+        self.earlier = self.rows().len();
+        self.walks = self.earlier as u64;
+        self.counted = counted;
     }
 
     /// The ε of the next draw: whatever is in flight holds a place, as if it will count.

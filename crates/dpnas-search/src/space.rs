@@ -79,6 +79,11 @@ impl Space {
         actions
     }
 
+    /// The legal actions of a state, each with the state that it leads to; no two lead to the same.
+    pub fn steps(&self, state: &State) -> Vec<(Action, State)> {
+        self.actions(state).into_iter().map(|action| (action, self.advance(state, &action))).collect()
+    }
+
     /// The state after an action; `None` if the action is not legal there.
     pub fn step(&self, state: &State, action: &Action) -> Option<State> {
         self.actions(state).contains(action).then(|| self.advance(state, action))

@@ -28,7 +28,8 @@ impl Artifacts {
         let path = folder.file(NAME);
         folder.replace_with(NAME, |file| {
             let mut writer = ReplayWriter::new(file).map_err(system_error)?;
-            rows.iter().try_for_each(|row| writer.write(&scores.row(row))).map_err(system_error)
+            let mut fields = rows.iter().enumerate().map(|(number, row)| scores.fields(number, row));
+            fields.try_for_each(|fields| writer.write_fields(&fields)).map_err(system_error)
         })?;
         let file = OpenOptions::new().append(true).open(&path).map_err(|source| io(&path, source))?;
         Ok(Self {
@@ -57,8 +58,8 @@ impl Artifacts {
     }
 
     fn append(&mut self, rows: &[Row], scores: &Scores) -> Result<(), RunError> {
-        for row in &rows[self.points.len()..] {
-            let written = self.replay_buffer.write(&scores.row(row));
+        for (number, row) in rows.iter().enumerate().skip(self.points.len()) {
+            let written = self.replay_buffer.write_fields(&scores.fields(number, row));
             written.map_err(|error| io(&self.folder.file("replay_buffer.csv"), system_error(error)))?;
             self.points.push(point(row));
         }

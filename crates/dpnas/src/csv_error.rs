@@ -1,5 +1,7 @@
 //! What can be wrong with a CSV file that is read.
 
+use dpnas_grammar::ParseError;
+use dpnas_search::State;
 use std::path::{Path, PathBuf};
 
 /// Why a CSV file cannot be used.
@@ -38,6 +40,31 @@ pub enum CsvError {
         /// What the column holds.
         expected: &'static str,
     },
+    /// An architecture does not parse.
+    #[error("{}, row {row}, column `net`: not an architecture", path.display())]
+    Net {
+        /// The file.
+        path: PathBuf,
+        /// Number of the row, from 0.
+        row: usize,
+        /// What is wrong with it.
+        source: Box<ParseError>,
+    },
+    /// Two states of a row of Q-values are not a step of the space.
+    #[error(
+        "{}, row {row}: this space has no step from ({state}) to ({end}); continue with the space and the images of the \
+         earlier run (the published program's space is `reference-code`)", path.display()
+    )]
+    NotAStep {
+        /// The file.
+        path: PathBuf,
+        /// Number of the row, from 0.
+        row: usize,
+        /// The state in the columns `start_…`.
+        state: State,
+        /// The state in the columns `end_…`.
+        end: State,
+    },
 }
 
 impl CsvError {
@@ -46,8 +73,20 @@ impl CsvError {
     }
 }
 
-/// The position of a column.
-pub(crate) fn column(path: &Path, header: &csv::StringRecord, name: &'static str) -> Result<usize, CsvError> {
+/// The positions of columns.
+pub(crate) fn columns<const N: usize>(
+    path: &Path,
+    header: &csv::StringRecord,
+    names: [&'static str; N],
+) -> Result<[usize; N], CsvError> {
+    let mut indices = [0; N];
+    for (index, name) in indices.iter_mut().zip(names) {
+        *index = column(path, header, name)?;
+    }
+    Ok(indices)
+}
+
+fn column(path: &Path, header: &csv::StringRecord, name: &'static str) -> Result<usize, CsvError> {
     header.iter().position(|found| found.trim() == name).ok_or_else(|| CsvError::MissingColumn {
         path: path.to_owned(),
         column: name,

@@ -8,6 +8,12 @@
 //! {"event":"ended","reason":"completed"}
 //! ```
 //!
+//! The first line of a run that continues an earlier one has a further field:
+//!
+//! ```text
+//! "continued":{"replay_buffer":"<SHA-256>","q_values":"<SHA-256>","epsilon":0.5,"position":40}
+//! ```
+//!
 //! Each line is written at once and synced. A process that is killed leaves at most one incomplete last line, which the
 //! next one cuts off. This module owns the format: no type of the search is serialised by itself.
 
@@ -30,6 +36,9 @@ pub(crate) enum Event {
         version: String,
         identity: String,
         seed: u64,
+        /// The earlier run that this one continues.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        continued: Option<Continued>,
     },
     Asked {
         id: u64,
@@ -44,6 +53,15 @@ pub(crate) enum Event {
     Ended {
         reason: String,
     },
+}
+
+/// What a run continues: the SHA-256 of the files that are copied into its folder, and the place in the schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Continued {
+    pub(crate) replay_buffer: String,
+    pub(crate) q_values: String,
+    pub(crate) epsilon: f64,
+    pub(crate) position: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,7 +171,12 @@ pub(crate) struct Journal {
 
 impl Journal {
     /// Begins a new journal.
-    pub(crate) fn begin(path: &Path, identity: &str, seed: u64) -> Result<Self, JournalError> {
+    pub(crate) fn begin(
+        path: &Path,
+        identity: &str,
+        seed: u64,
+        continued: Option<Continued>,
+    ) -> Result<Self, JournalError> {
         let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
         let file = file.map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
@@ -162,6 +185,7 @@ impl Journal {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             identity: identity.to_owned(),
             seed,
+            continued,
         })?;
         Ok(journal)
     }
@@ -267,7 +291,7 @@ mod tests {
             told(2, &Outcome::OutOfMemory { reason: "large".into() }),
             Event::Ended { reason: "completed".into() },
         ];
-        let mut journal = Journal::begin(&path, "test", 7).unwrap();
+        let mut journal = Journal::begin(&path, "test", 7, None).unwrap();
         events.iter().for_each(|event| journal.write(event).unwrap());
         drop(journal);
         let (_, read) = Journal::resume(&path).unwrap();
@@ -276,10 +300,30 @@ mod tests {
     }
 
     #[test]
+    fn the_first_line_names_the_run_that_is_continued_and_is_as_before_without_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plain.jsonl");
+        drop(Journal::begin(&path, "test", 7, None).unwrap());
+        let version = env!("CARGO_PKG_VERSION");
+        let line = format!(
+            "{{\"event\":\"begun\",\"format\":1,\"version\":\"{version}\",\"identity\":\"test\",\"seed\":7}}\n"
+        );
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), line);
+        assert!(matches!(&Journal::resume(&path).unwrap().1[..], [Event::Begun { continued: None, .. }]));
+        let path = folder.path().join("continued.jsonl");
+        let (replay_buffer, q_values) = ("ab".to_owned(), "cd".to_owned());
+        let expected = Some(Continued { replay_buffer, q_values, epsilon: 0.3, position: 4 });
+        drop(Journal::begin(&path, "test", 7, expected.clone()).unwrap());
+        let (_, events) = Journal::resume(&path).unwrap();
+        let [Event::Begun { continued, .. }] = &events[..] else { panic!("{events:?}") };
+        assert_eq!(continued, &expected);
+    }
+
+    #[test]
     fn an_incomplete_last_line_is_cut_off() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        let mut journal = Journal::begin(&path, "test", 7).unwrap();
+        let mut journal = Journal::begin(&path, "test", 7, None).unwrap();
         journal.write(&told(0, &score(0.5))).unwrap();
         drop(journal);
         let whole = std::fs::read(&path).unwrap();
@@ -299,7 +343,7 @@ mod tests {
     fn a_damaged_line_in_the_middle_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        drop(Journal::begin(&path, "test", 7).unwrap());
+        drop(Journal::begin(&path, "test", 7, None).unwrap());
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"event\":\"told\",\"id\":0}\n{\"event\":\"ended\",\"reason\":\"completed\"}\n");
         std::fs::write(&path, text).unwrap();
@@ -326,7 +370,7 @@ mod tests {
     fn a_second_writer_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
-        let first = Journal::begin(&path, "test", 7).unwrap();
+        let first = Journal::begin(&path, "test", 7, None).unwrap();
         assert!(matches!(Journal::resume(&path), Err(JournalError::InUse { .. })));
         drop(first);
         assert!(Journal::resume(&path).is_ok());

@@ -10,15 +10,18 @@
 //! | score one architecture | [`DeepPrior::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
+//! | get a well-known data set | [`fetch_known`] |
 //! | store embeddings for other programs, and read them | [`DeepPrior::store_embedding`], [`store`] |
-//! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`write_q_values`] |
+//! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
+//! | go on from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
-//! [`train`], [`report`].
+//! [`train`], [`report`], [`download`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
+pub use dpnas_download as download;
 pub use dpnas_encoder as encoder;
 pub use dpnas_grammar as grammar;
 pub use dpnas_prior as prior;
@@ -30,11 +33,15 @@ pub use dpnas_train as train;
 mod artifacts;
 mod csv_error;
 mod deep_prior;
+mod earlier_run;
 mod embed;
 mod embedding;
 mod evaluate;
+mod fetch;
 mod journal;
+mod python_number;
 mod q_csv;
+mod read_q_csv;
 mod replay;
 mod replay_csv;
 mod run_folder;
@@ -48,10 +55,13 @@ pub use artifacts::{draw_rewards, reward_points};
 pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
+pub use earlier_run::EarlierRun;
 pub use embed::{EmbedError, StoreRequest};
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
+pub use fetch::{FetchConfig, fetch_known};
 pub use journal::{JOURNAL_FORMAT, JournalError};
-pub use q_csv::write_q_values;
+pub use q_csv::{Q_COLUMNS, write_q_values};
+pub use read_q_csv::read_q_values;
 pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer};
 pub use run_folder::{FolderError, RunFolder};
 pub use run_report::{Report, RunError, RunEvent, StopReason};
@@ -69,3 +79,8 @@ struct Readme;
 #[doc = include_str!("../../../docs/guide/library.md")]
 #[doc = include_str!("../../../docs/guide/embed.md")]
 struct Guide;
+
+/// The example of the page on data sets is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/data-sets.md")]
+struct GuideToDataSets;

@@ -1,9 +1,10 @@
 //! Rebuilding a search from its journal.
 
-use crate::Outcome;
-use crate::journal::{Event, ToldOutcome};
+use crate::earlier_run::{Q_VALUES, REPLAY_BUFFER};
+use crate::journal::{Continued, Event, ToldOutcome};
 use crate::run_report::RunError;
 use crate::scores::Scores;
+use crate::{EarlierRun, Outcome};
 use dpnas_search::{Candidate, CandidateId, Outcome as Told, Search};
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ pub(crate) fn replay(
     let mut in_flight = BTreeMap::new();
     for event in events {
         match event {
-            Event::Begun { identity: begun, seed, .. } => {
+            Event::Begun { identity: begun, seed, continued: other, .. } => {
                 if begun != identity {
                     return Err(RunError::OtherEvaluation { begun, now: identity.to_owned() });
                 }
@@ -28,6 +29,7 @@ pub(crate) fn replay(
                         found: format!("seed {}", search.seed().0),
                     });
                 }
+                check_continued(other, scores.earlier().map(EarlierRun::continued))?;
             }
             Event::Asked { id, epsilon, net } => {
                 let candidate = search.ask().ok().flatten();
@@ -54,6 +56,33 @@ pub(crate) fn replay(
         }
     }
     Ok(in_flight.into_values().next())
+}
+
+/// The earlier run that is continued must be the one that was continued first.
+fn check_continued(begun: Option<Continued>, now: Option<Continued>) -> Result<(), RunError> {
+    let (begun, now) = match (begun, now) {
+        (Some(begun), Some(now)) => (begun, now),
+        (None, None) => return Ok(()),
+        (begun, now) => return Err(RunError::Diverged { journal: describe(begun), found: describe(now) }),
+    };
+    let files = [(REPLAY_BUFFER, &begun.replay_buffer, &now.replay_buffer), (Q_VALUES, &begun.q_values, &now.q_values)];
+    if let Some((file, begun, now)) = files.into_iter().find(|(_, begun, now)| begun != now) {
+        return Err(RunError::EarlierFile { file, begun: begun.clone(), now: now.clone() });
+    }
+    if begun == now {
+        Ok(())
+    } else {
+        Err(RunError::Diverged { journal: describe(Some(begun)), found: describe(Some(now)) })
+    }
+}
+
+fn describe(continued: Option<Continued>) -> String {
+    match continued {
+        Some(Continued { epsilon, position, .. }) => {
+            format!("an earlier run up to ε = {epsilon:?}, position {position}")
+        }
+        None => "no earlier run".to_owned(),
+    }
 }
 
 /// Tells the search an outcome and keeps its details.

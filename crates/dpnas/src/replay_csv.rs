@@ -1,7 +1,8 @@
 //! The replay buffer as a CSV file that pandas and the published program read.
 
 use crate::Score;
-use crate::csv_error::{CsvError, column};
+use crate::csv_error::{CsvError, columns};
+use crate::python_number::python_number;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -33,7 +34,26 @@ impl ReplayRow {
     pub fn reward(&self) -> f64 {
         self.score.as_ref().map_or(0.0, |score| score.reward)
     }
+
+    /// The row as it stands in the file.
+    pub(crate) fn fields(&self) -> ReplayFields {
+        let [flag, reward, best, valid, train, test] = match &self.score {
+            Some(score) => [
+                (if score.train_flag { "True" } else { "False" }).to_owned(),
+                python_number(score.reward),
+                percent(score.best_valid()),
+                percent_list(&score.valid_accuracy),
+                percent_list(&score.train_accuracy),
+                percent(score.test_accuracy),
+            ],
+            None => ["False", "0.0", "0", "[0]", "[0]", "0"].map(str::to_owned),
+        };
+        [python_number(self.epsilon), self.net.clone(), flag, reward, best, valid, train, test]
+    }
 }
+
+/// A row as it stands in the file, in the order of [`REPLAY_COLUMNS`].
+pub(crate) type ReplayFields = [String; 8];
 
 /// Writes rows after one another, the header first.
 pub struct ReplayWriter<W: Write> {
@@ -66,19 +86,13 @@ impl<W: Write> ReplayWriter<W> {
     /// # Source
     /// SPEC §9.
     pub fn write(&mut self, row: &ReplayRow) -> Result<(), csv::Error> {
-        let (index, epsilon) = (self.next.to_string(), format!("{:?}", row.epsilon));
-        let rest = match &row.score {
-            Some(score) => [
-                (if score.train_flag { "True" } else { "False" }).to_owned(),
-                format!("{:?}", score.reward),
-                percent(score.best_valid()),
-                percent_list(&score.valid_accuracy),
-                percent_list(&score.train_accuracy),
-                percent(score.test_accuracy),
-            ],
-            None => ["False", "0.0", "0", "[0]", "[0]", "0"].map(str::to_owned),
-        };
-        self.csv.write_record([&index, &epsilon, &row.net].into_iter().chain(&rest))?;
+        self.write_fields(&row.fields())
+    }
+
+    /// Writes one row that is given as it stands in the file, without its index, and flushes it.
+    pub(crate) fn write_fields(&mut self, fields: &ReplayFields) -> Result<(), csv::Error> {
+        let index = self.next.to_string();
+        self.csv.write_record([&index].into_iter().chain(fields))?;
         self.csv.flush()?;
         self.next += 1;
         Ok(())
@@ -95,13 +109,14 @@ impl<W: Write> ReplayWriter<W> {
 /// # Source
 /// SPEC §9.
 pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow>, CsvError> {
+    Ok(read_replay_fields(input, path)?.into_iter().map(|(row, _)| row).collect())
+}
+
+/// As [`read_replay_buffer`], each row with its fields as they stand in the file.
+pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(ReplayRow, ReplayFields)>, CsvError> {
     let mut csv = csv::Reader::from_reader(input);
     let header = csv.headers().map_err(|source| CsvError::read(path, source))?.clone();
-    let columns = REPLAY_COLUMNS.map(|name| column(path, &header, name));
-    let mut indices = [0; 8];
-    for (index, found) in indices.iter_mut().zip(columns) {
-        *index = found?;
-    }
+    let indices = columns(path, &header, REPLAY_COLUMNS)?;
     let mut rows = Vec::new();
     for (number, record) in csv.records().enumerate() {
         let record = record.map_err(|source| CsvError::read(path, source))?;
@@ -133,14 +148,15 @@ pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow
         let (_best, test_accuracy) = (percentage(4)?, percentage(7)?);
         let rejected = reward == 0.0 && !flag && valid_accuracy.iter().all(|&value| value == 0.0);
         let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy };
-        rows.push(ReplayRow { epsilon: fraction(0)?, net: field(1).to_owned(), score: (!rejected).then_some(score) });
+        let row = ReplayRow { epsilon: fraction(0)?, net: field(1).to_owned(), score: (!rejected).then_some(score) };
+        rows.push((row, std::array::from_fn(|position| field(position).to_owned())));
     }
     Ok(rows)
 }
 
 /// A fraction in percent, rounded to six decimals so that 71.2 does not print as 71.19999999999999.
 fn percent(fraction: f64) -> String {
-    format!("{:?}", (fraction * 1e8).round() / 1e6)
+    python_number((fraction * 1e8).round() / 1e6)
 }
 
 /// A percentage as a fraction, rounded so that 71.2 gives 0.712 and not 0.7120000000000001.
@@ -216,6 +232,39 @@ mod tests {
             "replay_buffer.csv, row 0, column `acc_val_all_epochs`: `[50,` is not a list of percentages such as \
              [71.2, 74.5]"
         );
+    }
+
+    #[test]
+    fn columns_of_pandas_are_read_in_any_order_and_form() {
+        let text = "\u{feff},acc_test_last,net,note,train_flag,epsilon,acc_train_all_epochs,acc_val_all_epochs,acc_best_val,\
+                    reward\r\n\
+                    0,70,\"[C(16,3,1,1,1), SM(10)]\",x,True,1,\"[25, 1e2]\",[71.2],71.2,0.712\r\n\
+                    1,0.0,\"[C(16,3,1,1,1), SM(10)]\",,False,0.1,[0],[0.0],0.0,0\r\n";
+        let rows = read(text).unwrap();
+        let score = Score {
+            reward: 0.712,
+            train_flag: true,
+            valid_accuracy: vec![0.712],
+            train_accuracy: vec![0.25, 1.0],
+            test_accuracy: 0.7,
+        };
+        assert_eq!((rows[0].epsilon, rows[0].score.as_ref()), (1.0, Some(&score)));
+        assert_eq!((rows[1].epsilon, &rows[1].score), (0.1, &None));
+    }
+
+    #[test]
+    fn empty_cells_and_nan_are_named_with_row_and_column() {
+        let good = ["0", "1.0", "[SM(10)]", "True", "0.5", "50", "[50]", "[40]", "45"];
+        for (position, name) in REPLAY_COLUMNS.iter().enumerate().filter(|(_, name)| **name != "net") {
+            for wrong in ["", "nan", "NaN", "[nan]", "-1"] {
+                let mut row = good;
+                row[position + 1] = wrong;
+                let text = format!(",{}\n{}\n{}\n", REPLAY_COLUMNS.join(","), good.join(","), row.join(","));
+                let message = read(&text).unwrap_err().to_string();
+                let start = format!("replay_buffer.csv, row 1, column `{name}`: `{wrong}` is not ");
+                assert!(message.starts_with(&start), "{message}");
+            }
+        }
     }
 
     prop_compose! {

@@ -72,7 +72,7 @@ pub struct Report {
     pub resumed: usize,
     /// The replay buffer.
     pub rows: Vec<ReplayRow>,
-    /// Every scored architecture, the highest reward first.
+    /// Every scored architecture, the highest reward first, those of an earlier run that was continued included.
     pub best: Vec<Scored>,
     /// How far the search is.
     pub progress: Progress,
@@ -113,6 +113,30 @@ pub enum RunError {
         /// What the run was begun with.
         begun: String,
         /// What it would go on with.
+        now: String,
+    },
+    /// The search was made from an earlier run that the runner was not given, or from another one.
+    #[error(
+        "the search continues {search} rows of an earlier run, and the runner was given {given}; make the search with \
+         `EarlierRun::search` and give the same run to `Runner::continuing`"
+    )]
+    EarlierRun {
+        /// Rows that the search took over.
+        search: usize,
+        /// Rows of the earlier run that the runner was given.
+        given: usize,
+    },
+    /// A file of the earlier run is not the one with which this run was begun.
+    #[error(
+        "{file} is not the file with which this run was begun: its SHA-256 is {now}, the journal has {begun}. Restore it \
+         from the earlier run, or begin a new run"
+    )]
+    EarlierFile {
+        /// Its name in the run's folder.
+        file: &'static str,
+        /// The SHA-256 in the journal.
+        begun: String,
+        /// The SHA-256 of the file.
         now: String,
     },
     /// The journal does not follow from the settings.

@@ -5,7 +5,7 @@ use crate::journal::{Event, Journal};
 use crate::replay::{replay, tell};
 use crate::run_report::{Report, RunError, RunEvent, StopReason};
 use crate::scores::Scores;
-use crate::{Evaluate, EvaluateError, RunFolder};
+use crate::{EarlierRun, Evaluate, EvaluateError, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::ops::ControlFlow;
 
@@ -47,6 +47,7 @@ pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a>;
 pub struct Runner<'a, E> {
     search: Search,
     evaluator: E,
+    earlier: Option<EarlierRun>,
     folder: Option<RunFolder>,
     limit: Option<u64>,
     hook: Option<Hook<'a>>,
@@ -55,7 +56,15 @@ pub struct Runner<'a, E> {
 impl<'a, E: Evaluate> Runner<'a, E> {
     /// A runner in memory, without a limit.
     pub fn new(search: Search, evaluator: E) -> Self {
-        Self { search, evaluator, folder: None, limit: None, hook: None }
+        Self { search, evaluator, earlier: None, folder: None, limit: None, hook: None }
+    }
+
+    /// Says of which earlier run the search is the continuation ([`EarlierRun::search`]). Its rows are the first ones of
+    /// the replay buffer, and its files are copied into the run's folder.
+    #[must_use]
+    pub fn continuing(mut self, earlier: EarlierRun) -> Self {
+        self.earlier = Some(earlier);
+        self
     }
 
     /// Keeps the run in a folder. If its journal has begun, the run is resumed: the search is rebuilt from the journal
@@ -91,7 +100,11 @@ impl<'a, E: Evaluate> Runner<'a, E> {
     /// If the journal belongs to another run, is damaged or cannot be written, or an evaluation fails. What was recorded
     /// before stays, and the run can be resumed.
     pub fn run(&mut self) -> Result<Report, RunError> {
-        let mut scores = Scores::default();
+        let given = self.earlier.as_ref().map_or(0, |earlier| earlier.rows().len());
+        if self.search.earlier_rows() != given {
+            return Err(RunError::EarlierRun { search: self.search.earlier_rows(), given });
+        }
+        let mut scores = Scores::after(self.earlier.clone());
         let (mut journal, pending) = self.open_journal(&mut scores)?;
         let resumed = scores.len();
         let artifacts = self.folder.as_ref().map(|folder| Artifacts::open(folder, self.search.rows(), &scores));
@@ -110,7 +123,11 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         let Some(folder) = &self.folder else { return Ok((None, None)) };
         let (path, identity) = (folder.file("journal.jsonl"), self.evaluator.identity());
         if !path.exists() {
-            return Ok((Some(Journal::begin(&path, &identity, self.search.seed().0)?), None));
+            let continued = self.earlier.as_ref().map(EarlierRun::continued);
+            if let Some(earlier) = &self.earlier {
+                earlier.copy_into(folder)?;
+            }
+            return Ok((Some(Journal::begin(&path, &identity, self.search.seed().0, continued)?), None));
         }
         let (journal, events) = Journal::resume(&path)?;
         let pending = replay(&mut self.search, &identity, events, scores)?;

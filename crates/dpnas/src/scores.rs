@@ -1,6 +1,7 @@
 //! The scores of a run, candidate by candidate.
 
-use crate::{ReplayRow, Score};
+use crate::replay_csv::ReplayFields;
+use crate::{EarlierRun, ReplayRow, Score};
 use dpnas_search::{Candidate, CandidateId, Net, Origin, Row};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,43 +9,61 @@ use std::sync::Arc;
 /// A scored architecture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scored {
-    /// Which candidate it was.
-    pub id: CandidateId,
+    /// Which candidate it was; `None` if an earlier run scored it, which this one continues.
+    pub id: Option<CandidateId>,
     /// The architecture.
     pub net: Arc<Net>,
     /// What its training told.
     pub score: Score,
 }
 
-/// What each candidate of a run scored.
+/// What each candidate of a run scored, and what an earlier run left.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scores {
+    earlier: Option<EarlierRun>,
     scored: BTreeMap<CandidateId, Scored>,
-    best: Option<CandidateId>,
+    best: Option<Scored>,
 }
 
 impl Scores {
+    /// No scores yet but those of an earlier run.
+    pub(crate) fn after(earlier: Option<EarlierRun>) -> Self {
+        let mut scores = Self { earlier, ..Self::default() };
+        scores.best = scores.ranked().into_iter().next();
+        scores
+    }
+
     pub(crate) fn insert(&mut self, candidate: &Candidate, score: Score) {
-        let better = self.best().is_none_or(|best| score.reward > best.score.reward);
-        if better {
-            self.best = Some(candidate.id);
+        let scored = Scored { id: Some(candidate.id), net: Arc::clone(&candidate.net), score };
+        if self.best().is_none_or(|best| scored.score.reward > best.score.reward) {
+            self.best = Some(scored.clone());
         }
-        let scored = Scored { id: candidate.id, net: Arc::clone(&candidate.net), score };
         self.scored.insert(candidate.id, scored);
     }
 
+    /// The earlier run that is continued.
+    pub(crate) fn earlier(&self) -> Option<&EarlierRun> {
+        self.earlier.as_ref()
+    }
+
+    /// How many candidates were scored, those of the earlier run not counted.
     pub(crate) fn len(&self) -> usize {
         self.scored.len()
     }
 
     /// The highest reward; the first of equals.
     pub(crate) fn best(&self) -> Option<&Scored> {
-        self.best.and_then(|id| self.scored.get(&id))
+        self.best.as_ref()
     }
 
-    /// All scored architectures, the highest reward first, equals in the order of asking.
+    /// All scored architectures, the highest reward first, equals in the order of asking after those of the earlier run.
     pub(crate) fn ranked(&self) -> Vec<Scored> {
-        let mut ranked: Vec<Scored> = self.scored.values().cloned().collect();
+        let earlier = self.earlier.iter().flat_map(EarlierRun::scored);
+        let earlier = earlier.filter_map(|(net, row)| {
+            let score = row.score.clone()?;
+            Some(Scored { id: None, net: Arc::clone(net), score })
+        });
+        let mut ranked: Vec<Scored> = earlier.chain(self.scored.values().cloned()).collect();
         ranked.sort_by(|a, b| b.score.reward.total_cmp(&a.score.reward));
         ranked
     }
@@ -54,7 +73,19 @@ impl Scores {
         let score = match &row.origin {
             Origin::Scored(id) | Origin::Repeated(id) => self.scored.get(id).map(|scored| scored.score.clone()),
             Origin::Rejected(_) => None,
+            &Origin::Earlier { row: from } => self.earlier.as_ref().and_then(|earlier| earlier.score(from)),
         };
         ReplayRow { epsilon: row.epsilon, net: row.net.to_string(), score }
+    }
+
+    /// Row `number` as it stands in the file; a row of an earlier run as it stood there.
+    pub(crate) fn fields(&self, number: usize, row: &Row) -> ReplayFields {
+        let mut fields = self.row(row).fields();
+        if let (&Origin::Earlier { row: from }, Some(earlier)) = (&row.origin, &self.earlier) {
+            // A repetition has what was told of the first, under its own ε.
+            let own = if number == from { 0 } else { 2 };
+            fields[own..].clone_from_slice(&earlier.fields(from)[own..]);
+        }
+        fields
     }
 }

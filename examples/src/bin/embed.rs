@@ -8,6 +8,7 @@ use dpnas::grammar::Net;
 use dpnas::search::Seed;
 use dpnas::store::{Existing, Manifest, SplitName};
 use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest};
+use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
 use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions};
 use dpnas_examples::output::print;
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             eprintln(&format!("error: {error:#}"));
-            ExitCode::FAILURE
+            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -72,7 +73,7 @@ fn run(arguments: &Arguments) -> Result<Result<(), Interrupted>> {
     let net: Net = net.parse()?;
     session::use_threads(&options.resources)?;
     let stop = stop_on_ctrl_c("ending; nothing will be stored. Once more to end at once")?;
-    let data = session::data(&options.data)?;
+    let data = session::data_until(&options.data, &stop)?;
     let prior = deep_prior(&options, &data, stop)?;
     let request = StoreRequest {
         layout: options.embedding.layout.parse().context("layout")?,

@@ -4,6 +4,8 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::{DeepPrior, RunEvent, RunFolder, Runner, ScoreError, StopReason};
+use dpnas_examples::earlier;
+use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
 use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
 use dpnas_examples::output::{SearchResult, print};
@@ -42,9 +44,13 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   search                                          a small search on the digits, 2 minutes
-  search --dataset DIR --limit-train 10000        a folder with MNIST's file names
-  search --space paper --schedule paper --dataset DIR    the published search
-  search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut";
+  search --dataset fashion-mnist --limit-train 10000     a data set that is fetched on first use
+  search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
+  search --space paper --schedule paper --dataset fashion-mnist    the published search
+  search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut
+  search --space reference-code --schedule paper --dataset fashion-mnist --continue-search
+         --replay-buffer-csv-path replay_buffer.csv --q-values-csv-path q_values.csv
+         --continue-epsilon 0.5 --continue-ite 40        go on with a run of the published program";
 
 fn main() -> ExitCode {
     match run(Arguments::parse()) {
@@ -52,28 +58,31 @@ fn main() -> ExitCode {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln(&format!("error: {error:#}"));
-            ExitCode::FAILURE
+            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
         }
     }
 }
 
 fn run(arguments: Arguments) -> Result<StopReason> {
-    let earlier = arguments.resume.map(RunFolder::open).transpose()?;
-    let mut options: SearchOptions = match &earlier {
+    let resumed = arguments.resume.map(RunFolder::open).transpose()?;
+    let mut options: SearchOptions = match &resumed {
         Some(folder) => options::options_of_run(&arguments.flags, folder)?,
         None => options::options(&arguments.flags, arguments.config.as_deref())?,
     };
     session::use_threads(&options.resources)?;
-    let stop = stop_on_ctrl_c("ending; the journal is kept. Once more to end at once")?;
-    let data = session::data(&options.data)?;
+    let stop = stop_on_ctrl_c("ending; what is there is kept. Once more to end at once")?;
+    let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
-    let search = session::search(&options, &data)?;
+    let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
     let evaluator = session::deep_prior(options.scoring(), &data, Arc::clone(&stop))?;
-    let folder = match earlier {
+    let folder = match resumed {
         Some(folder) => folder,
         None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
     };
     announce(&options, &data, &folder);
+    if let Some(earlier) = &earlier {
+        earlier::announce(earlier, search.progress());
+    }
 
     let log =
         OpenOptions::new().create(true).append(true).open(folder.file("log.txt")).context("cannot open log.txt")?;
@@ -82,6 +91,9 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         progress.show(event);
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
+    if let Some(earlier) = earlier {
+        runner = runner.continuing(earlier);
+    }
     if let Some(limit) = arguments.limit {
         runner = runner.with_limit(limit);
     }

@@ -9,13 +9,23 @@ option_group! {
     /// Seed of everything that is random [default: 0]
     #[arg(value_name = "N")]
     seed: u64 = 0;
-    /// `digits` (inside the program), `synthetic`, or a folder of IDX files with MNIST's names [default: digits]
+    /// `digits` (inside the program), `mnist`, `fashion-mnist`, `cifar10`, `cifar100` (fetched on first use),
+    /// `synthetic`, or a folder of IDX files, CIFAR's binary files, .npy files or images per class [default: digits]
     #[arg(value_name = "NAME|PATH")]
     dataset: String = "digits".to_owned();
+    /// Folder of the data sets that are fetched, each in a folder of its name [default: data]
+    #[arg(value_name = "DIR")]
+    data_dir: String = "data".to_owned();
+    /// Fetch nothing: files that are missing are listed, with the places where they belong
+    #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    offline: bool = false;
+    /// Fetch from this folder on the web, and not from the places where the data sets are known to be
+    #[arg(value_name = "URL")]
+    mirror: Option<String> = None;
     /// Side of the square images after resizing [default: 28; digits and synthetic keep their own size]
     #[arg(value_name = "PIXELS")]
     patch_size: Option<u32> = None;
-    /// Three channels: gray images are repeated
+    /// Three channels: gray images are repeated; without this, colours become gray
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     rgb: bool = false;
     /// Use only the first N training images; 0 takes all [default: 0]
@@ -98,7 +108,8 @@ option_group! {
 
 impl ResourceOptions {
     /// Options that may change when a run is resumed: nothing that a result depends on.
-    pub const RESUMABLE: [&str; 5] = ["threads", "memory-budget", "chunk", "cache", "cache-budget"];
+    pub const RESUMABLE: [&str; 8] =
+        ["threads", "memory-budget", "chunk", "cache", "cache-budget", "data-dir", "offline", "mirror"];
 
     /// The cache with its folder, so that a run's settings do not depend on another option.
     #[must_use]

@@ -37,6 +37,27 @@ option_group! {
     space: SpaceChoice = SpaceChoice::Named("small".to_owned());
 }
 
+option_group! {
+    /// The earlier run that a search continues, from its two CSV files.
+    ContinueOptions, ContinueFlags, "Continue an earlier run, also of the published program";
+
+    /// Go on from the two CSV files of an earlier run; needs the four options below [default: false]
+    #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    continue_search: bool = false;
+    /// Its Q-values
+    #[arg(value_name = "CSV")]
+    q_values_csv_path: Option<String> = None;
+    /// Its replay buffer
+    #[arg(value_name = "CSV")]
+    replay_buffer_csv_path: Option<String> = None;
+    /// The ε of the schedule at which it stopped
+    #[arg(value_name = "EPSILON", allow_negative_numbers = true)]
+    continue_epsilon: Option<f64> = None;
+    /// How many architectures of that ε's share were counted
+    #[arg(value_name = "N")]
+    continue_ite: Option<u32> = None;
+}
+
 impl Setting for SpaceChoice {
     type Flag = String;
 }
@@ -55,7 +76,9 @@ job! {
     classifier: ClassifierOptions, ClassifierFlags;
     /// Device, memory and folders.
     resources: ResourceOptions, ResourceFlags;
-    /// The search itself.
+    /// The run that is continued.
+    earlier: ContinueOptions, ContinueFlags;
+    /// The search itself; its space is a table, which ends a TOML file.
     search: WalkOptions, WalkFlags;
 }
 

@@ -104,7 +104,7 @@ fn bad_input_is_named_and_stores_nothing() {
             "error: layer 1, `C(4,11,1,0,1)`: the kernel 11 is larger than the 1x8x8 map with padding 0; use a kernel \
              of at most 8 or a padding of at least 2\n",
         ),
-        (["--memory-budget", "1"], "does not fit the memory: one image needs "),
+        (["--memory-budget", "1"], "does not fit the memory: "),
     ] {
         let result = embed(&output, &arguments);
         assert!(!result.status.success(), "{arguments:?} was taken");

@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod binaries;
+mod continuing;
+mod data_sets;
 mod embed;
 mod reproducible;
 

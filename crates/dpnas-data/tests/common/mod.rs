@@ -34,3 +34,31 @@ pub(crate) fn write_folder(folder: &Path) {
         fs::write(folder.join(name), content).unwrap();
     }
 }
+
+/// A compressed archive of files.
+pub(crate) fn tar_gz(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, *content).unwrap();
+    }
+    gzip(&archive.into_inner().unwrap())
+}
+
+/// A `.npy` file as numpy writes it.
+pub(crate) fn npy(descr: &str, order: &str, shape: &str, elements: &[u8]) -> Vec<u8> {
+    let mut text = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
+    while (10 + text.len() + 1) % 64 != 0 {
+        text.push(' ');
+    }
+    text.push('\n');
+    [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), elements].concat()
+}
+
+/// The message of loading a folder, with `DIR` in place of its path.
+pub(crate) fn message(path: &Path) -> String {
+    let error = dpnas_data::Source::Path(path.to_owned()).load().unwrap_err();
+    error.to_string().replace(&path.display().to_string(), "DIR")
+}

@@ -1,5 +1,6 @@
 //! Promises of the search, from the outside.
 
+mod continuing;
 mod interleaving;
 mod learning;
 mod settings;

@@ -1,7 +1,10 @@
 //! The facade with an engine of its own: no burn, so a search takes milliseconds.
 
+mod continuing;
 mod deep_prior;
 mod embed;
 mod engine;
+mod pandas;
+mod published;
 mod runner;
 mod store;

@@ -1,0 +1,118 @@
+//! What kind of data set a folder holds, by its content.
+
+use crate::cifar::Cifar;
+use crate::images::{self, Layout};
+use crate::{DataError, DataSet, LoadConfig, folder, npy};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A kind of data set, and where it lies.
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Idx,
+    CifarFolder(Cifar, PathBuf),
+    CifarArchive(Cifar, PathBuf),
+    Npy([&'static str; 4]),
+    Images(Layout),
+}
+
+/// What is looked for, for the message when nothing is found.
+pub(crate) const LOOKED_FOR: [&str; 5] = [
+    "IDX: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may \
+     end in .gz)",
+    "CIFAR-10: data_batch_1.bin to data_batch_5.bin and test_batch.bin, or cifar-10-binary.tar.gz",
+    "CIFAR-100: train.bin and test.bin, or cifar-100-binary.tar.gz",
+    "numpy: train_images.npy, train_labels.npy, test_images.npy, test_labels.npy, or x_train.npy, y_train.npy, \
+     x_test.npy, y_test.npy",
+    "images: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (also .jpg, .jpeg, .bmp)",
+];
+
+/// Reads the data set at a path: a folder, or an archive of CIFAR.
+pub(crate) fn load(path: &Path, config: &LoadConfig) -> Result<DataSet, DataError> {
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => DataError::NotFound { path: path.to_owned() },
+        _ => DataError::Open { path: path.to_owned(), error },
+    })?;
+    let name = name_of(path);
+    let kind = if metadata.is_dir() {
+        let mut kinds = kinds(path)?;
+        match (kinds.pop(), kinds.pop()) {
+            (Some(kind), None) => kind,
+            (Some(second), Some(first)) => {
+                return Err(DataError::SeveralSets { path: path.to_owned(), kinds: [first.name(), second.name()] });
+            }
+            (None, _) => return Err(DataError::NoDataSet { path: path.to_owned() }),
+        }
+    } else {
+        let archive = |cifar: &Cifar| path.file_name().is_some_and(|name| name == cifar.archive());
+        match Cifar::ALL.into_iter().find(archive) {
+            Some(cifar) => Kind::CifarArchive(cifar, path.to_owned()),
+            None => return Err(DataError::NotAFolder { path: path.to_owned() }),
+        }
+    };
+    match kind {
+        Kind::Idx => folder::load(path, name),
+        Kind::CifarFolder(cifar, folder) => cifar.load_folder(&folder, name),
+        Kind::CifarArchive(cifar, archive) => cifar.load_archive(&archive, name),
+        Kind::Npy(names) => npy::load(path, names, name),
+        Kind::Images(layout) => images::load(path, &layout, name, config),
+    }
+}
+
+impl Kind {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Idx => "IDX files",
+            Self::CifarFolder(Cifar::Ten, _) | Self::CifarArchive(Cifar::Ten, _) => "CIFAR-10",
+            Self::CifarFolder(Cifar::Hundred, _) | Self::CifarArchive(Cifar::Hundred, _) => "CIFAR-100",
+            Self::Npy(_) => "numpy files",
+            Self::Images(_) => "folders of images",
+        }
+    }
+}
+
+/// Every kind of which the folder holds at least one file. Of CIFAR, files go before a folder and a folder before an
+/// archive.
+fn kinds(path: &Path) -> Result<Vec<Kind>, DataError> {
+    let has = |name: &str| path.join(name).exists();
+    let mut kinds = Vec::new();
+    if folder::NAMES.iter().any(|name| has(name) || has(&format!("{name}.gz"))) {
+        kinds.push(Kind::Idx);
+    }
+    for cifar in Cifar::ALL {
+        if cifar.image_files().any(has) {
+            kinds.push(Kind::CifarFolder(cifar, path.to_owned()));
+        } else if has(cifar.folder()) {
+            kinds.push(Kind::CifarFolder(cifar, path.join(cifar.folder())));
+        } else if has(cifar.archive()) {
+            kinds.push(Kind::CifarArchive(cifar, path.join(cifar.archive())));
+        }
+    }
+    // `y_train.npy` belongs to two sets of names, and some file systems do not tell `x` from `X`.
+    let count = |names: &[&str; 4]| names.iter().filter(|name| has(name)).count();
+    let best = npy::NAMES.iter().max_by_key(|names| (count(names), names[0] != "X_train.npy"));
+    if let Some(names) = best.filter(|names| count(names) > 0) {
+        let missing: Vec<String> = names.iter().filter(|name| !has(name)).map(|name| name.to_string()).collect();
+        if !missing.is_empty() {
+            let looked_for = names.map(str::to_owned).to_vec();
+            return Err(DataError::MissingFiles { path: path.to_owned(), looked_for, missing });
+        }
+        kinds.push(Kind::Npy(*names));
+    }
+    let train = path.join("train");
+    if train.is_dir() && images::holds_images(&train) {
+        let test = images::TEST_FOLDERS.iter().map(|name| path.join(name)).find(|folder| folder.is_dir());
+        let test = test.ok_or_else(|| DataError::NoTestFolder { path: path.to_owned() })?;
+        kinds.push(Kind::Images(Layout::Parts { train, test }));
+    } else if images::holds_images(path) {
+        kinds.push(Kind::Images(Layout::Whole));
+    }
+    Ok(kinds)
+}
+
+/// The last part of a path, as a name for people.
+fn name_of(path: &Path) -> String {
+    let name = fs::canonicalize(path).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    name.unwrap_or_else(|| path.display().to_string())
+}

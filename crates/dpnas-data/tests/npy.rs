@@ -1,0 +1,268 @@
+//! Pairs of `.npy` files in every layout, and bytes that lie.
+
+mod common;
+
+use common::{message, npy};
+use dpnas_data::{DataSet, Source};
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const NAMES: [&str; 4] = ["train_images.npy", "train_labels.npy", "test_images.npy", "test_labels.npy"];
+
+/// Three gray training images and one test image of 2×4 pixels.
+fn write(folder: &Path) {
+    let pixels: Vec<u8> = (0..32).map(|i| i * 8).collect();
+    fs::write(folder.join(NAMES[0]), npy("|u1", "False", "(3, 2, 4)", &pixels[..24])).unwrap();
+    fs::write(folder.join(NAMES[1]), npy("|u1", "False", "(3,)", &[2, 0, 1])).unwrap();
+    fs::write(folder.join(NAMES[2]), npy("|u1", "False", "(1, 2, 4)", &pixels[24..])).unwrap();
+    fs::write(folder.join(NAMES[3]), npy("|u1", "False", "(1,)", &[4])).unwrap();
+}
+
+fn load(folder: &Path) -> DataSet {
+    Source::Path(folder.to_owned()).load().unwrap()
+}
+
+/// The message when one of the files has this content.
+fn with(name: &str, content: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    fs::write(folder.path().join(name), content).unwrap();
+    message(folder.path())
+}
+
+#[test]
+fn bytes_become_numbers_from_0_to_1() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let data = load(folder.path());
+    assert_eq!((data.train.len(), data.test.len(), data.train.classes()), (3, 1, 5));
+    assert_eq!(data.train.shape().to_string(), "1x2x4");
+    assert_eq!(data.train.image(1)[..2], [64.0 / 255.0, 72.0 / 255.0]);
+    assert_eq!((data.train.labels(), data.test.labels()), (&[2, 0, 1][..], &[4][..]));
+}
+
+#[test]
+fn other_names_and_other_integers_are_taken() {
+    for names in [
+        ["x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"],
+        ["X_train.npy", "y_train.npy", "X_test.npy", "y_test.npy"],
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path());
+        let expected = load(folder.path());
+        NAMES.iter().zip(names).for_each(|(old, new)| {
+            fs::rename(folder.path().join(old), folder.path().join(new)).unwrap();
+        });
+        let labels: Vec<u8> = [2i64, 0, 1].iter().flat_map(|label| label.to_be_bytes()).collect();
+        fs::write(folder.path().join(names[1]), npy(">i8", "False", "(3, 1)", &labels)).unwrap();
+        let data = load(folder.path());
+        assert_eq!((data.train, data.test), (expected.train, expected.test));
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    fs::remove_file(folder.path().join(NAMES[1])).unwrap();
+    assert_eq!(
+        message(folder.path()),
+        "DIR: not a complete data set: looked for train_images.npy, train_labels.npy, test_images.npy, test_labels.npy, \
+         missing train_labels.npy; add the missing files or give another folder"
+    );
+}
+
+#[test]
+fn bad_files_are_errors_that_say_what_to_do() {
+    let floats = |value: f32| npy("<f4", "False", "(3, 2, 4)", &[value; 24].map(f32::to_le_bytes).concat());
+    let clear = "expected [n, h, w], [n, h, w, c] or [n, c, h, w], where c is 1 or 3 and the other of the two places is \
+                 neither";
+    for (name, content, expected) in [
+        (NAMES[0], b"PK\x03\x04 an npz".to_vec(), "does not begin with the bytes of a .npy file: save it with numpy.save".to_owned()),
+        (NAMES[0], b"\x93NUMPY\x09\x00\x01\x00 ".to_vec(), "has version 9 of the format; expected 1, 2 or 3: save it with numpy.save".to_owned()),
+        (
+            NAMES[0],
+            npy("<f4", "False", "3", &[]),
+            "the header is not that of a plain array: `{'descr': '<f4', 'fortran_order': False, 'shape': 3, }` is not \
+             understood; save it with numpy.save"
+                .to_owned(),
+        ),
+        (NAMES[0], npy("<f2", "False", "(3, 2, 4)", &[0; 48]), "holds elements of type `<f2`; expected numbers: convert it with astype".to_owned()),
+        (
+            NAMES[0],
+            npy("<i4", "False", "(3, 2, 4)", &[0; 96]),
+            "holds elements of type `<i4`; expected unsigned bytes (`|u1`) or floating-point numbers from 0 to 1 (`<f4`, \
+             `<f8`): convert it with astype"
+                .to_owned(),
+        ),
+        (NAMES[0], npy("|u1", "False", "(3, 2)", &[0; 6]), format!("has shape (3, 2); {clear}")),
+        (NAMES[0], npy("|u1", "False", "(3, 3, 5, 3)", &[0; 135]), format!("has shape (3, 3, 5, 3); {clear}")),
+        (NAMES[0], npy("|u1", "False", "(3, 2, 5, 4)", &[0; 120]), format!("has shape (3, 2, 5, 4); {clear}")),
+        (NAMES[0], npy("|u1", "False", "(3, 2, 4)", &[0; 23]), "the header promises 24 bytes of elements, the file has 23; save it again".to_owned()),
+        (NAMES[0], npy("|u1", "False", "(3, 2, 4)", &[0; 30]), "the header promises 24 bytes of elements, the file has 25; save it again".to_owned()),
+        (
+            NAMES[0],
+            npy("<f8", "False", "(4294967296, 4294967296, 4294967296)", &[0; 8]),
+            "has shape (4294967296, 4294967296, 4294967296); expected at least one element and at most 1073741824".to_owned(),
+        ),
+        (NAMES[0], npy("|u1", "False", "(0, 2, 4)", &[]), "has shape (0, 2, 4); expected at least one element and at most 1073741824".to_owned()),
+        (
+            NAMES[0],
+            floats(255.0),
+            "image 0 has a pixel of 255; expected numbers from 0 to 1: divide by 255, or save unsigned bytes".to_owned(),
+        ),
+        (
+            NAMES[0],
+            floats(f32::NAN),
+            "image 0 has a pixel of NaN; expected numbers from 0 to 1: divide by 255, or save unsigned bytes".to_owned(),
+        ),
+        (NAMES[1], npy("<f4", "False", "(3,)", &[0; 12]), "holds elements of type `<f4`; expected whole numbers: convert it with astype".to_owned()),
+        (NAMES[1], npy("|u1", "False", "(3, 10)", &[0; 30]), "has shape (3, 10); expected [n]: one whole number an image, not one-hot rows".to_owned()),
+        (NAMES[1], npy("|i1", "False", "(3,)", &[0, 255, 0]), "label 1 is -1; expected a whole number from 0 to 65535".to_owned()),
+    ] {
+        assert_eq!(with(name, &content), format!("DIR/{name}: {expected}"));
+    }
+}
+
+#[test]
+fn different_numbers_or_shapes_are_errors() {
+    assert_eq!(
+        with(NAMES[1], &npy("|u1", "False", "(2,)", &[0, 1])),
+        "DIR/train_images.npy holds 3 images but DIR/train_labels.npy holds 2 labels; expected as many labels as images: \
+         take both files from the same data set"
+    );
+    assert_eq!(
+        with(NAMES[2], &npy("|u1", "False", "(1, 4, 2)", &[0; 8])),
+        "DIR: training images are 1x2x4 but test images are 1x4x2; expected one shape: take all files from the same data \
+         set"
+    );
+}
+
+/// Elements of `[n, c, h, w]` by a formula.
+fn value([n, c, h, w]: [usize; 4]) -> u8 {
+    ((n * 7 + c) * 5 + h * 3 + w) as u8
+}
+
+/// The elements of an array of 4 dimensions in a memory order, of which `axes` says what each is of n, c, h, w.
+fn elements(sizes: [usize; 4], axes: &[usize], first_fastest: bool) -> Vec<u8> {
+    let mut order: Vec<usize> = axes.to_vec();
+    if first_fastest {
+        order.reverse();
+    }
+    let mut out = Vec::new();
+    let mut index = [0; 4];
+    loop {
+        out.push(value(index));
+        let next = order.iter().rev().find(|&&axis| index[axis] + 1 < sizes[axis]).copied();
+        let Some(next) = next else { return out };
+        index[next] += 1;
+        let at = order.iter().position(|&axis| axis == next).unwrap();
+        order[at + 1..].iter().for_each(|&axis| index[axis] = 0);
+    }
+}
+
+#[test]
+fn every_layout_and_memory_order_gives_the_same_images() {
+    let sizes = [2, 3, 4, 5];
+    let expected: Vec<f32> =
+        elements(sizes, &[0, 1, 2, 3], false).iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    for (axes, shape) in [(&[0, 1, 2, 3], "(2, 3, 4, 5)"), (&[0, 2, 3, 1], "(2, 4, 5, 3)")] {
+        for (order, first_fastest) in [("False", false), ("True", true)] {
+            let bytes = elements(sizes, axes, first_fastest);
+            let big: Vec<u8> = bytes.iter().flat_map(|&byte| (f32::from(byte) / 255.0).to_be_bytes()).collect();
+            let double: Vec<u8> = bytes.iter().flat_map(|&byte| (f64::from(byte) / 255.0).to_le_bytes()).collect();
+            for (descr, content) in [("|u1", &bytes), (">f4", &big), ("<f8", &double)] {
+                let folder = tempfile::tempdir().unwrap();
+                for (name, of) in [("train", 0), ("test", 0)] {
+                    let images = npy(descr, order, shape, content);
+                    fs::write(folder.path().join(format!("{name}_images.npy")), images).unwrap();
+                    let labels = npy("|u1", "False", "(2,)", &[of, 1]);
+                    fs::write(folder.path().join(format!("{name}_labels.npy")), labels).unwrap();
+                }
+                let data = load(folder.path());
+                assert_eq!(data.train.shape().to_string(), "3x4x5");
+                assert_eq!(data.train.pixels(), expected, "{descr} {order} {shape}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_of_another_writer_are_read() {
+    use npyz::WriterBuilder;
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    for order in [npyz::Order::C, npyz::Order::Fortran] {
+        let mut file = Vec::new();
+        let writer = npyz::WriteOptions::new().default_dtype().order(order).shape(&[3, 2, 4]).writer(&mut file);
+        let mut writer = writer.begin_nd().unwrap();
+        writer.extend((0..24).map(|i| i as f32 / 32.0)).unwrap();
+        writer.finish().unwrap();
+        fs::write(folder.path().join(NAMES[0]), file).unwrap();
+        let data = load(folder.path());
+        let second = if order == npyz::Order::C { 1.0 } else { 6.0 };
+        assert_eq!(data.train.image(0)[1], second / 32.0);
+        assert_eq!(data.train.image(1)[0], if order == npyz::Order::C { 8.0 } else { 1.0 } / 32.0);
+    }
+}
+
+/// Runs where `PYTHON` or `python3` has numpy.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+fn files_of_numpy_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "
+import numpy as np
+a = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
+np.save('train_images.npy', np.asfortranarray(a.transpose(0, 2, 3, 1)))
+np.save('test_images.npy', a.astype('>f4') / np.float32(255))
+np.save('train_labels.npy', np.array([[3], [0]]))
+np.save('test_labels.npy', np.array([1, 2], dtype=np.int32))
+";
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let output = Command::new(&python).args(["-c", script]).current_dir(folder.path()).output();
+    if !output.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: {python} with numpy is not here");
+        return;
+    }
+    let data = load(folder.path());
+    let expected: Vec<f32> = (0..120).map(|i| i as f32 / 255.0).collect();
+    assert_eq!(data.train.shape().to_string(), "3x4x5");
+    assert_eq!((data.train.pixels(), data.test.pixels()), (&expected[..], &expected[..]));
+    assert_eq!((data.train.labels(), data.test.labels()), (&[3, 0][..], &[1, 2][..]));
+}
+
+/// Bytes that look like a `.npy` file up to some point.
+fn nearly_npy() -> impl Strategy<Value = Vec<u8>> {
+    let shape = prop::collection::vec(prop_oneof![0u64..5, any::<u64>()], 0..5);
+    let descr = prop_oneof![Just("|u1"), Just("<f4"), Just(">i8"), Just("<f8"), Just("|O"), Just("")];
+    let well_formed = (descr, any::<bool>(), shape, prop::collection::vec(any::<u8>(), 0..80)).prop_map(
+        |(descr, order, shape, elements)| {
+            let shape: String = shape.iter().map(|size| format!("{size}, ")).collect();
+            npy(descr, if order { "True" } else { "False" }, &format!("({shape})"), &elements)
+        },
+    );
+    let start = prop::collection::vec(any::<u8>(), 0..200).prop_map(|rest| [b"\x93NUMPY\x01\x00", &rest[..]].concat());
+    prop_oneof![3 => well_formed, 1 => start, 1 => prop::collection::vec(any::<u8>(), 0..40)]
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in nearly_npy(), at in 0usize..4) {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path());
+        fs::write(folder.path().join(NAMES[at]), &bytes).unwrap();
+        if let Ok(data) = Source::Path(folder.path().to_owned()).load() {
+            prop_assert!(data.train.pixels().len() + data.test.pixels().len() <= bytes.len() + 32);
+        }
+    }
+
+    #[test]
+    fn a_file_is_an_error_wherever_it_is_cut(len in 0usize..152) {
+        let whole = npy("|u1", "False", "(3, 2, 4)", &[9; 24]);
+        prop_assert_eq!(whole.len(), 152);
+        prop_assert!(with(NAMES[0], &whole[..len]).starts_with("DIR/train_images.npy: "));
+    }
+}

@@ -1,0 +1,137 @@
+//! What an earlier run left, and a search that goes on from there.
+
+use crate::{Action, ContinueError, Entry, Schedule, Search, SearchSettings, Space, State};
+use dpnas_grammar::Net;
+use dpnas_seed::Seed;
+
+/// An earlier run, of this or the published program, up to the place where it stopped.
+///
+/// # Source
+/// SPEC §10.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Continuation {
+    /// Its replay buffer, in order.
+    pub rows: Vec<EarlierRow>,
+    /// What it learnt; every other action has the initial value. A later value replaces an earlier one of its action.
+    pub q_values: Vec<QValue>,
+    /// Where in the schedule it stopped.
+    pub place: Place,
+}
+
+/// A row of an earlier run's replay buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EarlierRow {
+    /// The ε at which the architecture was drawn, from 0 to 1.
+    pub epsilon: f64,
+    /// The architecture.
+    pub net: Net,
+    /// Its reward, from 0 to 1; 0 if it was rejected.
+    pub reward: f64,
+}
+
+/// The value of one action.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct QValue {
+    /// The state.
+    pub state: State,
+    /// An action of it.
+    pub action: Action,
+    /// What the action is worth.
+    pub value: f64,
+}
+
+impl From<Entry> for QValue {
+    fn from(entry: Entry) -> Self {
+        Self { state: entry.state, action: entry.action, value: entry.value }
+    }
+}
+
+/// A place in a schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    /// An ε of the schedule, which has it once.
+    pub epsilon: f64,
+    /// How many architectures of this ε's share were counted; all of them if the next ε is due.
+    pub position: u32,
+}
+
+impl Place {
+    /// How many architectures of the schedule were counted up to here.
+    ///
+    /// # Errors
+    /// If the schedule does not have ε exactly once, or the position is past its share.
+    pub fn counted(&self, schedule: &Schedule) -> Result<u64, ContinueError> {
+        let &Self { epsilon, position } = self;
+        // Files write 0.3 as 0.30000000000000004 when it was computed.
+        let same = |other: f64| (other - epsilon).abs() < 1e-9;
+        let phases = schedule.phases();
+        let Some(index) = phases.iter().position(|phase| same(phase.epsilon)) else {
+            return Err(ContinueError::NotInSchedule { epsilon, schedule: schedule.clone() });
+        };
+        if phases[index + 1..].iter().any(|phase| same(phase.epsilon)) {
+            return Err(ContinueError::TwiceInSchedule { epsilon, schedule: schedule.clone() });
+        }
+        let share = phases[index].architectures;
+        if position > share {
+            return Err(ContinueError::Position { epsilon, position, share });
+        }
+        let before: u64 = phases[..index].iter().map(|phase| u64::from(phase.architectures)).sum();
+        Ok(before + u64::from(position))
+    }
+}
+
+impl Search {
+    /// A search that goes on where an earlier run stopped.
+    ///
+    /// The earlier rows stay the beginning of the replay buffer: they are known architectures, which are not handed out
+    /// again, and are drawn for learning. They are not learnt from once more when they are taken over, because the
+    /// Q-values hold that already. The schedule goes on at [`Continuation::place`].
+    ///
+    /// # Randomness
+    /// Walks and replays are numbered from the count of earlier rows on. A search of this crate that is continued with
+    /// its own seed, rows and values therefore goes on as if it had not stopped, bit for bit, provided that nothing was
+    /// in flight or out of memory.
+    ///
+    /// # Errors
+    /// The first wrong setting; a place that the schedule does not have; the first row whose net is not a walk through
+    /// the space, whose ε or reward is out of range, or whose reward is another one than that of the same architecture
+    /// before; the first value of an action that the space does not have, or that is not a finite number. Rows are
+    /// counted from 0.
+    ///
+    /// # Source
+    /// SPEC §10.
+    pub fn continuing(
+        space: Space,
+        settings: SearchSettings,
+        seed: Seed,
+        continuation: Continuation,
+    ) -> Result<Self, ContinueError> {
+        let mut search = Self::new(space, settings, seed)?;
+        let counted = continuation.place.counted(&search.settings().schedule)?;
+        for (number, row) in continuation.rows.into_iter().enumerate() {
+            check_row(search.space(), number, &row)?;
+            search.take_over(number, row)?;
+        }
+        let mut number = 0;
+        for values in continuation.q_values.chunk_by(|a, b| a.state == b.state) {
+            search.restore_values(number, values)?;
+            number += values.len();
+        }
+        search.go_on_at(counted);
+        Ok(search)
+    }
+}
+
+fn check_row(space: &Space, row: usize, earlier: &EarlierRow) -> Result<(), ContinueError> {
+    let EarlierRow { epsilon, ref net, reward } = *earlier;
+    if !(0.0..=1.0).contains(&reward) {
+        return Err(ContinueError::Reward { row, reward });
+    }
+    if !(0.0..=1.0).contains(&epsilon) {
+        return Err(ContinueError::Epsilon { row, epsilon });
+    }
+    match space.follow(net.layers()) {
+        Ok(_) => Ok(()),
+        Err(source) => Err(ContinueError::Net { row, net: net.clone(), source }),
+    }
+}

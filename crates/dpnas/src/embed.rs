@@ -1,6 +1,7 @@
 //! Handing an embedding to others: row by row, or stored in a folder that other programs read.
 
 use crate::deep_prior::{DeepPrior, ScoreError};
+use crate::embedding::RowSink;
 use crate::store::{EmbeddingWriter, Existing, Layout, Manifest, NormRecord, SplitName, StoreError};
 use dpnas_grammar::{Net, Plan};
 use dpnas_prior::NormMode;
@@ -97,7 +98,7 @@ impl DeepPrior {
         &self,
         (plan, chunk): (Plan, NonZeroUsize),
         weight_seed: Seed,
-        sink: &mut dyn FnMut(SplitName, &[f32]) -> Result<(), E>,
+        sink: &mut RowSink<'_, E>,
     ) -> Result<(), E> {
         let mut failed = None;
         let streamed = self.embeddings(chunk, weight_seed).stream(&plan, &mut |split, rows| {

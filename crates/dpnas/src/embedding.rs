@@ -24,6 +24,9 @@ impl Embedding {
     }
 }
 
+/// Takes blocks of whole rows, split by split.
+pub(crate) type RowSink<'a, E> = dyn FnMut(SplitName, &[f32]) -> Result<(), E> + 'a;
+
 /// Makes embeddings.
 pub(crate) struct Embeddings<'a> {
     pub(crate) engine: &'a dyn Engine,
@@ -64,11 +67,7 @@ impl Embeddings<'_> {
 
     /// Hands the rows of training, validation and test images to `sink`, a block at a time and in this order: from the
     /// cache if it has all of them, or as they are computed, and then nothing keeps them.
-    pub(crate) fn stream(
-        &self,
-        plan: &Plan,
-        sink: &mut dyn FnMut(SplitName, &[f32]) -> Result<(), ScoreError>,
-    ) -> Result<(), ScoreError> {
+    pub(crate) fn stream(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let [Some(train), Some(valid), Some(test)] = self.cached(&self.keys(plan)) else {
             return self.encode(plan, sink);
         };
@@ -91,11 +90,7 @@ impl Embeddings<'_> {
     }
 
     /// Computes the rows of all splits and hands them over chunk by chunk, in the order of [`SplitName::ALL`].
-    fn encode(
-        &self,
-        plan: &Plan,
-        sink: &mut dyn FnMut(SplitName, &[f32]) -> Result<(), ScoreError>,
-    ) -> Result<(), ScoreError> {
+    fn encode(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
         let mut encoder = self.engine.load(&prior)?;
         let norm = self.config.norm;

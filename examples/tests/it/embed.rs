@@ -142,7 +142,7 @@ fn a_full_disk_is_told_and_leaves_the_old_embedding() {
             rows * (16 * 4 + 8)
         )
     );
-    assert_eq!(entries(folder.path()), [output.clone()]);
+    assert_eq!(entries(folder.path()), std::slice::from_ref(&output));
     assert_eq!(StoredEmbedding::open(&output).unwrap().read(SplitName::Train).unwrap(), old);
 }
 

@@ -1,6 +1,7 @@
 //! The devices that are compiled in. Only this package names a burn backend.
 
 use anyhow::{Result, bail};
+use dpnas::full::TrainEngine;
 use dpnas::prior::Engine;
 use std::fmt;
 use std::str::FromStr;
@@ -62,21 +63,52 @@ impl Device {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => cuda(index),
             #[allow(unreachable_patterns)]
-            device => {
-                let name = device.to_string();
-                let feature = name.split(':').next().unwrap_or_default();
-                bail!(
-                    "device {device} is not compiled in: build with `--features {feature}`, for example \
-                     `cargo run --release --features {feature} --bin search -- --device {device}`"
-                )
-            }
+            device => device.missing(),
         }
+    }
+
+    /// What trains networks on the device.
+    ///
+    /// # Errors
+    /// If the device is not compiled in, or there is none of its kind.
+    pub fn trainer(self) -> Result<Box<dyn TrainEngine>> {
+        match self {
+            #[cfg(feature = "flex")]
+            Self::Flex => Ok(Box::new(trainer::<burn_flex::Flex>("flex f32", Default::default()).split_over_threads())),
+            #[cfg(feature = "ndarray")]
+            Self::NdArray => {
+                Ok(Box::new(trainer::<burn_ndarray::NdArray>("ndarray f32", Default::default()).split_over_threads()))
+            }
+            #[cfg(feature = "cuda")]
+            Self::Cuda(index) => {
+                cuda(index)?;
+                let device = burn_cuda::CudaDevice::new(index);
+                Ok(Box::new(trainer::<burn_cuda::Cuda>(&format!("cuda:{index} f32"), device)))
+            }
+            #[allow(unreachable_patterns)]
+            device => device.missing(),
+        }
+    }
+
+    #[allow(dead_code)]
+    fn missing<T>(self) -> Result<T> {
+        let name = self.to_string();
+        let feature = name.split(':').next().unwrap_or_default();
+        bail!(
+            "device {self} is not compiled in: build with `--features {feature}`, for example `cargo run --release \
+             --features {feature} --bin search -- --device {self}`"
+        )
     }
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda"))]
 fn engine<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> dpnas::encoder::BurnEngine<B> {
     dpnas::encoder::BurnEngine::new(name, device)
+}
+
+#[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda"))]
+fn trainer<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> dpnas::full::BurnTrainer<B> {
+    dpnas::full::BurnTrainer::new(name, device)
 }
 
 /// The loader panics where there is no driver or no such GPU: a small computation finds out, with the panic's message

@@ -10,5 +10,8 @@ pub mod options;
 pub mod output;
 pub mod progress;
 pub mod row_progress;
+pub mod score_output;
+pub mod score_progress;
+pub mod score_store;
 pub mod session;
 pub mod warnings;

@@ -1,15 +1,17 @@
 //! Options of the jobs: defaults, then a TOML file, then flags.
 //!
 //! Options come in groups ([`DataOptions`], [`EncoderOptions`], …), each written down once with the macro of
-//! [`group`]: it makes the values with their defaults and the flags of the command line. A [`Job`] is a number of
+//! `group`: it makes the values with their defaults and the flags of the command line. A [`Job`] is a number of
 //! groups.
 
 mod embed;
 mod group;
 mod groups;
 mod job;
+mod score;
 mod search;
 mod space;
+mod training;
 
 pub use embed::{EmbedFlags, EmbedOptions, StoredFlags, StoredOptions};
 pub use group::Setting;
@@ -18,5 +20,7 @@ pub use groups::{
     ResourceOptions,
 };
 pub use job::{Job, options, options_of_run};
+pub use score::{ChoiceFlags, ChoiceOptions, KeptFlags, KeptOptions, ScoreFlags, ScoreOptions};
 pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;
+pub use training::{TrainingFlags, TrainingOptions};

@@ -4,14 +4,20 @@ use crate::bytes;
 use crate::device::Device;
 use crate::earlier::earlier_run;
 use crate::fetching;
-use crate::options::{ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice};
+use crate::options::{
+    ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice, TrainingOptions,
+};
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
 use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
-use dpnas::prior::Normalisation;
+use dpnas::full::FullConfig;
+use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
 use dpnas::train::ProbeConfig;
-use dpnas::{DeepPrior, DeepPriorConfig, EarlierRun, RunFolder, Splits};
+use dpnas::{
+    Candidate, DeepPrior, DeepPriorConfig, EarlierRun, Evaluate, EvaluateError, FullTraining, FullTrainingConfig,
+    Outcome, RunFolder, Splits,
+};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -50,7 +56,7 @@ pub fn data_until(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
     Ok(data.to_channels(mode)?)
 }
 
-/// The groups of options that decide how a deep prior is scored.
+/// The groups of options that decide how an architecture is scored.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoring<'a> {
     /// The data set and the seed.
@@ -59,8 +65,103 @@ pub struct Scoring<'a> {
     pub encoder: &'a EncoderOptions,
     /// The classifier.
     pub classifier: &'a ClassifierOptions,
+    /// Full training.
+    pub training: &'a TrainingOptions,
     /// Device, memory and folders.
     pub resources: &'a ResourceOptions,
+}
+
+/// The evaluator that the options ask for.
+pub enum Scorer {
+    /// Frozen encoders.
+    DeepPrior(Box<DeepPrior>),
+    /// Full training.
+    FullTraining(Box<FullTraining>),
+}
+
+impl Scorer {
+    /// The images.
+    pub fn splits(&self) -> &Splits {
+        match self {
+            Self::DeepPrior(scorer) => scorer.splits(),
+            Self::FullTraining(scorer) => scorer.splits(),
+        }
+    }
+}
+
+impl Evaluate for Scorer {
+    fn identity(&self) -> String {
+        match self {
+            Self::DeepPrior(scorer) => Evaluate::identity(&**scorer),
+            Self::FullTraining(scorer) => Evaluate::identity(&**scorer),
+        }
+    }
+
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+        match self {
+            Self::DeepPrior(scorer) => scorer.evaluate(candidate),
+            Self::FullTraining(scorer) => scorer.evaluate(candidate),
+        }
+    }
+}
+
+/// The evaluator that the options ask for.
+///
+/// # Errors
+/// If an option has a wrong value, by its name, or the device or cache cannot be used.
+pub fn scorer(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Result<Scorer> {
+    match options.training.full_training {
+        true => Ok(Scorer::FullTraining(Box::new(full_training(options, data, stop)?))),
+        false => {
+            check_learning_rate(options.training)?;
+            Ok(Scorer::DeepPrior(Box::new(deep_prior(options, data, stop)?)))
+        }
+    }
+}
+
+/// Refuses a schedule of the learning rate that nothing would follow.
+///
+/// # Errors
+/// If there is one without full training.
+pub fn check_learning_rate(options: &TrainingOptions) -> Result<()> {
+    ensure!(
+        options.full_training || options.lr_schedule.parse() == Ok(dpnas::full::RateSchedule::Constant),
+        "lr-schedule: the linear classifier of a deep prior has a constant learning rate; add --full-training, or leave it \
+         out"
+    );
+    Ok(())
+}
+
+/// The evaluator that trains architectures in full.
+///
+/// # Errors
+/// If an option has a wrong value, by its name, or the device cannot be used.
+pub fn full_training(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Result<FullTraining> {
+    let Scoring { data: DataOptions { seed, .. }, encoder, classifier, training, resources } = options;
+    let seed = Seed(*seed);
+    let norm = normalisation(encoder)?;
+    let probe = probe(classifier, resources, seed)?;
+    let config = FullTrainingConfig {
+        init: encoder.init.parse().context("init")?,
+        weight_seed: seed,
+        training: FullConfig {
+            epochs: probe.epochs,
+            batch_size: probe.batch_size,
+            learning_rate: probe.learning_rate,
+            schedule: training.lr_schedule.parse().context("lr-schedule")?,
+            weight_decay: probe.weight_decay,
+            drop_out: probe.drop_out,
+            norm_epsilon: if norm.effective_mode() == NormMode::None { 0.0 } else { norm.epsilon },
+            early_stopping_threshold: probe.early_stopping_threshold,
+            early_stopping_epoch: probe.early_stopping_epoch,
+            ..FullConfig::paper(seed)
+        },
+        memory_budget: bytes::parse(&resources.memory_budget).context("memory-budget")?,
+        largest_chunk: at_least_one("chunk", resources.chunk)?,
+    };
+    config.training.check()?;
+    let engine = resources.device.parse::<Device>()?.trainer()?;
+    Ok(FullTraining::new(engine, Splits::hold_out(data, seed)?, config).with_stop_flag(stop))
 }
 
 /// The evaluator that scores deep priors.
@@ -68,7 +169,7 @@ pub struct Scoring<'a> {
 /// # Errors
 /// If an option has a wrong value, by its name, or the device or cache cannot be used.
 pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Result<DeepPrior> {
-    let Scoring { data: DataOptions { seed, .. }, encoder, classifier, resources } = options;
+    let Scoring { data: DataOptions { seed, .. }, encoder, classifier, resources, .. } = options;
     let seed = Seed(*seed);
     let config = DeepPriorConfig {
         init: encoder.init.parse().context("init")?,
@@ -79,9 +180,11 @@ pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -
         memory_budget: bytes::parse(&resources.memory_budget).context("memory-budget")?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
-    let engine = resources.device.parse::<Device>()?.engine()?;
+    let device: Device = resources.device.parse()?;
+    let (engine, trainer) = (device.engine()?, device.trainer()?);
     let splits = Splits::hold_out(data, seed)?;
-    Ok(DeepPrior::new(engine, splits, config).with_cache(cache(resources)?).with_stop_flag(stop))
+    let evaluator = DeepPrior::new(engine, splits, config).with_trainer(trainer);
+    Ok(evaluator.with_cache(cache(resources)?).with_stop_flag(stop))
 }
 
 fn normalisation(options: &EncoderOptions) -> Result<Normalisation> {
@@ -93,7 +196,11 @@ fn normalisation(options: &EncoderOptions) -> Result<Normalisation> {
     Ok(Normalisation { mode: options.norm.parse().context("norm")?, epsilon })
 }
 
-fn probe(options: &ClassifierOptions, resources: &ResourceOptions, seed: Seed) -> Result<ProbeConfig> {
+/// The settings of the linear classifier.
+///
+/// # Errors
+/// If an option has a wrong value, by its name.
+pub fn probe(options: &ClassifierOptions, resources: &ResourceOptions, seed: Seed) -> Result<ProbeConfig> {
     let config = ProbeConfig {
         epochs: options.epochs,
         batch_size: options.batch_size,
@@ -130,12 +237,6 @@ pub fn search(
     let SpaceChoice::Explicit(space) = &walk.space else {
         bail!("the space of a run is spelled out in its settings; `space` has only a name");
     };
-    ensure!(
-        space.max_fc == 0,
-        "space: max_fc = {}: fully connected layers are trained, and a deep prior is scored with the linear classifier \
-         alone; use max_fc = 0",
-        space.max_fc
-    );
     let space = space.clone().check(data.train.shape(), data.train.classes())?;
     let settings = SearchSettings {
         q_learning_rate: walk.q_learning_rate,
@@ -189,12 +290,21 @@ mod tests {
     }
 
     #[test]
-    fn a_space_with_fully_connected_layers_is_refused() {
-        let mut space = dpnas::search::SpaceSettings::small();
-        space.max_fc = 1;
+    fn a_schedule_of_the_learning_rate_without_full_training_is_refused() {
         let mut options = SearchOptions::default();
-        options.search.space = SpaceChoice::Explicit(space);
-        let error = search(&options, &data(&options.data).unwrap(), None).unwrap_err();
-        assert!(error.to_string().contains("use max_fc = 0"), "{error}");
+        let scorer = |options: &SearchOptions| {
+            let data = data(&options.data).unwrap();
+            scorer(options.scoring(), &data, Arc::default())
+                .map(|scorer| scorer.identity())
+                .map_err(|e| format!("{e:#}"))
+        };
+        options.data.limit_train = 40;
+        options.resources.cache = Some("off".to_owned());
+        options.training.lr_schedule = "cosine".to_owned();
+        assert!(scorer(&options).unwrap_err().contains("add --full-training"));
+        options.training.full_training = true;
+        assert!(scorer(&options).unwrap().contains("full training v1 on flex f32"));
+        options.training.lr_schedule = "linear".to_owned();
+        assert!(scorer(&options).unwrap_err().contains("lr-schedule: `linear` is no learning-rate schedule"));
     }
 }

@@ -1,2 +1,46 @@
 //! Full training of an architecture, encoder and classifier together, on burn tensors.
+//!
+//! [`BurnTrainer`] trains the network of a [`Prior`](dpnas_prior::Prior) from its host-drawn weights, as a
+//! [`TrainEngine`] on host slices. The crate names no backend: the caller brings one.
+//!
+//! A mini-batch is computed in small blocks, yet every update is that of the whole mini-batch, batch normalisation
+//! included: forward, all blocks run to the next norm before its statistics are taken; backward, all blocks come down
+//! to a norm before the gradient passes through it. The gradients are written out for the few operations of the
+//! grammar ([`burn`]'s kernels compute them), so there is no autodiff graph, and what is kept in memory is one map for
+//! each norm, or less.
+//!
+//! No result depends on how many blocks are computed at once, on the threads or on the memory budget, bit for bit on a
+//! CPU. The size of a block decides how the gradients of weights are rounded; it follows from the net alone.
+//!
+//! An embedding is trained on, too: it is a set of images of `features`×1×1 for a net without encoder layers.
 #![forbid(unsafe_code)]
+
+mod adam;
+mod batch;
+mod checkpoint;
+mod config;
+mod data;
+mod engine;
+mod error;
+mod fit;
+#[cfg(test)]
+mod gradient_tests;
+mod machine;
+mod memory;
+mod model;
+mod norm;
+mod pass;
+mod program;
+mod report;
+mod schedule;
+mod softmax;
+
+pub use burn::tensor::backend::Backend;
+pub use checkpoint::{BEST_CHECKPOINT, Checkpoints, LAST_CHECKPOINT};
+pub use config::{FullConfig, SettingError, TestSchedule};
+pub use data::Examples;
+pub use engine::{BurnTrainer, TrainEngine};
+pub use error::{FullError, Split};
+pub use fit::TrainJob;
+pub use report::{Epoch, FullReport, Stop};
+pub use schedule::{RateSchedule, UnknownSchedule};

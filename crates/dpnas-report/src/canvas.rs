@@ -72,6 +72,12 @@ impl Canvas {
         self.raw(&format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\"/>"));
     }
 
+    /// A filled rectangle, in the colours of the group.
+    pub(crate) fn rectangle(&mut self, (left, top): (f64, f64), (right, bottom): (f64, f64)) {
+        let [x, y, width, height] = [left, top, right - left, bottom - top].map(number);
+        self.raw(&format!("<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"/>"));
+    }
+
     /// A text, in the colours of the group.
     pub(crate) fn text(&mut self, text: &Text<'_>) {
         let (x, y) = (number(text.at.0), number(text.at.1));

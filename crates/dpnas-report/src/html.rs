@@ -1,6 +1,7 @@
 //! The HTML report of a run: one file, nothing to load.
 
 use crate::canvas::escape;
+use crate::page::{MISSING, Page, percent};
 use crate::svg::Svg;
 
 /// Everything that the report of a run shows; all texts are escaped on the way out.
@@ -70,45 +71,22 @@ impl RunReport {
 
     /// The report as one HTML document without scripts, images or styles from elsewhere; it is also well-formed XML.
     pub fn to_html(&self) -> String {
-        let title = escape(&self.title);
-        let mut out = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-             <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n\
-             <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
-        );
-        if !self.subtitle.is_empty() {
-            out += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
-        }
-        out += &self.summary_html();
-        out += &self.plot_html();
-        out += &self.best_html();
-        out += &self.settings_html();
-        if !self.footer.is_empty() {
-            out += &format!("<footer>{}</footer>\n", escape(&self.footer));
-        }
-        out + "</main>\n</body>\n</html>\n"
-    }
-
-    fn summary_html(&self) -> String {
-        if self.summary.is_empty() {
-            return String::new();
-        }
-        let entry = |(name, value): &(String, String)| {
-            format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value))
-        };
-        format!("<dl class=\"summary\">\n{}</dl>\n", self.summary.iter().map(entry).collect::<String>())
+        let mut page = Page::new(&self.title, &self.subtitle);
+        page.summary(&self.summary);
+        page.section("Rewards", &self.plot_html());
+        page.section("Best architectures", &self.best_html());
+        page.settings(&self.settings);
+        page.finish(&self.footer)
     }
 
     fn plot_html(&self) -> String {
         match &self.plot {
             Some(svg) => format!(
-                "<section>\n<h2>Rewards</h2>\n<figure>\n{svg}<figcaption>Each point is one architecture in the order of \
-                 the search, coloured by its reward. Rejected architectures are left out.</figcaption>\n</figure>\n</section>\n"
+                "<figure>\n{svg}<figcaption>Each point is one architecture in the order of the search, coloured by its \
+                 reward. Rejected architectures are left out.</figcaption>\n</figure>\n"
             ),
             None => {
-                "<section>\n<h2>Rewards</h2>\n<p class=\"note\">The plot appears as soon as more than 20 architectures \
-                     have a reward above 0.</p>\n</section>\n"
+                "<p class=\"note\">The plot appears as soon as more than 20 architectures have a reward above 0.</p>\n"
                     .to_owned()
             }
         }
@@ -116,9 +94,7 @@ impl RunReport {
 
     fn best_html(&self) -> String {
         if self.best.is_empty() {
-            return "<section>\n<h2>Best architectures</h2>\n<p class=\"note\">No architecture has been scored yet.</p>\n\
-                    </section>\n"
-                .to_owned();
+            return "<p class=\"note\">No architecture has been scored yet.</p>\n".to_owned();
         }
         let heads = ["Reward", "Validation", "Test", "Features", "Multiply-adds", "Parameters"];
         let heads: String = heads.iter().map(|head| format!("<th scope=\"col\" class=\"n\">{head}</th>")).collect();
@@ -131,23 +107,9 @@ impl RunReport {
             )
         });
         format!(
-            "<section>\n<h2>Best architectures</h2>\n<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\" class=\"n\">#</th>\
-             <th scope=\"col\">Architecture</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n{}</table></div>\n</section>\n",
+            "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\" class=\"n\">#</th>\
+             <th scope=\"col\">Architecture</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n{}</table></div>\n",
             baseline.collect::<String>()
-        )
-    }
-
-    fn settings_html(&self) -> String {
-        if self.settings.is_empty() {
-            return String::new();
-        }
-        let row = |(name, value): &(String, String)| {
-            format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(name), escape(value))
-        };
-        let rows: String = self.settings.iter().map(row).collect();
-        format!(
-            "<section>\n<h2>Settings</h2>\n<div class=\"wide\"><table class=\"settings\">\n<tbody>\n{rows}</tbody>\n\
-             </table></div>\n</section>\n"
         )
     }
 }
@@ -170,12 +132,6 @@ impl BestNet {
     }
 }
 
-const MISSING: &str = "–";
-
-fn percent(fraction: f64) -> String {
-    if fraction.is_finite() { format!("{:.2} %", fraction * 100.0) } else { MISSING.to_owned() }
-}
-
 /// A count in three digits and a prefix: 14,700,000,000 is `14.7 G`; below 10,000 the count itself.
 fn short(count: u64) -> String {
     if count < 10_000 {
@@ -192,8 +148,6 @@ fn short(count: u64) -> String {
     }
     count.to_string()
 }
-
-const STYLE: &str = include_str!("report.css");
 
 #[cfg(test)]
 mod tests {
@@ -214,11 +168,5 @@ mod tests {
         ] {
             assert_eq!(short(count), text);
         }
-    }
-
-    #[test]
-    fn accuracies_read_as_percent() {
-        assert_eq!(percent(0.9137), "91.37 %");
-        assert_eq!(percent(f64::NAN), MISSING);
     }
 }

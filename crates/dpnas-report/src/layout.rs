@@ -2,23 +2,19 @@
 
 use crate::font::{self, width};
 use crate::labels::{Anchor, Band, place};
+use crate::legend;
 use crate::scale::{Scale, Tick, epsilon_text, ticks};
 use crate::series::PhaseEnd;
 use crate::style;
 
 /// Space between the picture's edge and what is nearest to it.
-const EDGE: f64 = 10.0;
+pub(crate) const EDGE: f64 = 10.0;
 /// Length of a tick mark, and space between it and its text.
 pub(crate) const MARK: f64 = 5.0;
 pub(crate) const GAP: f64 = 4.0;
 /// Space between panel and colour bar, and width of the bar.
 const BAR_GAP: f64 = 20.0;
 const BAR: f64 = 14.0;
-/// Length of a sample in the legend, space to its text, and space between entries.
-pub(crate) const SAMPLE: f64 = 26.0;
-pub(crate) const SAMPLE_GAP: f64 = 7.0;
-const ENTRY_GAP: f64 = 24.0;
-const ENTRY_ROW: f64 = 18.0;
 
 pub(crate) const X_NAME: &str = "architecture";
 pub(crate) const Y_NAME: &str = "reward (mean of the last five validation accuracies)";
@@ -116,8 +112,8 @@ impl Layout {
         let bands = place(&anchors, beside_name, picture_width - 4.0);
 
         let title_height = if contents.title.is_empty() { EDGE } else { EDGE + style::TITLE + 12.0 };
-        let (offsets, rows) = legend_rows(&contents.legend, right - left);
-        let legend_top = picture_height - EDGE - rows as f64 * ENTRY_ROW;
+        let (offsets, rows) = legend::rows(contents.legend.iter().map(|(_, text)| text.as_str()), right - left);
+        let legend_top = picture_height - EDGE - rows as f64 * legend::ROW;
         let name_baseline = legend_top - 8.0 - font::DESCENT * style::NAME;
         let bottom = name_baseline - style::NAME - 3.0 - style::TICK - GAP - MARK;
         let panel = Area { left, top: title_height + bands.height(), right, bottom };
@@ -129,7 +125,7 @@ impl Layout {
             .map(|((sample, text), (dx, row))| Entry {
                 sample,
                 text,
-                at: (left + dx, legend_top + (row as f64 + 0.5) * ENTRY_ROW),
+                at: (left + dx, legend_top + (row as f64 + 0.5) * legend::ROW),
             })
             .collect();
         Self {
@@ -160,7 +156,7 @@ impl Layout {
 }
 
 /// The title, cut to the picture's width, over the panel's middle as far as the edges allow.
-fn title(text: &str, picture_width: f64, middle: f64) -> (String, (f64, f64)) {
+pub(crate) fn title(text: &str, picture_width: f64, middle: f64) -> (String, (f64, f64)) {
     let text = font::fit(text, style::TITLE, picture_width - 2.0 * EDGE);
     let half = width(&text, style::TITLE) / 2.0;
     let x = middle.min(picture_width - EDGE - half).max(EDGE + half);
@@ -168,28 +164,8 @@ fn title(text: &str, picture_width: f64, middle: f64) -> (String, (f64, f64)) {
 }
 
 /// Centres a name on `middle` within `low..=high`, in smaller letters if it is too long.
-fn upright_name(text: &str, x: f64, middle: f64, (low, high): (f64, f64)) -> UprightName {
+pub(crate) fn upright_name(text: &str, x: f64, middle: f64, (low, high): (f64, f64)) -> UprightName {
     let size = style::NAME.min(style::NAME * (high - low) / width(text, style::NAME));
     let half = width(text, size) / 2.0;
     UprightName { size, at: (x, middle.min(high - half).max(low + half)) }
-}
-
-/// Offset and row of each entry, every row centred, and the number of rows.
-fn legend_rows(entries: &[(Sample, String)], room: f64) -> (Vec<(f64, usize)>, usize) {
-    let widths = entries.iter().map(|(_, text)| SAMPLE + SAMPLE_GAP + width(text, style::LEGEND));
-    let mut rows: Vec<(f64, Vec<f64>)> = Vec::new(); // used width and offsets of each row
-    for entry in widths {
-        match rows.last_mut() {
-            Some((used, offsets)) if *used + ENTRY_GAP + entry <= room => {
-                offsets.push(*used + ENTRY_GAP);
-                *used += ENTRY_GAP + entry;
-            }
-            _ => rows.push((entry, vec![0.0])),
-        }
-    }
-    let centred = rows
-        .iter()
-        .enumerate()
-        .flat_map(|(row, (used, offsets))| offsets.iter().map(move |offset| (offset + (room - used) / 2.0, row)));
-    (centred.collect(), rows.len())
 }

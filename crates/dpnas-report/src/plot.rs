@@ -8,7 +8,7 @@ use crate::layout::{self, Contents, Entry, Layout, Sample};
 use crate::scale::range_with_margin;
 use crate::series::{PhaseEnd, RewardPoint, phase_ends, stride, thin_line};
 use crate::svg::Svg;
-use crate::{font, style};
+use crate::{font, legend, style};
 
 /// How a reward plot looks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -250,11 +250,11 @@ fn draw_names(canvas: &mut Canvas, layout: &Layout) {
 fn draw_legend(canvas: &mut Canvas, layout: &Layout) {
     canvas.open("legend", &format!("fill=\"{}\"", style::SOFT_INK));
     for Entry { sample, text, at: (x, y) } in &layout.legend {
-        let line = [(*x, *y), (x + layout::SAMPLE, *y)];
+        let line = [(*x, *y), (x + legend::SAMPLE, *y)];
         match sample {
             Sample::Points => {
                 for (share, part) in [(0.15, 0.2), (0.5, 0.5), (0.85, 0.8)] {
-                    canvas.dot((x + part * layout::SAMPLE, *y), 3.2, &viridis(share));
+                    canvas.dot((x + part * legend::SAMPLE, *y), 3.2, &viridis(share));
                 }
             }
             Sample::Average => {
@@ -272,7 +272,7 @@ fn draw_legend(canvas: &mut Canvas, layout: &Layout) {
         }
         canvas.text(&Text {
             class: "legend-entry",
-            at: (x + layout::SAMPLE + layout::SAMPLE_GAP, y + font::CAPITAL * style::LEGEND / 2.0),
+            at: (x + legend::SAMPLE + legend::SAMPLE_GAP, y + font::CAPITAL * style::LEGEND / 2.0),
             size: style::LEGEND,
             align: Align::Start,
             degrees: 0.0,

@@ -5,6 +5,7 @@ pub(crate) const INK: &str = "#1b1f24";
 pub(crate) const SOFT_INK: &str = "#3d444d";
 pub(crate) const FRAME: &str = "#6e7781";
 pub(crate) const GRID: &str = "#e9ecef";
+pub(crate) const BAND: &str = "#f6f8fa";
 pub(crate) const PHASE: &str = "#57606a";
 pub(crate) const LEADER: &str = "#8c959f";
 

@@ -1,18 +1,21 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
+use crate::baseline::{pixel_baseline, train_rows};
 use crate::embedding::{Embedding, Embeddings};
-use crate::{Evaluate, EvaluateError, Outcome, Score, Splits};
+use crate::full_training::{FULL_VERSION, outcome};
+use crate::head::Head;
+use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, Splits};
 use dpnas_cache::{Cache, CacheError};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
+use dpnas_full::{FullError, TrainEngine};
 use dpnas_grammar::{Net, Plan, PlanError};
 use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
 use dpnas_search::{Candidate, Seed};
-use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, TrainError, fit};
+use dpnas_train::{Fitted, ProbeConfig, TestSchedule, TrainError};
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 /// How a deep prior is scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +70,7 @@ const WORKSPACE_FACTOR: u64 = 4;
 /// SPEC §7.
 pub struct DeepPrior {
     engine: Box<dyn Engine>,
+    trainer: Option<Box<dyn TrainEngine>>,
     splits: Splits,
     calibration: ImageSet,
     config: DeepPriorConfig,
@@ -78,7 +82,14 @@ impl DeepPrior {
     /// An evaluator without a cache on disk.
     pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
         let calibration = splits.calibration_set(config.calibration_images.get(), config.probe.seed);
-        Self { engine, splits, calibration, config, cache: Cache::in_memory(), stop: Arc::default() }
+        Self { engine, trainer: None, splits, calibration, config, cache: Cache::in_memory(), stop: Arc::default() }
+    }
+
+    /// Trains the fully connected layers of architectures that have some. They are no part of the frozen encoder.
+    #[must_use]
+    pub fn with_trainer(mut self, trainer: Box<dyn TrainEngine>) -> Self {
+        self.trainer = Some(trainer);
+        self
     }
 
     /// Keeps embeddings in a cache. No result depends on it.
@@ -92,6 +103,13 @@ impl DeepPrior {
     #[must_use]
     pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
+        self
+    }
+
+    /// Classifies the test images after every epoch, not after the last one alone.
+    #[must_use]
+    pub fn testing_every_epoch(mut self) -> Self {
+        self.config.probe.test = TestSchedule::EveryEpoch;
         self
     }
 
@@ -115,19 +133,23 @@ impl DeepPrior {
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
-        if net.linear_units().next().is_some() {
-            return Err(ScoreError::LinearLayers { net: net.to_string() });
-        }
-        let plan = net.plan(self.splits.train.shape())?;
+        self.score_draw(net, self.config.weight_seed)
+    }
+
+    fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        let plan = self.plan(net)?;
         let Some(chunk) = self.chunk(&plan) else {
             return Ok(Outcome::OutOfMemory { reason: self.does_not_fit(&plan) });
         };
-        let embedding = match self.embeddings(chunk, self.config.weight_seed).of(&plan) {
+        let embedding = match self.embeddings(chunk, weight_seed).of(&plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
             Err(error) => return Err(error),
         };
+        if let (Some(_), Some(trainer)) = (net.linear_units().next(), &self.trainer) {
+            return self.train_head(&**trainer, net, &embedding);
+        }
         match self.train(&embedding) {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
             Err(error) => Err(error),
@@ -137,6 +159,7 @@ impl DeepPrior {
                 valid_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
                 train_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
                 test_accuracy: fitted.report.test_accuracy,
+                test_accuracies: self.test_accuracies(&fitted),
             })),
         }
     }
@@ -146,9 +169,14 @@ impl DeepPrior {
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn pixel_baseline(&self) -> Result<Fitted, ScoreError> {
-        let features = self.splits.train.shape().elements().unwrap_or(0) as usize;
-        let rows = [&self.splits.train, &self.splits.valid, &self.splits.test].map(|set| set.pixels());
-        self.train_rows(features, rows)
+        pixel_baseline(&self.splits, &self.config.probe, &self.stop)
+    }
+
+    fn plan(&self, net: &Net) -> Result<Plan, ScoreError> {
+        if net.linear_units().next().is_some() && self.trainer.is_none() {
+            return Err(ScoreError::LinearLayers { net: net.to_string() });
+        }
+        Ok(net.plan(self.splits.train.shape())?)
     }
 
     /// Images computed at once; `None` if not even one fits the budget.
@@ -180,25 +208,58 @@ impl DeepPrior {
         }
     }
 
-    fn train(&self, embedding: &Embedding) -> Result<Fitted, ScoreError> {
-        let [train, valid, test] = embedding.splits();
-        self.train_rows(train.columns(), [train.values(), valid.values(), test.values()])
+    fn test_accuracies(&self, fitted: &Fitted) -> Vec<f64> {
+        match self.config.probe.test {
+            TestSchedule::AfterLast => Vec::new(),
+            TestSchedule::EveryEpoch => fitted.report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
+        }
     }
 
-    fn train_rows(&self, features: usize, [train, valid, test]: [&[f32]; 3]) -> Result<Fitted, ScoreError> {
-        let train = Labelled::new(train, self.splits.train.labels(), features)?;
-        let valid = Labelled::new(valid, self.splits.valid.labels(), features)?;
-        let test = match self.splits.test.is_empty() {
-            true => None,
-            false => Some(Labelled::new(test, self.splits.test.labels(), features)?),
+    fn train(&self, embedding: &Embedding) -> Result<Fitted, ScoreError> {
+        let [train, valid, test] = embedding.splits();
+        let rows = [train.values(), valid.values(), test.values()];
+        train_rows(&self.splits, &self.config.probe, &self.stop, train.columns(), rows)
+    }
+
+    fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
+        let [train, valid, test] = embedding.splits();
+        let head = Head {
+            trainer,
+            splits: &self.splits,
+            probe: &self.config.probe,
+            norm: self.config.norm,
+            memory_budget: self.config.memory_budget,
+            largest_chunk: self.config.largest_chunk,
+            stop: &self.stop,
         };
-        let mut on_epoch = |_: &dpnas_train::Epoch| match self.stop.load(Ordering::Relaxed) {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        };
-        let classes = self.splits.classes();
-        let fitted = fit(&self.config.probe, classes, features, train, valid, test, &mut on_epoch)?;
-        if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
+        let rows = [train.values(), valid.values(), test.values()];
+        outcome(head.train(net, train.columns(), rows), head.test_schedule())
+    }
+
+    /// Names every setting; `weights` stands for the draw of the weights.
+    fn describe(&self, weights: &str) -> String {
+        let c = &self.config;
+        let p = &c.probe;
+        let head =
+            self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{FULL_VERSION} on {}", it.name()));
+        format!(
+            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
+             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}{head}",
+            self.engine.name(),
+            self.splits.fingerprint(),
+            c.init,
+            c.norm.effective_mode(),
+            c.norm.epsilon,
+            c.calibration_images,
+            p.seed.0,
+            p.epochs,
+            p.batch_size,
+            p.learning_rate,
+            p.weight_decay,
+            p.drop_out,
+            p.early_stopping_threshold,
+            p.early_stopping_epoch,
+        )
     }
 }
 
@@ -224,8 +285,10 @@ pub enum ScoreError {
         /// What it needs and what there is.
         reason: String,
     },
-    /// The architecture has fully connected layers, which belong to the trained classifier.
-    #[error("{net} has fully connected layers: a deep prior is scored with the linear classifier alone; leave FC out")]
+    /// The architecture has fully connected layers, and the evaluator nothing that trains them.
+    #[error(
+        "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
+    )]
     LinearLayers {
         /// The architecture.
         net: String,
@@ -245,31 +308,32 @@ pub enum ScoreError {
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A network could not be trained.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}
+
+impl ScoreDraw for DeepPrior {
+    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        self.score_with(net, weight_seed)
+    }
+
+    fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        self.plan(net).map(drop)
+    }
+
+    fn identity(&self) -> String {
+        let test = match self.config.probe.test {
+            TestSchedule::AfterLast => "after the last epoch",
+            TestSchedule::EveryEpoch => "after every epoch",
+        };
+        format!("{}; test {test}", self.describe("by draw"))
+    }
 }
 
 impl Evaluate for DeepPrior {
     fn identity(&self) -> String {
-        let c = &self.config;
-        let p = &c.probe;
-        format!(
-            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} seed {}; norm {} epsilon {:?} on {} images by seed {}; \
-             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}",
-            self.engine.name(),
-            self.splits.fingerprint(),
-            c.init,
-            c.weight_seed.0,
-            c.norm.effective_mode(),
-            c.norm.epsilon,
-            c.calibration_images,
-            p.seed.0,
-            p.epochs,
-            p.batch_size,
-            p.learning_rate,
-            p.weight_decay,
-            p.drop_out,
-            p.early_stopping_threshold,
-            p.early_stopping_epoch,
-        )
+        self.describe(&format!("seed {}", self.config.weight_seed.0))
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {

@@ -18,6 +18,8 @@ pub struct Score {
     pub train_accuracy: Vec<f64>,
     /// Test accuracy after the last epoch; 0 after early stopping.
     pub test_accuracy: f64,
+    /// Test accuracy after each epoch; empty unless [`TestSchedule::EveryEpoch`](dpnas_train::TestSchedule) asks for it.
+    pub test_accuracies: Vec<f64>,
 }
 
 impl Score {
@@ -75,4 +77,14 @@ pub trait Evaluate {
     /// # Errors
     /// [`EvaluateError::Interrupted`] if the evaluation was asked to end early, [`EvaluateError::Failed`] otherwise.
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError>;
+}
+
+impl<E: Evaluate + ?Sized> Evaluate for Box<E> {
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+        (**self).evaluate(candidate)
+    }
 }

@@ -15,16 +15,18 @@
 //! ```
 //!
 //! Each line is written at once and synced. A process that is killed leaves at most one incomplete last line, which the
-//! next one cuts off. This module owns the format: no type of the search is serialised by itself.
+//! next one cuts off. This module owns the format: no type of the search is serialised by itself. The journal of a scoring
+//! run has events of its own (`crates/dpnas/src/scoring/event.rs`) and is kept in the same way.
 
 use crate::run_folder::is_full;
 use crate::{Outcome, Score};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The format that this version writes, and the newest that it reads.
+/// The format of journals, of searches and of scorings, that this version writes, and the newest that it reads.
 pub const JOURNAL_FORMAT: u32 = 1;
 
 /// One line of the journal.
@@ -67,9 +69,21 @@ pub(crate) struct Continued {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub(crate) enum ToldOutcome {
-    Scored { reward: f64, train_flag: bool, valid: Vec<f64>, train: Vec<f64>, test: f64 },
-    Rejected { reason: String },
-    OutOfMemory { reason: String },
+    Scored {
+        reward: f64,
+        train_flag: bool,
+        valid: Vec<f64>,
+        train: Vec<f64>,
+        test: f64,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        tests: Vec<f64>,
+    },
+    Rejected {
+        reason: String,
+    },
+    OutOfMemory {
+        reason: String,
+    },
 }
 
 impl From<&Outcome> for ToldOutcome {
@@ -81,6 +95,7 @@ impl From<&Outcome> for ToldOutcome {
                 valid: score.valid_accuracy.clone(),
                 train: score.train_accuracy.clone(),
                 test: score.test_accuracy,
+                tests: score.test_accuracies.clone(),
             },
             Outcome::Rejected { reason } => Self::Rejected { reason: reason.clone() },
             Outcome::OutOfMemory { reason } => Self::OutOfMemory { reason: reason.clone() },
@@ -91,12 +106,13 @@ impl From<&Outcome> for ToldOutcome {
 impl From<ToldOutcome> for Outcome {
     fn from(told: ToldOutcome) -> Self {
         match told {
-            ToldOutcome::Scored { reward, train_flag, valid, train, test } => Self::Scored(Score {
+            ToldOutcome::Scored { reward, train_flag, valid, train, test, tests } => Self::Scored(Score {
                 reward,
                 train_flag,
                 valid_accuracy: valid,
                 train_accuracy: train,
                 test_accuracy: test,
+                test_accuracies: tests,
             }),
             ToldOutcome::Rejected { reason } => Self::Rejected { reason },
             ToldOutcome::OutOfMemory { reason } => Self::OutOfMemory { reason },
@@ -177,21 +193,32 @@ impl Journal {
         seed: u64,
         continued: Option<Continued>,
     ) -> Result<Self, JournalError> {
-        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
-        let file = file.map_err(|source| io(path, source))?;
-        let mut journal = Self::lock(path, file)?;
-        journal.write(&Event::Begun {
+        let first = Event::Begun {
             format: JOURNAL_FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             identity: identity.to_owned(),
             seed,
             continued,
-        })?;
+        };
+        Self::begin_with(path, &first)
+    }
+
+    /// Begins a new journal of any kind of events; the first one has the fields `format` and `version`.
+    pub(crate) fn begin_with<E: Serialize>(path: &Path, first: &E) -> Result<Self, JournalError> {
+        let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
+        let file = file.map_err(|source| io(path, source))?;
+        let mut journal = Self::lock(path, file)?;
+        journal.write(first)?;
         Ok(journal)
     }
 
     /// Opens an existing journal, cuts off an incomplete last line and returns the events.
     pub(crate) fn resume(path: &Path) -> Result<(Self, Vec<Event>), JournalError> {
+        Self::resume_with(path)
+    }
+
+    /// As [`resume`](Self::resume), for any kind of events.
+    pub(crate) fn resume_with<E: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<E>), JournalError> {
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
         let text = journal.read()?;
@@ -204,7 +231,7 @@ impl Journal {
     }
 
     /// Appends one event and has it on the disk before anything else happens.
-    pub(crate) fn write(&mut self, event: &Event) -> Result<(), JournalError> {
+    pub(crate) fn write<E: Serialize>(&mut self, event: &E) -> Result<(), JournalError> {
         let mut line = serde_json::to_vec(event).map_err(|error| io(&self.path, error.into()))?;
         line.push(b'\n');
         self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|source| io(&self.path, source))
@@ -226,7 +253,7 @@ impl Journal {
     }
 }
 
-fn parse(path: &Path, text: &[u8]) -> Result<Vec<Event>, JournalError> {
+fn parse<E: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<Vec<E>, JournalError> {
     /// The first line of any version, past and future.
     #[derive(Deserialize)]
     struct Header {
@@ -273,6 +300,7 @@ mod tests {
             valid_accuracy: vec![0.1, reward],
             train_accuracy: vec![0.2, 0.3],
             test_accuracy: 0.5,
+            test_accuracies: Vec::new(),
         })
     }
 
@@ -297,6 +325,19 @@ mod tests {
         let (_, read) = Journal::resume(&path).unwrap();
         assert_eq!(read[1..], events);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 6);
+    }
+
+    #[test]
+    fn test_accuracies_of_every_epoch_are_kept_and_may_be_absent() {
+        let text = r#"{"event":"told","id":0,"outcome":"scored","reward":0.5,"train_flag":true,"valid":[0.1,0.5],"train":[0.2,0.3],"test":0.5}"#;
+        let event: Event = serde_json::from_str(text).unwrap();
+        assert_eq!(event, told(0, &score(0.5)));
+        assert_eq!(serde_json::to_string(&event).unwrap(), text);
+        let Outcome::Scored(with) = score(0.5) else { panic!() };
+        let event = told(0, &Outcome::Scored(Score { test_accuracies: vec![0.25, 0.5], ..with }));
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(text.ends_with(r#""test":0.5,"tests":[0.25,0.5]}"#), "{text}");
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
     }
 
     #[test]
@@ -393,7 +434,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_events_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(Path::new("journal.jsonl"), &bytes);
+            let _ = parse::<Event>(Path::new("journal.jsonl"), &bytes);
         }
 
         #[test]

@@ -8,6 +8,8 @@
 //! | to | use |
 //! |---|---|
 //! | score one architecture | [`DeepPrior::score`] |
+//! | score several under several draws of their weights | [`ScoreRunner`], [`fixed_nets`] |
+//! | train one architecture in full | [`FullTraining::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
 //! | get a well-known data set | [`fetch_known`] |
@@ -15,14 +17,15 @@
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
 //! | go on from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
-//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`cache`],
-//! [`train`], [`report`], [`download`].
+//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`full`],
+//! [`cache`], [`train`], [`report`], [`download`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
 pub use dpnas_download as download;
 pub use dpnas_encoder as encoder;
+pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
 pub use dpnas_prior as prior;
 pub use dpnas_report as report;
@@ -31,6 +34,7 @@ pub use dpnas_seed as seed;
 pub use dpnas_train as train;
 
 mod artifacts;
+mod baseline;
 mod csv_error;
 mod deep_prior;
 mod earlier_run;
@@ -38,6 +42,8 @@ mod embed;
 mod embedding;
 mod evaluate;
 mod fetch;
+mod full_training;
+mod head;
 mod journal;
 mod python_number;
 mod q_csv;
@@ -47,11 +53,14 @@ mod replay_csv;
 mod run_folder;
 mod run_report;
 mod runner;
+mod score_draw;
 mod scores;
+mod scoring;
 mod splits;
 pub mod store;
 
 pub use artifacts::{draw_rewards, reward_points};
+pub use baseline::pixel_baseline;
 pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
@@ -59,6 +68,7 @@ pub use earlier_run::EarlierRun;
 pub use embed::{EmbedError, StoreRequest};
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
 pub use fetch::{FetchConfig, fetch_known};
+pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
 pub use journal::{JOURNAL_FORMAT, JournalError};
 pub use q_csv::{Q_COLUMNS, write_q_values};
 pub use read_q_csv::read_q_values;
@@ -66,7 +76,12 @@ pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer
 pub use run_folder::{FolderError, RunFolder};
 pub use run_report::{Report, RunError, RunEvent, StopReason};
 pub use runner::{Hook, Runner};
+pub use score_draw::ScoreDraw;
 pub use scores::Scored;
+pub use scoring::{
+    ChoiceError, Group, NetSummary, ScoreJob, ScoreReport, ScoreRunner, ScoredDraw, ScoringError, ScoringEvent,
+    ScoringHook, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
+};
 pub use splits::{Splits, VALID_FRACTION};
 
 /// The README's example is compiled and run.
@@ -79,6 +94,11 @@ struct Readme;
 #[doc = include_str!("../../../docs/guide/library.md")]
 #[doc = include_str!("../../../docs/guide/embed.md")]
 struct Guide;
+
+/// The guide's page on full training, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/full-training.md")]
+struct FullTrainingGuide;
 
 /// The example of the page on data sets is compiled.
 #[cfg(doctest)]

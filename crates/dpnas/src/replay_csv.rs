@@ -147,7 +147,8 @@ pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(R
         let (reward, valid_accuracy, train_accuracy) = (fraction(3)?, list(5)?, list(6)?);
         let (_best, test_accuracy) = (percentage(4)?, percentage(7)?);
         let rejected = reward == 0.0 && !flag && valid_accuracy.iter().all(|&value| value == 0.0);
-        let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy };
+        let test_accuracies = Vec::new();
+        let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy, test_accuracies };
         let row = ReplayRow { epsilon: fraction(0)?, net: field(1).to_owned(), score: (!rejected).then_some(score) };
         rows.push((row, std::array::from_fn(|position| field(position).to_owned())));
     }
@@ -155,7 +156,7 @@ pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(R
 }
 
 /// A fraction in percent, rounded to six decimals so that 71.2 does not print as 71.19999999999999.
-fn percent(fraction: f64) -> String {
+pub(crate) fn percent(fraction: f64) -> String {
     python_number((fraction * 1e8).round() / 1e6)
 }
 
@@ -164,7 +165,7 @@ fn fraction_of(percentage: f64) -> f64 {
     (percentage * 1e10).round() / 1e12
 }
 
-fn percent_list(fractions: &[f64]) -> String {
+pub(crate) fn percent_list(fractions: &[f64]) -> String {
     let numbers: Vec<String> = fractions.iter().map(|&fraction| percent(fraction)).collect();
     format!("[{}]", numbers.join(", "))
 }
@@ -203,6 +204,7 @@ mod tests {
             valid_accuracy: vec![0.5, 0.712],
             train_accuracy: vec![0.25, 1.0],
             test_accuracy: 0.7,
+            test_accuracies: Vec::new(),
         };
         let net = "[C(16,3,1,1,1), SM(10)]".to_owned();
         let rows = [
@@ -247,6 +249,7 @@ mod tests {
             valid_accuracy: vec![0.712],
             train_accuracy: vec![0.25, 1.0],
             test_accuracy: 0.7,
+            test_accuracies: Vec::new(),
         };
         assert_eq!((rows[0].epsilon, rows[0].score.as_ref()), (1.0, Some(&score)));
         assert_eq!((rows[1].epsilon, &rows[1].score), (0.1, &None));
@@ -282,6 +285,7 @@ mod tests {
                 valid_accuracy: valid.into_iter().map(fraction).collect(),
                 train_accuracy: train.into_iter().map(fraction).collect(),
                 test_accuracy: fraction(test),
+                test_accuracies: Vec::new(),
             }
         }
     }

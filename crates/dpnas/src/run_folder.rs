@@ -87,8 +87,16 @@ impl RunFolder {
     /// # Errors
     /// [`FolderError::NotARun`] unless it has settings and a journal.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, FolderError> {
+        Self::open_with(path, "journal.jsonl")
+    }
+
+    /// As [`open`](Self::open), for a job whose journal has another name.
+    ///
+    /// # Errors
+    /// [`FolderError::NotARun`] unless it has settings and that journal.
+    pub fn open_with(path: impl Into<PathBuf>, journal: &'static str) -> Result<Self, FolderError> {
         let path = path.into();
-        for missing in ["settings.toml", "journal.jsonl"] {
+        for missing in ["settings.toml", journal] {
             if !path.join(missing).is_file() {
                 return Err(FolderError::NotARun { path, missing });
             }

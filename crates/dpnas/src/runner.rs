@@ -34,6 +34,7 @@ pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a>;
 ///             valid_accuracy: vec![reward],
 ///             train_accuracy: vec![reward],
 ///             test_accuracy: reward,
+///             test_accuracies: Vec::new(),
 ///         }))
 ///     }
 /// }

@@ -10,7 +10,7 @@ use dpnas::store::{Existing, Manifest, SplitName};
 use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest};
 use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
-use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions};
+use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, TrainingOptions};
 use dpnas_examples::output::print;
 use dpnas_examples::progress::eprintln;
 use dpnas_examples::row_progress::RowProgress;
@@ -101,8 +101,13 @@ fn deep_prior(options: &EmbedOptions, data: &DataSet, stop: Arc<AtomicBool>) -> 
         resources.cache = None;
     }
     let classifier = ClassifierOptions { batch_size: options.embedding.batch_size, ..ClassifierOptions::default() };
-    let scoring =
-        Scoring { data: &options.data, encoder: &options.encoder, classifier: &classifier, resources: &resources };
+    let scoring = Scoring {
+        data: &options.data,
+        encoder: &options.encoder,
+        classifier: &classifier,
+        training: &TrainingOptions::default(),
+        resources: &resources,
+    };
     session::deep_prior(scoring, data, stop)
 }
 

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use dpnas::{DeepPrior, RunEvent, RunFolder, Runner, ScoreError, StopReason};
+use dpnas::search::Seed;
+use dpnas::{RunEvent, RunFolder, Runner, ScoreError, Splits, StopReason, pixel_baseline};
 use dpnas_examples::earlier;
 use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
@@ -47,6 +48,7 @@ Examples:
   search --dataset fashion-mnist --limit-train 10000     a data set that is fetched on first use
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
   search --space paper --schedule paper --dataset fashion-mnist    the published search
+  search --full-training --max-fc 2               a conventional search: everything is trained
   search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut
   search --space reference-code --schedule paper --dataset fashion-mnist --continue-search
          --replay-buffer-csv-path replay_buffer.csv --q-values-csv-path q_values.csv
@@ -74,7 +76,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
     let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
-    let evaluator = session::deep_prior(options.scoring(), &data, Arc::clone(&stop))?;
+    let evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
     let folder = match resumed {
         Some(folder) => folder,
         None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
@@ -98,7 +100,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         runner = runner.with_limit(limit);
     }
     let report = runner.run();
-    let baseline = baseline(runner.evaluator(), &stop);
+    let baseline = baseline(runner.evaluator().splits(), &options, &stop);
     drop(runner);
     progress.finish();
 
@@ -112,11 +114,12 @@ fn run(arguments: Arguments) -> Result<StopReason> {
 }
 
 /// The linear classifier on raw pixels; left out if the run is being interrupted.
-fn baseline(evaluator: &DeepPrior, stop: &AtomicBool) -> Result<Option<f64>> {
+fn baseline(splits: &Splits, options: &SearchOptions, stop: &AtomicBool) -> Result<Option<f64>> {
     if stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    match evaluator.pixel_baseline() {
+    let probe = session::probe(&options.classifier, &options.resources, Seed(options.data.seed))?;
+    match pixel_baseline(splits, &probe, stop) {
         Ok(fitted) => Ok(Some(fitted.report.test_accuracy)),
         Err(ScoreError::Interrupted) => Ok(None),
         Err(error) => Err(error.into()),

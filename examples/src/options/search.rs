@@ -4,7 +4,7 @@ use super::group::{Setting, Unset, option_group};
 use super::job::{Job, job};
 use super::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
-    ResourceOptions, SpaceChoice,
+    ResourceOptions, SpaceChoice, TrainingFlags, TrainingOptions,
 };
 use crate::session::Scoring;
 use anyhow::Result;
@@ -32,6 +32,9 @@ option_group! {
     /// Largest depth, in place of the space's own
     #[arg(value_name = "DEPTH")]
     max_conv: Option<u32> = None;
+    /// Most fully connected layers before the classifier, in place of the space's own
+    #[arg(value_name = "N")]
+    max_fc: Option<u32> = None;
     /// What may be built: `paper`, `reference-code`, `small`, or a TOML file [default: small]
     #[arg(value_name = "NAME|FILE")]
     space: SpaceChoice = SpaceChoice::Named("small".to_owned());
@@ -74,6 +77,8 @@ job! {
     encoder: EncoderOptions, EncoderFlags;
     /// The classifier.
     classifier: ClassifierOptions, ClassifierFlags;
+    /// Full training.
+    training: TrainingOptions, TrainingFlags;
     /// Device, memory and folders.
     resources: ResourceOptions, ResourceFlags;
     /// The run that is continued.
@@ -85,8 +90,8 @@ job! {
 impl SearchOptions {
     /// What decides how a candidate is scored.
     pub fn scoring(&self) -> Scoring<'_> {
-        let Self { data, encoder, classifier, resources, .. } = self;
-        Scoring { data, encoder, classifier, resources }
+        let Self { data, encoder, classifier, training, resources, .. } = self;
+        Scoring { data, encoder, classifier, training, resources }
     }
 }
 
@@ -100,6 +105,7 @@ impl Job for SearchOptions {
         let mut space = walk.space.settings()?;
         space.min_depth = walk.min_conv.take().unwrap_or(space.min_depth);
         space.max_depth = walk.max_conv.take().unwrap_or(space.max_depth);
+        space.max_fc = walk.max_fc.take().unwrap_or(space.max_fc);
         walk.space = SpaceChoice::Explicit(space);
         self.resources = self.resources.resolved();
         self.version = Self::default().version;

@@ -171,6 +171,41 @@ fn ctrl_c_stores_nothing() {
     assert_eq!(entries(folder.path()).len(), 0);
 }
 
+#[test]
+fn score_stores_each_draw_and_resuming_stores_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("embeddings");
+    let score = |arguments: &[&str]| Command::new(env!("CARGO_BIN_EXE_score")).args(arguments).output().unwrap();
+    let [runs, place] = [folder.path().join("runs"), output.clone()].map(|path| path.display().to_string());
+    let same = ["--net", NET, "--limit-train", "60", "--cache", "off", "--epochs", "2", "--runs", &runs];
+    let to_store = ["--draws", "2", "--store-embedding", &place, "--layout", "safetensors", "--json"];
+    let result = score(&[&same[..], &to_store].concat());
+    assert!(result.status.success(), "{}", stderr(&result));
+    let json: serde_json::Value = serde_json::from_slice(&result.stdout).unwrap();
+    let draws = ["net-00-draw-0", "net-00-draw-1"].map(|name| output.join(name));
+    assert_eq!(json["embeddings"], serde_json::json!(draws));
+    for (draw, path) in draws.iter().enumerate() {
+        let seed = json["results"][draw]["seed"].as_u64().unwrap();
+        let stored_by_score = StoredEmbedding::open(path).unwrap();
+        assert_eq!(stored_by_score.manifest().weight_seed, seed);
+        let by_embed = stored(&folder.path().join(draw.to_string()), &["--weight-seed", &seed.to_string()]);
+        for split in SplitName::ALL {
+            assert_eq!(stored_by_score.read(split).unwrap(), by_embed.read(split).unwrap());
+        }
+    }
+    std::fs::remove_dir_all(&draws[1]).unwrap();
+    let result = score(&["--resume", json["run"].as_str().unwrap()]);
+    assert!(result.status.success(), "{}", stderr(&result));
+    assert!(StoredEmbedding::open(&draws[1]).is_ok());
+
+    let refused = score(&[&same[..], &["--draws", "2", "--store-embedding", &place]].concat());
+    let expected = format!("error: store-embedding: {} exists already: choose another folder\n", draws[0].display());
+    assert_eq!(stderr(&refused), expected);
+    let refused = score(&[&same[..], &["--layout", "npy"]].concat());
+    assert_eq!(stderr(&refused), "error: layout: nothing is stored; add --store-embedding DIR, or leave it out\n");
+    assert_eq!(entries(Path::new(&runs)).len(), 1, "a run that is refused leaves no folder");
+}
+
 /// Loads a stored embedding as the guide does, and writes plain numbers: features as float32, then labels as int64.
 const PYTHON_SCRIPT: &str = "
 import pathlib, sys, numpy

@@ -3,9 +3,11 @@
 mod bad_input;
 mod binaries;
 mod continuing;
+mod conventional;
 mod data_sets;
 mod embed;
 mod reproducible;
+mod score;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,7 +1,10 @@
 //! Texts never cover each other, and stay inside the picture: boxes as an independent renderer lays them out.
 
 use crate::common::{plot, published, search};
-use dpnas_report::{PlotOptions, Svg, reward_plot};
+use dpnas_report::{
+    Curve, CurveGroup, CurvesPlot, DrawGroup, DrawSeries, Draws, DrawsPlot, NetDraws, PlotOptions, Split, Svg,
+    reward_plot,
+};
 use proptest::prelude::*;
 use resvg::usvg::fontdb::Database;
 use resvg::usvg::{Group, Node, Options, Transform, Tree};
@@ -112,5 +115,85 @@ proptest! {
         let svg = reward_plot(&search(&phases), &options).expect("more rewards than the window");
         let (width, height) = (options.width.max(480) as f32, options.height.max(360) as f32);
         prop_assert_eq!(collision(&svg, width, height), None);
+    }
+}
+
+/// Architectures and headings of any length.
+fn any_name() -> impl Strategy<Value = String> {
+    prop_oneof![Just(String::new()), "[A-Z(),0-9 ]{1,30}", "[A-Z(),0-9 ]{100,200}"]
+}
+
+fn any_draws() -> impl Strategy<Value = Draws> {
+    (prop::collection::vec(0.0f64..=1.0, 0..8), prop::option::of((0.0f64..0.5, 0.5f64..1.2)))
+        .prop_map(|(values, interval)| Draws { values, interval })
+}
+
+fn any_net() -> impl Strategy<Value = NetDraws> {
+    (any_name(), prop::option::of(0.0f64..=1.0), prop::collection::vec(any_draws(), 0..4))
+        .prop_map(|(name, searched, series)| NetDraws { name, searched, series })
+}
+
+fn any_draws_plot() -> impl Strategy<Value = DrawsPlot> {
+    let groups = prop::collection::vec((any_name(), prop::collection::vec(any_net(), 0..8)), 1..4);
+    (any_name(), any_name(), 1u32..2000, prop::collection::vec("[a-z ]{1,120}", 1..4), groups).prop_map(
+        |(title, measure, width, series, groups)| DrawsPlot {
+            title,
+            measure,
+            width,
+            series: series.into_iter().map(DrawSeries::new).collect(),
+            groups: groups.into_iter().map(|(name, nets)| DrawGroup { name, nets }).collect(),
+        },
+    )
+}
+
+fn any_curves_plot() -> impl Strategy<Value = CurvesPlot> {
+    let split = prop_oneof![Just(Split::Valid), Just(Split::Train), Just(Split::Test)];
+    let curve = (split, prop::collection::vec(0.0f64..=1.0, 0..80)).prop_map(|(split, values)| Curve { split, values });
+    let group = (any_name(), prop::collection::vec(curve, 0..4)).prop_map(|(name, curves)| CurveGroup { name, curves });
+    (any_name(), 1u32..2000, prop::collection::vec(group, 0..20)).prop_map(|(title, width, groups)| CurvesPlot {
+        title,
+        width,
+        groups,
+    })
+}
+
+/// The size of a picture, in pixels.
+fn size(svg: &Svg) -> (f32, f32) {
+    let document = roxmltree::Document::parse(svg.as_str()).unwrap();
+    let side = |name| document.root_element().attribute(name).unwrap().parse().unwrap();
+    (side("width"), side("height"))
+}
+
+/// The first point or bar that leaves the picture.
+fn stray(svg: &Svg) -> Option<String> {
+    let (width, height) = size(svg);
+    let document = roxmltree::Document::parse(svg.as_str()).unwrap();
+    let inside = |node: roxmltree::Node<'_, '_>, x: &str, y: &str| {
+        let at = |name| node.attribute(name).and_then(|text| text.parse::<f32>().ok()).unwrap_or(0.0);
+        (0.0..=width).contains(&at(x)) && (0.0..=height).contains(&at(y))
+    };
+    let mut shapes = document.descendants().filter(|node| node.has_tag_name("circle") || node.has_tag_name("rect"));
+    shapes.find(|node| !inside(*node, "cx", "cy") || !inside(*node, "x", "y")).map(|node| format!("{node:?}"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn no_texts_overlap_for_any_draws(plot in any_draws_plot()) {
+        if let Some(svg) = plot.draw() {
+            let (width, height) = size(&svg);
+            prop_assert_eq!(collision(&svg, width, height), None);
+            prop_assert_eq!(stray(&svg), None);
+        }
+    }
+
+    #[test]
+    fn no_texts_overlap_for_any_curves(plot in any_curves_plot()) {
+        if let Some(svg) = plot.draw() {
+            let (width, height) = size(&svg);
+            prop_assert_eq!(collision(&svg, width, height), None);
+            prop_assert_eq!(stray(&svg), None);
+        }
     }
 }

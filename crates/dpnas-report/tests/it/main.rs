@@ -5,3 +5,4 @@ mod common;
 mod plot;
 mod png;
 mod report;
+mod scorings;

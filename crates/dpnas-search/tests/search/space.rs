@@ -56,6 +56,25 @@ fn following_a_published_net_gives_its_states() {
 }
 
 #[test]
+fn fully_connected_layers_follow_a_deep_enough_encoder_and_never_grow() {
+    let settings = dpnas_search::SpaceSettings { max_fc: 2, ..dpnas_search::SpaceSettings::paper() };
+    let space = settings.check(dpnas_search::ImageShape::square(1, 28), 10).unwrap();
+    let after = |layers: &str| -> Vec<String> {
+        let net: Net = format!("[{layers}, SM(10)]").parse().unwrap();
+        let state = space.follow(&net.layers()[..net.layers().len() - 1]).unwrap();
+        let tokens = space.actions(&state).iter().map(Action::to_string).collect::<Vec<_>>();
+        tokens.into_iter().filter(|token| token.starts_with("FC") || token == "terminate").collect()
+    };
+    let all = ["FC(32)", "FC(64)", "FC(128)", "terminate"];
+    assert_eq!(after("C(16,3,1,1,1), C(16,3,1,1,1)"), [""; 0]);
+    assert_eq!(after("C(16,3,1,1,1), C(16,3,1,1,1), C(16,3,1,1,1)"), all);
+    assert_eq!(after("C(16,3,1,1,0), C(16,3,1,1,1), P(4,4,0,0)"), all);
+    // The second layer has at most the units of the first, and there is no third.
+    assert_eq!(after("C(16,3,1,1,0), C(16,3,1,1,0), FC(64)"), ["FC(32)", "FC(64)", "terminate"]);
+    assert_eq!(after("C(16,3,1,1,0), C(16,3,1,1,0), FC(64), FC(64)"), ["terminate"]);
+}
+
+#[test]
 fn following_names_the_first_layer_that_is_not_an_action() {
     let space = preset("paper", 28);
     let error = |text: &str| space.follow(text.parse::<Net>().unwrap().layers()).unwrap_err().to_string();

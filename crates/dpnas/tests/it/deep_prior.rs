@@ -4,7 +4,9 @@ use crate::engine::{Toy, config, data, evaluator};
 use dpnas::cache::Cache;
 use dpnas::grammar::Net;
 use dpnas::prior::{NormMode, Normalisation};
-use dpnas::{Outcome, Score, ScoreError, Splits};
+use dpnas::seed::Seed;
+use dpnas::train::TestSchedule;
+use dpnas::{Evaluate, Outcome, Score, ScoreDraw, ScoreError, Splits};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,6 +31,43 @@ fn a_score_has_every_epoch_and_its_reward_is_the_mean_of_the_last_five() {
     assert!((score.reward - score.valid_accuracy[1..].iter().sum::<f64>() / 5.0).abs() < 1e-12);
     assert!(score.train_flag);
     assert!(score.best_valid() >= score.reward);
+}
+
+#[test]
+fn a_draw_is_scored_as_if_the_configuration_had_its_seed() {
+    let evaluator = evaluator(&Toy::default(), config());
+    let net = net(NET);
+    assert_eq!(evaluator.score_draw(&net, config().weight_seed).unwrap(), evaluator.score(&net).unwrap());
+    let other = scored(evaluator.score_draw(&net, Seed(77)).unwrap());
+    assert_ne!(other, scored(evaluator.score(&net).unwrap()));
+    let mut config = config();
+    config.weight_seed = Seed(77);
+    assert_eq!(scored(crate::engine::evaluator(&Toy::default(), config).score(&net).unwrap()), other);
+}
+
+#[test]
+fn every_test_accuracy_is_kept_where_the_schedule_asks_for_it() {
+    let last = scored(evaluator(&Toy::default(), config()).score(&net(NET)).unwrap());
+    assert!(last.test_accuracies.is_empty());
+    let mut config = config();
+    config.probe.test = TestSchedule::EveryEpoch;
+    let every = scored(evaluator(&Toy::default(), config).score(&net(NET)).unwrap());
+    assert_eq!(every.test_accuracies.len(), 6);
+    assert_eq!(every.test_accuracies[5], every.test_accuracy);
+    assert_eq!(Score { test_accuracies: Vec::new(), ..every }, last);
+}
+
+#[test]
+fn the_identity_of_a_scorer_leaves_the_draw_open_and_that_of_a_search_does_not() {
+    let identities = |seed: u64| {
+        let mut config = config();
+        config.weight_seed = Seed(seed);
+        let evaluator = evaluator(&Toy::default(), config);
+        (ScoreDraw::identity(&evaluator), Evaluate::identity(&evaluator))
+    };
+    assert_eq!(identities(1).0, identities(2).0);
+    assert_ne!(identities(1).1, identities(2).1);
+    assert_ne!(identities(1).0, identities(1).1);
 }
 
 #[test]

@@ -29,6 +29,7 @@ fn rows() -> Vec<ReplayRow> {
             valid_accuracy: (0..number % 5 + 1).map(fraction).collect(),
             train_accuracy: (5..number % 5 + 6).map(fraction).collect(),
             test_accuracy: if number.is_multiple_of(3) { 0.0 } else { fraction(11) },
+            test_accuracies: Vec::new(),
         }
     };
     let net = |number: u32| format!("[C({},3,1,1,1), P(2,2,0,0), SM(10)]", number + 1);

@@ -45,6 +45,7 @@ impl Evaluate for ByLength {
                 valid_accuracy: vec![reward; 3],
                 train_accuracy: vec![0.5; 3],
                 test_accuracy: reward,
+                test_accuracies: Vec::new(),
             }),
         })
     }

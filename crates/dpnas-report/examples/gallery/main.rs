@@ -1,9 +1,12 @@
-//! Draws made-up searches of several lengths, as SVG, PNG and one HTML report, into the folder given as the argument.
+//! Draws made-up searches of several lengths and scorings, as SVG, PNG and one HTML report, into the folder given as the
+//! argument.
 
 use dpnas_report::{Baseline, BestNet, PlotOptions, RewardPoint, RunReport, reward_plot};
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
+
+mod scorings;
 
 /// Phases of a schedule: ε, number of architectures, mean reward.
 type Phases = Vec<(f64, usize, f64)>;
@@ -44,6 +47,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         if name == "published" {
             fs::write(folder.join("report.html"), report(plot).to_html())?;
         }
+    }
+    for (name, plot) in scorings::gallery() {
+        let plot = plot.ok_or("nothing to draw")?;
+        fs::write(folder.join(name).with_extension("svg"), plot.as_str())?;
+        fs::write(folder.join(name).with_extension("png"), plot.to_png(2.0)?)?;
     }
     Ok(())
 }

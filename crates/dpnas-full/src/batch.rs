@@ -1,0 +1,277 @@
+//! The gradient of one mini-batch, computed block by block and segment by segment.
+//!
+//! Forward, every block runs to the next norm; the norm's statistics then come from all of them. Backward, every block
+//! runs from one norm's input down to the output of the norm before; how the gradient passes through that norm then
+//! comes from all of them, too. So the gradient is that of the whole mini-batch, whatever is computed at once.
+
+use crate::data::Examples;
+use crate::error::FullError;
+use crate::machine::{Machine, normalised};
+use crate::model::{Gradient, Model};
+use crate::norm::{BatchNorm, ImageSums, ThroughNorm, read};
+use crate::pass::{Pass, Saved, State, ToInput, WeightGradient};
+use crate::softmax::Verdict;
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorData};
+use dpnas_prior::Moments;
+use dpnas_seed::Stream;
+
+/// Images of one step, in order.
+pub(crate) struct Batch<'a> {
+    pub(crate) examples: Examples<'a>,
+    pub(crate) rows: &'a [usize],
+    /// Random numbers of drop-out and its rate.
+    pub(crate) drop_out: Option<(Stream, f32)>,
+}
+
+/// What a mini-batch tells.
+pub(crate) struct BatchResult {
+    /// Of the mean loss.
+    pub(crate) gradient: Gradient,
+    /// Of each norm's input.
+    pub(crate) moments: Vec<Moments>,
+    /// Sum of the images' cross-entropies, in nats.
+    pub(crate) loss: f64,
+    /// Images that were classified rightly.
+    pub(crate) correct: usize,
+}
+
+/// A piece of the mini-batch: its place there, and its images.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    first: usize,
+    rows: &'a [usize],
+}
+
+/// What a block's way back through a segment gives.
+struct Returned<B: Backend> {
+    gradient: State<B>,
+    weights: Vec<WeightGradient<B>>,
+    sums: Option<ImageSums>,
+    verdict: Option<Verdict>,
+}
+
+impl<B: Backend> Machine<'_, B> {
+    /// The gradient of the mean cross-entropy of a mini-batch; `None` if a class score is not finite.
+    pub(crate) fn gradient(&self, model: &Model, batch: &Batch<'_>) -> Result<Option<BatchResult>, FullError> {
+        let weights = self.upload_weights(model);
+        let blocks: Vec<Block<'_>> = batch
+            .rows
+            .chunks(self.block)
+            .enumerate()
+            .map(|(index, rows)| Block { first: index * self.block, rows })
+            .collect();
+        let step = Step { machine: self, model, batch, weights: &weights, blocks };
+        let forward = step.forward()?;
+        step.backward(forward)
+    }
+}
+
+/// One mini-batch on its way.
+struct Step<'s, B: Backend> {
+    machine: &'s Machine<'s, B>,
+    model: &'s Model,
+    batch: &'s Batch<'s>,
+    weights: &'s [Tensor<B, 4>],
+    blocks: Vec<Block<'s>>,
+}
+
+/// Each block's state at each norm; empty where it is not held.
+type Held<B> = Vec<Vec<State<B>>>;
+
+/// Where a mini-batch is once the statistics of all norms are known.
+struct Forward<B: Backend> {
+    norms: Vec<BatchNorm<B>>,
+    held: Held<B>,
+    /// Each block's state at the last norm.
+    current: Vec<State<B>>,
+}
+
+impl<B: Backend> Step<'_, B> {
+    /// Statistics of all norms, what is held, and the states at the last norm.
+    fn forward(&self) -> Result<Forward<B>, FullError> {
+        let mut norms: Vec<BatchNorm<B>> = Vec::with_capacity(self.model.norms.len());
+        let mut held = vec![Vec::new(); self.model.norms.len()];
+        let mut current: Vec<State<B>> = Vec::new();
+        let pass = Pass { weights: self.weights, mask: None };
+        for (index, norm) in self.model.norms.iter().enumerate() {
+            let before: Vec<Option<State<B>>> = match index {
+                0 => vec![None; self.blocks.len()],
+                _ => current.drain(..).map(Some).collect(),
+            };
+            let mut sums = Vec::with_capacity(self.blocks.len());
+            let advance = |block: usize, before: Option<State<B>>| {
+                let start = before.unwrap_or_else(|| self.images(block));
+                let state = self.machine.run(index, start, norms.last().map(|norm| &norm.affine), &pass);
+                let sums = ImageSums::moments(state.value.clone())?;
+                Ok((state, sums))
+            };
+            self.machine.in_lanes(before, advance, |(state, part)| {
+                current.push(state);
+                sums.push(part);
+            })?;
+            norms.push(BatchNorm::new(norm, &sums, self.machine.norm_epsilon, self.machine.device));
+            if self.machine.held[index] {
+                held[index].clone_from(&current);
+            }
+        }
+        Ok(Forward { norms, held, current })
+    }
+
+    fn backward(&self, forward: Forward<B>) -> Result<Option<BatchResult>, FullError> {
+        let Forward { norms, mut held, current } = forward;
+        let device = self.machine.device;
+        let mut gradient =
+            Gradient { weights: vec![Vec::new(); self.weights.len()], norms: vec![Default::default(); norms.len()] };
+        let (mut loss, mut correct, mut finite) = (0.0, 0, true);
+        // Of the block's state at the norm above: gradients, values where they are known, and the way through.
+        let mut upstream: Vec<Option<State<B>>> = vec![None; self.blocks.len()];
+        let mut known: Vec<State<B>> = Vec::new();
+        let mut through: Option<ThroughNorm<B>> = None;
+        for segment in (0..=norms.len()).rev() {
+            let entering = match segment.checked_sub(1) {
+                Some(norm) if segment == norms.len() => {
+                    held[norm] = Vec::new();
+                    current.clone()
+                }
+                Some(norm) => std::mem::take(&mut held[norm]),
+                None => Vec::new(),
+            };
+            let mut sums = Vec::new();
+            let mut totals: Vec<Option<Tensor<B, 4>>> = vec![None; self.weights.len()];
+            let mut lower = Vec::with_capacity(self.blocks.len());
+            let go_back = |block: usize, above: Option<State<B>>| {
+                let start = match entering.get(block) {
+                    Some(state) => state.clone(),
+                    None => self.recompute(block, segment, &norms, &held),
+                };
+                self.go_back(segment, block, start, known.get(block), above, &norms, through.as_ref())
+            };
+            self.machine.in_lanes(std::mem::take(&mut upstream), go_back, |returned| {
+                for (weight, part) in returned.weights {
+                    let total = totals[weight].take();
+                    totals[weight] = Some(match total {
+                        Some(total) => total + part,
+                        None => part,
+                    });
+                }
+                match (returned.verdict, segment == norms.len()) {
+                    (Some(verdict), _) => {
+                        loss += verdict.loss;
+                        correct += verdict.correct;
+                    }
+                    (None, true) => finite = false,
+                    (None, false) => {}
+                }
+                sums.extend(returned.sums);
+                lower.push(Some(returned.gradient));
+            })?;
+            if !finite {
+                return Ok(None);
+            }
+            for (weight, total) in totals.into_iter().enumerate() {
+                if let Some(total) = total {
+                    gradient.weights[weight] = read(total)?;
+                }
+            }
+            if let Some(norm) = segment.checked_sub(1) {
+                let (of_norm, way) = norms[norm].close(&self.model.norms[norm], &sums, device);
+                gradient.norms[norm] = of_norm;
+                through = Some(way);
+            }
+            upstream = lower;
+            known = entering;
+        }
+        let moments = norms.into_iter().map(|norm| norm.moments).collect();
+        Ok(Some(BatchResult { gradient, moments, loss, correct }))
+    }
+
+    /// One block through one segment, from its end to its norm's output.
+    #[expect(clippy::too_many_arguments, reason = "everything that a segment's two ends know")]
+    fn go_back(
+        &self,
+        segment: usize,
+        block: usize,
+        start: State<B>,
+        known: Option<&State<B>>,
+        above: Option<State<B>>,
+        norms: &[BatchNorm<B>],
+        through: Option<&ThroughNorm<B>>,
+    ) -> Result<Returned<B>, FullError> {
+        let norm = segment.checked_sub(1).map(|norm| &norms[norm]);
+        let input = start.value.clone();
+        let is_last = segment == norms.len();
+        let pass = Pass { weights: self.weights, mask: if is_last { self.mask(block) } else { None } };
+        let (result, tape) = self.record(segment, normalised(start, norm.map(|norm| &norm.affine)), known, &pass);
+        let mut verdict = None;
+        let gradient = match (above, through) {
+            (Some(State { value, skip }), Some(through)) => State { value: through.apply(value, result.value), skip },
+            _ => {
+                let rows = self.blocks[block].rows;
+                let scale = 1.0 / self.batch.rows.len() as f64;
+                let shape = result.value.dims();
+                verdict = self.machine.judge(result, self.batch.examples, rows, scale)?;
+                let errors = verdict.as_ref().map_or(vec![0.0; shape.iter().product()], |v| v.errors.clone());
+                State::new(Tensor::from_data(TensorData::new(errors, shape), self.machine.device))
+            }
+        };
+        let mut weights = Vec::new();
+        let ops = &self.machine.program.segments[segment].ops;
+        let gradient = ops.iter().enumerate().zip(tape).rev().fold(gradient, |gradient, ((index, op), saved)| {
+            let to_input = if segment == 0 && index == 0 { ToInput::Unused } else { ToInput::Wanted };
+            op.backward(saved, gradient, &pass, to_input, &mut weights)
+        });
+        let sums =
+            norm.map(|norm| ImageSums::products(gradient.value.clone(), input, norm.mean.clone())).transpose()?;
+        Ok(Returned { gradient, weights, sums, verdict })
+    }
+
+    /// Runs a segment and remembers what going back needs. What is known of the result is not computed again.
+    fn record(
+        &self,
+        segment: usize,
+        mut state: State<B>,
+        known: Option<&State<B>>,
+        pass: &Pass<'_, B>,
+    ) -> (State<B>, Vec<Saved<B>>) {
+        let segment = &self.machine.program.segments[segment];
+        let computed = if known.is_some() { segment.known_from() } else { segment.ops.len() };
+        let mut tape = Vec::with_capacity(segment.ops.len());
+        for op in &segment.ops[..computed] {
+            let (next, saved) = op.forward(state, pass);
+            tape.push(saved);
+            state = next;
+        }
+        tape.extend(segment.ops[computed..].iter().map(|op| op.remember(&state)));
+        (known.cloned().unwrap_or(state), tape)
+    }
+
+    /// A block's state at the start of a segment, from the nearest norm before it that is held.
+    fn recompute(&self, block: usize, segment: usize, norms: &[BatchNorm<B>], held: &Held<B>) -> State<B> {
+        let nearest = (0..segment).rev().find(|&norm| !held[norm].is_empty());
+        let (first, start) = match nearest {
+            Some(norm) => (norm + 1, held[norm][block].clone()),
+            None => (0, self.images(block)),
+        };
+        let pass = Pass { weights: self.weights, mask: None };
+        (first..segment).fold(start, |state, segment| {
+            let norm = segment.checked_sub(1).map(|norm| &norms[norm].affine);
+            self.machine.run(segment, state, norm, &pass)
+        })
+    }
+
+    fn images(&self, block: usize) -> State<B> {
+        self.machine.images(self.batch.examples, self.blocks[block].rows)
+    }
+
+    /// Element (place in the mini-batch, feature) takes word `place · features + feature` of the step's stream.
+    fn mask(&self, block: usize) -> Option<Tensor<B, 4>> {
+        let (stream, rate) = self.batch.drop_out.as_ref()?;
+        let (Block { first, rows }, features) = (self.blocks[block], self.machine.program.last_features);
+        let mut mask = vec![0.0; rows.len() * features];
+        stream.fill_uniform((first * features) as u64, 0.0, 1.0, &mut mask);
+        let factor = 1.0 / (1.0 - rate);
+        mask.iter_mut().for_each(|word| *word = if *word < *rate { 0.0 } else { factor });
+        Some(Tensor::from_data(TensorData::new(mask, [rows.len(), features, 1, 1]), self.machine.device))
+    }
+}

@@ -1,0 +1,137 @@
+//! Why a network could not be trained.
+
+use crate::SettingError;
+use dpnas_grammar::ImageShape;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a network could not be trained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FullError {
+    /// A setting has a value that makes no sense.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// A set has no images.
+    #[error("the {split} set is empty: give at least one image")]
+    EmptySet {
+        /// Which set.
+        split: Split,
+    },
+    /// The numbers of images and labels differ.
+    #[error("{images} images have {labels} labels: give one label an image")]
+    LengthMismatch {
+        /// Images.
+        images: usize,
+        /// Labels.
+        labels: usize,
+    },
+    /// Images of another shape than the plan was made for.
+    #[error("the network was planned for images of {expected}, those of the {split} set are {found}")]
+    WrongShape {
+        /// Which set.
+        split: Split,
+        /// The plan's input.
+        expected: ImageShape,
+        /// The images' shape.
+        found: ImageShape,
+    },
+    /// A label is not below the number of classes.
+    #[error("label {label} of {split} image {image} is not below the number of classes, {classes}")]
+    LabelOutOfRange {
+        /// Which set.
+        split: Split,
+        /// The first image with such a label, from 0.
+        image: usize,
+        /// Its label.
+        label: u32,
+        /// Number of classes.
+        classes: u32,
+    },
+    /// A class score or a gradient is infinite or not a number: training has diverged.
+    #[error(
+        "a class score or gradient of a {split} image is not finite in epoch {epoch}: training has diverged; lower the \
+         learning rate"
+    )]
+    NotFinite {
+        /// Which set's images were being classified.
+        split: Split,
+        /// The epoch, from 1.
+        epoch: u32,
+    },
+    /// Not even the smallest way to compute a mini-batch fits the memory budget.
+    #[error(
+        "a training step on mini-batches of {batch} images needs at least {needed} bytes of activations, the memory budget \
+         is {budget} bytes; use smaller mini-batches or a larger budget"
+    )]
+    OutOfMemory {
+        /// Images in a mini-batch.
+        batch: usize,
+        /// Bytes that are needed at least.
+        needed: u64,
+        /// Bytes that are allowed.
+        budget: u64,
+    },
+    /// The caller asked to end early.
+    #[error("interrupted")]
+    Interrupted,
+    /// The device failed.
+    #[error("{engine} failed: {message}")]
+    Device {
+        /// The engine's name.
+        engine: String,
+        /// What it said.
+        message: String,
+    },
+    /// A checkpoint cannot be read or written.
+    #[error("cannot {action} {}", .path.display())]
+    Io {
+        /// `read` or `write`.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// A file is no checkpoint, or only part of one.
+    #[error("{} is no whole checkpoint: {reason}; delete it to start over, or bring back the whole file", .path.display())]
+    BadCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A checkpoint belongs to another training.
+    #[error("{} belongs to another training: its {what} is `{found}`, this one has `{expected}`; use another folder", .path.display())]
+    OtherCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// The checkpoint's.
+        found: String,
+        /// This training's.
+        expected: String,
+    },
+}
+
+/// One of the three sets of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Split {
+    /// Images that the weights are fitted to.
+    Train,
+    /// Images whose accuracy is the reward.
+    Valid,
+    /// Images that decide nothing.
+    Test,
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Train => "training",
+            Self::Valid => "validation",
+            Self::Test => "test",
+        })
+    }
+}

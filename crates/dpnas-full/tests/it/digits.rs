@@ -1,0 +1,187 @@
+//! Trainings on a few of the digits.
+
+use burn_flex::Flex;
+use burn_ndarray::NdArray;
+use dpnas_data::{ImageSet, Source};
+use dpnas_full::{
+    BurnTrainer, Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, Split, Stop, TestSchedule,
+    TrainEngine, TrainJob,
+};
+use dpnas_grammar::Net;
+use dpnas_prior::{Images, Prior, WeightInit};
+use dpnas_seed::Seed;
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
+
+pub(crate) const NET: &str = "[C(8,3,1,1,1), P(2,2,0,0), C(8,3,1,1,0), FC(16), SM(10)]";
+
+/// A training of `images` digits, validated on others.
+pub(crate) struct Training {
+    pub(crate) net: &'static str,
+    pub(crate) config: FullConfig,
+    pub(crate) memory_budget: u64,
+    pub(crate) largest_chunk: usize,
+    pub(crate) checkpoints: Option<Checkpoints>,
+    pub(crate) stop: AtomicBool,
+    train: ImageSet,
+    valid: ImageSet,
+}
+
+fn examples(set: &ImageSet) -> Examples<'_> {
+    Examples::new(Images::new(set.shape(), set.pixels()).unwrap(), set.labels()).unwrap()
+}
+
+impl Training {
+    pub(crate) fn of(images: usize) -> Self {
+        let digits = Source::Digits.load().unwrap();
+        let config = FullConfig { epochs: 3, batch_size: 24, learning_rate: 0.01, ..FullConfig::paper(Seed(1)) };
+        Self {
+            net: NET,
+            config,
+            memory_budget: 1 << 30,
+            largest_chunk: 4096,
+            checkpoints: None,
+            stop: AtomicBool::new(false),
+            train: digits.train.first(images),
+            valid: digits.test.first(40),
+        }
+    }
+
+    pub(crate) fn on(
+        &self,
+        engine: &dyn TrainEngine,
+        on_epoch: &mut dyn FnMut(&Epoch),
+    ) -> Result<FullReport, FullError> {
+        let plan = self.net.parse::<Net>().unwrap().plan(self.train.shape()).unwrap();
+        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap();
+        let job = TrainJob {
+            prior: &prior,
+            config: &self.config,
+            train: examples(&self.train),
+            valid: examples(&self.valid),
+            test: Some(examples(&self.valid)),
+            memory_budget: self.memory_budget,
+            largest_chunk: NonZeroUsize::new(self.largest_chunk).unwrap(),
+            checkpoints: self.checkpoints.as_ref(),
+            stop: &self.stop,
+        };
+        engine.train(&job, on_epoch)
+    }
+
+    pub(crate) fn run(&self) -> FullReport {
+        self.on(&flex(), &mut |_| ()).unwrap()
+    }
+}
+
+pub(crate) fn flex() -> BurnTrainer<Flex> {
+    BurnTrainer::new("flex f32", Default::default()).split_over_threads()
+}
+
+fn on_threads(threads: usize, training: &Training) -> FullReport {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| training.run())
+}
+
+#[test]
+fn sixteen_images_are_learnt_by_heart() {
+    let mut training = Training::of(16);
+    training.config.epochs = 40;
+    training.config.early_stopping_threshold = 0.0;
+    let report = training.run();
+    let last = report.epochs[39];
+    assert_eq!(last.train_accuracy, 1.0, "{:?}", report.epochs);
+    assert!(last.train_loss < 0.05, "{last:?}");
+    assert!(report.epochs[0].train_loss > 1.5);
+    assert_eq!(report.stop, Stop::Completed);
+    assert!(last.valid_accuracy > 0.2, "{last:?}");
+    assert_eq!(Some(report.test_accuracy), last.test_accuracy);
+    assert_eq!(report.epochs[38].test_accuracy, None);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_for_any_number_of_threads_and_any_memory() {
+    let mut training = Training::of(100);
+    training.config.drop_out = 0.2;
+    training.config.test = TestSchedule::EveryEpoch;
+    let expected = on_threads(1, &training);
+    assert!(expected.epochs.iter().all(|epoch| epoch.test_accuracy.is_some()));
+    assert_eq!(on_threads(1, &training), expected);
+    assert_eq!(on_threads(2, &training), expected);
+    training.largest_chunk = 1;
+    assert_eq!(on_threads(3, &training), expected);
+    training.memory_budget = match training.on(&flex(), &mut |_| ()) {
+        Ok(_) => needed(&mut training),
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(on_threads(2, &training), expected);
+    training.config.seed = Seed(2);
+    assert_ne!(on_threads(2, &training), expected);
+}
+
+/// The smallest budget that is enough.
+fn needed(training: &mut Training) -> u64 {
+    training.memory_budget = 0;
+    match training.on(&flex(), &mut |_| ()) {
+        Err(FullError::OutOfMemory { needed, .. }) => needed,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn backends_agree_and_so_do_whole_mini_batches() {
+    let mut training = Training::of(48);
+    training.config.epochs = 2;
+    let flex = training.run();
+    let others: [&dyn TrainEngine; 2] = [
+        &BurnTrainer::<NdArray>::new("ndarray f32", Default::default()),
+        &BurnTrainer::<Flex>::new("flex f32 whole", Default::default()),
+    ];
+    for engine in others {
+        let report = training.on(engine, &mut |_| ()).unwrap();
+        for (a, b) in report.epochs.iter().zip(&flex.epochs) {
+            assert!((a.train_loss - b.train_loss).abs() < 1e-3 * b.train_loss, "{}: {a:?} {b:?}", engine.name());
+        }
+    }
+}
+
+#[test]
+fn training_that_learns_nothing_stops_early() {
+    let mut training = Training::of(30);
+    training.config.early_stopping_threshold = 1.0;
+    training.config.early_stopping_epoch = 2;
+    let report = training.run();
+    assert_eq!(report.stop, Stop::EarlyStopped { epoch: 2 });
+    assert_eq!((report.epochs.len(), report.test_accuracy, report.train_flag()), (2, 0.0, false));
+}
+
+#[test]
+fn training_that_diverges_is_an_error_of_its_own() {
+    let mut training = Training::of(30);
+    training.net = "[C(8,3,1,1,1), SM(10)]";
+    training.config.norm_epsilon = 0.0;
+    training.config.learning_rate = 1e30;
+    let error = training.on(&flex(), &mut |_| ()).unwrap_err();
+    assert!(matches!(error, FullError::NotFinite { .. }), "{error}");
+    assert!(error.to_string().contains("lower the learning rate"), "{error}");
+}
+
+#[test]
+fn wrong_input_is_named() {
+    let engine = flex();
+    let mut training = Training::of(30);
+    training.net = "[C(8,3,1,1,1), SM(5)]";
+    let error = training.on(&engine, &mut |_| ()).unwrap_err();
+    assert!(matches!(error, FullError::LabelOutOfRange { split: Split::Train, classes: 5, .. }), "{error}");
+    training.net = NET;
+    training.config.batch_size = 0;
+    assert!(matches!(training.on(&engine, &mut |_| ()), Err(FullError::Setting(_))));
+    training.config.batch_size = 8;
+    training.memory_budget = 1000;
+    let message = training.on(&engine, &mut |_| ()).unwrap_err().to_string();
+    assert!(message.contains("mini-batches of 8 images") && message.contains("the memory budget is 1000"), "{message}");
+    training.memory_budget = 1 << 30;
+    training.train = training.train.first(0);
+    assert!(matches!(training.on(&engine, &mut |_| ()), Err(FullError::EmptySet { split: Split::Train })));
+    let set = &training.valid;
+    let images = Images::new(set.shape(), set.pixels()).unwrap();
+    assert!(matches!(Examples::new(images, &[0, 1]), Err(FullError::LengthMismatch { images: 40, labels: 2 })));
+}

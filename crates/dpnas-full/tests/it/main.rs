@@ -1,0 +1,5 @@
+//! Full training through its public interface.
+
+mod checkpoints;
+mod digits;
+mod golden;

@@ -1,0 +1,246 @@
+//! Learning curves: accuracies after each epoch.
+
+use crate::canvas::{Align, Canvas};
+use crate::colour::palette;
+use crate::font::{self, ASCENT, CAPITAL, DESCENT, width};
+use crate::frame::{
+    accuracy_range, accuracy_ticks, draw_entry, draw_frame, draw_names, draw_paper, is_accuracy, level, title_height,
+};
+use crate::layout::{Area, EDGE, GAP, MARK, upright_name};
+use crate::scale::{Scale, Tick, ticks};
+use crate::series::thin_line;
+use crate::svg::Svg;
+use crate::{legend, style};
+
+/// Height of the panel, in pixels.
+const PANEL: f64 = 340.0;
+/// Architectures that are listed in one column; of more, in two.
+const ONE_COLUMN: usize = 6;
+
+/// A picture of learning curves: a colour for each architecture, a stroke for each split. The legend stands below the
+/// panel, so that it covers no line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurvesPlot {
+    /// The line above the panel; cut if it is too long, left out if it is empty.
+    pub title: String,
+    /// Width of the picture, in pixels; taken as 480 if smaller and 8,000 if larger.
+    pub width: u32,
+    /// The architectures.
+    pub groups: Vec<CurveGroup>,
+}
+
+/// The curves of one architecture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CurveGroup {
+    /// Its name in the legend; cut if it is too long.
+    pub name: String,
+    /// One curve for each split and draw.
+    pub curves: Vec<Curve>,
+}
+
+/// One curve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// Whose accuracy it is.
+    pub split: Split,
+    /// The accuracy after each epoch, as a fraction. Values that are none are left out.
+    pub values: Vec<f64>,
+}
+
+/// Images that an accuracy is measured on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Split {
+    /// Held-out images whose accuracy is the reward: a solid line.
+    Valid,
+    /// Images that are learnt from: a dashed line.
+    Train,
+    /// Test images: a dotted line.
+    Test,
+}
+
+impl Split {
+    const ALL: [Self; 3] = [Self::Valid, Self::Train, Self::Test];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Valid => "validation",
+            Self::Train => "training",
+            Self::Test => "test",
+        }
+    }
+
+    fn dashes(self) -> &'static str {
+        match self {
+            Self::Valid => "",
+            Self::Train => " stroke-dasharray=\"6 3\"",
+            Self::Test => " stroke-dasharray=\"1.5 2.5\"",
+        }
+    }
+}
+
+impl Curve {
+    /// Epoch, from 1, and accuracy of each value that is one.
+    fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let numbered = self.values.iter().enumerate().map(|(i, value)| ((i + 1) as f64, *value));
+        numbered.filter(|(_, value)| is_accuracy(*value))
+    }
+}
+
+impl CurvesPlot {
+    /// A picture 960 pixels wide; the architectures are still to be given.
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: title.into(), width: 960, groups: Vec::new() }
+    }
+
+    /// Draws it; `None` if no curve has a value from 0 to 1.
+    pub fn draw(&self) -> Option<Svg> {
+        let groups: Vec<&CurveGroup> = self
+            .groups
+            .iter()
+            .filter(|group| group.curves.iter().any(|curve| curve.points().next().is_some()))
+            .collect();
+        let curves = || groups.iter().flat_map(|group| &group.curves);
+        let range = accuracy_range(curves().flat_map(Curve::points).map(|(_, value)| value))?;
+        let epochs = curves().map(|curve| curve.values.len()).max().unwrap_or(1) as f64;
+        let splits: Vec<Split> = Split::ALL
+            .into_iter()
+            .filter(|split| curves().any(|curve| curve.split == *split && curve.points().next().is_some()))
+            .collect();
+        let layout = Layout::new(self, &groups, &splits, range, epochs);
+        let (width, height) = (layout.width as u32, layout.height as u32);
+        let name = if self.title.trim().is_empty() { "Learning curves" } else { self.title.trim() };
+        let description = format!("Accuracies of {} architectures over {epochs} epochs.", groups.len());
+        let mut canvas = Canvas::new(width, height, name, &description);
+        draw_paper(&mut canvas, width, height);
+        layout.draw_axes(&mut canvas, if splits == [Split::Valid] { "validation accuracy" } else { "accuracy" });
+        for (index, group) in groups.iter().enumerate() {
+            let stroke = if groups.iter().map(|group| group.curves.len()).sum::<usize>() > 24 { 1.1 } else { 1.7 };
+            let colour = palette(index, groups.len());
+            for curve in &group.curves {
+                layout.draw_curve(&mut canvas, curve, &colour, stroke);
+            }
+        }
+        draw_frame(&mut canvas, layout.panel, &layout.x, &layout.x_ticks);
+        draw_names(&mut canvas, self.title.trim(), ("epoch", layout.name_baseline), layout.panel, layout.width);
+        layout.draw_legend(&mut canvas, &splits);
+        Some(Svg::new(canvas.finish()))
+    }
+}
+
+/// Positions of everything but the curves.
+struct Layout {
+    width: f64,
+    height: f64,
+    panel: Area,
+    x: Scale,
+    y: Scale,
+    x_ticks: Vec<Tick>,
+    y_ticks: Vec<Tick>,
+    name_baseline: f64,
+    /// Where the sample of each split begins.
+    splits: Vec<(f64, f64)>,
+    /// Name, colour and place of each architecture in the legend.
+    names: Vec<(String, String, (f64, f64))>,
+}
+
+impl Layout {
+    fn new(plot: &CurvesPlot, groups: &[&CurveGroup], splits: &[Split], range: (f64, f64), epochs: f64) -> Self {
+        let picture_width = f64::from(plot.width.clamp(480, 8000));
+        let y_ticks = accuracy_ticks(range, 9);
+        let widest = y_ticks.iter().map(|tick| width(&tick.text, style::TICK)).fold(0.0, f64::max);
+        let (left, right) = (EDGE + style::NAME + 8.0 + widest + GAP + MARK, picture_width - EDGE - 16.0);
+        let top = title_height(plot.title.trim());
+        let panel = Area { left, top, right, bottom: top + PANEL };
+        let margin = (0.02 * epochs).max(0.5);
+        let x = Scale { low: (1.0 - margin).max(0.0), high: epochs + margin, from: left, to: right };
+        let mut x_ticks = ticks(x.low, x.high, ((right - left) / 95.0) as usize);
+        x_ticks.retain(|tick| tick.value >= 0.5 && (tick.value - tick.value.round()).abs() < 1e-6);
+        for tick in &mut x_ticks {
+            tick.text = format!("{:.0}", tick.value);
+        }
+
+        let name_baseline = panel.bottom + MARK + GAP + style::TICK + 3.0 + style::NAME;
+        let mut y = name_baseline + DESCENT * style::NAME + 8.0;
+        let mut split_places = Vec::new();
+        if splits.len() > 1 {
+            let (offsets, rows) = legend::rows(splits.iter().map(|split| split.name()), picture_width - 2.0 * EDGE);
+            let place = |(dx, row): (f64, usize)| (EDGE + dx, y + (row as f64 + 0.5) * legend::ROW);
+            split_places = offsets.into_iter().map(place).collect();
+            y += rows as f64 * legend::ROW + 4.0;
+        }
+        let columns = if groups.len() > ONE_COLUMN && picture_width >= 800.0 { 2 } else { 1 };
+        let column_width = (picture_width - EDGE - left) / columns as f64;
+        let rows = groups.len().div_ceil(columns);
+        let place = |i: usize| (left + (i / rows) as f64 * column_width, y + ((i % rows) as f64 + 0.5) * legend::ROW);
+        let room = column_width - legend::SAMPLE - legend::SAMPLE_GAP - 12.0;
+        let entry = |(i, group): (usize, &&CurveGroup)| {
+            (font::fit(group.name.trim(), style::LEGEND, room), palette(i, groups.len()), place(i))
+        };
+        let names = groups.iter().enumerate().map(entry).collect();
+        Self {
+            width: picture_width,
+            height: (y + rows as f64 * legend::ROW + EDGE).ceil(),
+            x,
+            y: Scale { low: range.0, high: range.1, from: panel.bottom, to: panel.top },
+            x_ticks,
+            y_ticks,
+            name_baseline,
+            splits: split_places,
+            names,
+            panel,
+        }
+    }
+
+    fn draw_axes(&self, canvas: &mut Canvas, y_name: &str) {
+        let panel = self.panel;
+        canvas.open("grid", &format!("fill=\"none\" stroke=\"{}\"", style::GRID));
+        for tick in &self.y_ticks {
+            let y = self.y.at(tick.value);
+            canvas.path(&[(panel.left - MARK, y), (panel.right, y)]);
+        }
+        canvas.close();
+        canvas.open("y-axis", &format!("fill=\"{}\"", style::SOFT_INK));
+        for tick in &self.y_ticks {
+            let at = (panel.left - MARK - GAP, self.y.at(tick.value) + CAPITAL * style::TICK / 2.0);
+            canvas.text(&level("y-tick", at, style::TICK, Align::End, &tick.text));
+        }
+        let bounds = (panel.top, panel.bottom);
+        let name = upright_name(y_name, EDGE + ASCENT * style::NAME, panel.middle().1, bounds);
+        let text = level("y-name", name.at, name.size, Align::Middle, y_name);
+        canvas.text(&crate::canvas::Text { degrees: -90.0, ..text });
+        canvas.close();
+    }
+
+    fn draw_curve(&self, canvas: &mut Canvas, curve: &Curve, colour: &str, stroke: f64) {
+        let line: Vec<(f64, f64)> = curve.points().map(|(epoch, value)| (self.x.at(epoch), self.y.at(value))).collect();
+        let dashes = curve.split.dashes();
+        canvas.open(
+            curve.split.name(),
+            &format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{stroke}\" stroke-linejoin=\"round\"{dashes}"),
+        );
+        match line[..] {
+            [] => {}
+            [point] => canvas.dot(point, 2.5, colour),
+            _ => canvas.path(&thin_line(&line, 0.25)),
+        }
+        canvas.close();
+    }
+
+    fn draw_legend(&self, canvas: &mut Canvas, splits: &[Split]) {
+        canvas.open("legend", &format!("fill=\"{}\"", style::SOFT_INK));
+        let sample = |canvas: &mut Canvas, (x, y): (f64, f64), colour: &str, dashes: &str| {
+            canvas.open("sample", &format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}"));
+            canvas.path(&[(x, y), (x + legend::SAMPLE, y)]);
+            canvas.close();
+        };
+        for (split, at) in splits.iter().zip(&self.splits) {
+            sample(canvas, *at, style::INK, split.dashes());
+            draw_entry(canvas, *at, split.name());
+        }
+        for (name, colour, at) in &self.names {
+            sample(canvas, *at, colour, "");
+            draw_entry(canvas, *at, name);
+        }
+        canvas.close();
+    }
+}

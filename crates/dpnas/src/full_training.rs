@@ -1,0 +1,222 @@
+//! The evaluator of conventional search: encoder and classifier are trained together.
+
+use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, ScoreError, Splits};
+use dpnas_cache::Key;
+use dpnas_data::ImageSet;
+use dpnas_full::{
+    Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, TestSchedule, TrainEngine, TrainJob,
+};
+use dpnas_grammar::Net;
+use dpnas_prior::{EngineError, Images, Prior, WeightInit};
+use dpnas_search::Candidate;
+use dpnas_seed::Seed;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// How architectures are trained in full.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FullTrainingConfig {
+    /// How the encoder's initial weights are drawn.
+    pub init: WeightInit,
+    /// The seed of the initial weights: one draw for the whole search.
+    pub weight_seed: Seed,
+    /// How encoder and classifier are trained.
+    pub training: FullConfig,
+    /// Bytes that activations may take. No result depends on it, but a net that does not fit is out of memory.
+    pub memory_budget: u64,
+    /// Images computed at once, at most. No result depends on it.
+    pub largest_chunk: NonZeroUsize,
+}
+
+impl FullTrainingConfig {
+    /// Kaiming-normal weights and the published settings of the training.
+    pub fn paper(seed: Seed) -> Self {
+        Self {
+            init: WeightInit::KaimingNormal,
+            weight_seed: seed,
+            training: FullConfig::paper(seed),
+            memory_budget: crate::DeepPriorConfig::MEMORY_BUDGET,
+            largest_chunk: crate::DeepPriorConfig::LARGEST_CHUNK,
+        }
+    }
+}
+
+/// Called after each epoch of a training.
+pub type EpochHook = Box<dyn Fn(&Net, &Epoch)>;
+
+/// Scores architectures by training them in full.
+///
+/// # Source
+/// SPEC §7, `--full-training`.
+pub struct FullTraining {
+    engine: Box<dyn TrainEngine>,
+    splits: Splits,
+    config: FullTrainingConfig,
+    checkpoints: Option<PathBuf>,
+    on_epoch: Option<EpochHook>,
+    stop: Arc<AtomicBool>,
+}
+
+impl FullTraining {
+    /// An evaluator without checkpoints.
+    pub fn new(engine: Box<dyn TrainEngine>, splits: Splits, config: FullTrainingConfig) -> Self {
+        Self { engine, splits, config, checkpoints: None, on_epoch: None, stop: Arc::default() }
+    }
+
+    /// Keeps checkpoints in this folder, a folder for each net and draw, and goes on from them.
+    #[must_use]
+    pub fn with_checkpoints(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.checkpoints = Some(folder.into());
+        self
+    }
+
+    /// Calls a hook after each epoch.
+    #[must_use]
+    pub fn with_epoch_hook(mut self, hook: impl Fn(&Net, &Epoch) + 'static) -> Self {
+        self.on_epoch = Some(Box::new(hook));
+        self
+    }
+
+    /// Ends trainings early, between steps, once the flag is set.
+    #[must_use]
+    pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Classifies the test images after every epoch, not after the last one alone.
+    #[must_use]
+    pub fn testing_every_epoch(mut self) -> Self {
+        self.config.training.test = TestSchedule::EveryEpoch;
+        self
+    }
+
+    /// The images.
+    pub fn splits(&self) -> &Splits {
+        &self.splits
+    }
+
+    /// The folder of a net's checkpoints under a draw, inside the folder of checkpoints.
+    pub fn checkpoint_folder(net: &Net, weight_seed: Seed) -> String {
+        let mut hash = Key::new().with("net", net).with("weight seed", weight_seed.0).hash();
+        hash.truncate(16);
+        hash
+    }
+
+    /// Scores one architecture with the configured weight seed.
+    ///
+    /// # Errors
+    /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
+    pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
+        self.score_draw(net, self.config.weight_seed)
+    }
+
+    fn train(&self, net: &Net, weight_seed: Seed) -> Result<FullReport, ScoreError> {
+        let plan = net.plan(self.splits.train.shape())?;
+        let prior = Prior::draw(&plan, self.config.init, weight_seed)?;
+        let [train, valid, test] = [&self.splits.train, &self.splits.valid, &self.splits.test].map(examples);
+        let checkpoints = self.checkpoints.as_ref().map(|folder| Checkpoints {
+            folder: folder.join(Self::checkpoint_folder(net, weight_seed)),
+            data: self.splits.fingerprint().to_owned(),
+        });
+        let job = TrainJob {
+            prior: &prior,
+            config: &self.config.training,
+            train: train?,
+            valid: valid?,
+            test: if self.splits.test.is_empty() { None } else { Some(test?) },
+            memory_budget: self.config.memory_budget,
+            largest_chunk: self.config.largest_chunk,
+            checkpoints: checkpoints.as_ref(),
+            stop: &self.stop,
+        };
+        let mut on_epoch = |epoch: &Epoch| {
+            if let Some(hook) = &self.on_epoch {
+                hook(net, epoch);
+            }
+        };
+        Ok(self.engine.train(&job, &mut on_epoch)?)
+    }
+
+    /// Names every setting; `weights` stands for the draw of the weights.
+    fn describe(&self, weights: &str) -> String {
+        let Self { engine, splits, config, .. } = self;
+        let (engine, data, training) = (engine.name(), splits.fingerprint(), config.training.identity());
+        format!("full training v{FULL_VERSION} on {engine}; data {data}; init {} {weights}; {training}", config.init)
+    }
+}
+
+/// Changes whenever the numbers of a full training change.
+pub(crate) const FULL_VERSION: u32 = 1;
+
+impl ScoreDraw for FullTraining {
+    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        outcome(self.train(net, weight_seed), self.config.training.test)
+    }
+
+    fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        net.plan(self.splits.train.shape())?;
+        Ok(())
+    }
+
+    fn identity(&self) -> String {
+        let test = match self.config.training.test {
+            TestSchedule::AfterLast => "after the last epoch",
+            TestSchedule::EveryEpoch => "after every epoch",
+        };
+        format!("{}; test {test}", self.describe("by draw"))
+    }
+}
+
+impl Evaluate for FullTraining {
+    fn identity(&self) -> String {
+        self.describe(&format!("seed {}", self.config.weight_seed.0))
+    }
+
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+        self.score(&candidate.net).map_err(|error| match error {
+            ScoreError::Interrupted => EvaluateError::Interrupted,
+            error => EvaluateError::Failed { net: candidate.net.to_string(), source: Box::new(error) },
+        })
+    }
+}
+
+/// What a training means to a search: one that diverges is a rejected architecture.
+pub(crate) fn outcome(trained: Result<FullReport, ScoreError>, test: TestSchedule) -> Result<Outcome, ScoreError> {
+    match trained {
+        Ok(report) => Ok(Outcome::Scored(score(&report, test))),
+        Err(ScoreError::Draw(error)) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
+        Err(ScoreError::Full(error @ FullError::OutOfMemory { .. })) => {
+            Ok(Outcome::OutOfMemory { reason: error.to_string() })
+        }
+        Err(ScoreError::Full(error @ FullError::NotFinite { .. })) => {
+            Ok(Outcome::Rejected { reason: error.to_string() })
+        }
+        Err(ScoreError::Full(FullError::Interrupted)) => Err(ScoreError::Interrupted),
+        Err(error) => Err(error),
+    }
+}
+
+fn score(report: &FullReport, test: TestSchedule) -> Score {
+    Score {
+        reward: report.reward(),
+        train_flag: report.train_flag(),
+        valid_accuracy: report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
+        train_accuracy: report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
+        test_accuracy: report.test_accuracy,
+        test_accuracies: match test {
+            TestSchedule::AfterLast => Vec::new(),
+            TestSchedule::EveryEpoch => report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
+        },
+    }
+}
+
+fn examples(set: &ImageSet) -> Result<Examples<'_>, ScoreError> {
+    let images = Images::new(set.shape(), set.pixels()).map_err(|error| {
+        // An image set holds whole images; only an empty shape can get here.
+        ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message: error.to_string() })
+    })?;
+    Ok(Examples::new(images, set.labels())?)
+}

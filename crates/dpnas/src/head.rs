@@ -1,0 +1,80 @@
+//! The trained part of an architecture with fully connected layers, on a frozen embedding.
+
+use crate::{ScoreError, Splits};
+use dpnas_full::{Examples, FullConfig, FullReport, RateSchedule, TestSchedule, TrainEngine, TrainJob};
+use dpnas_grammar::{ImageShape, Layer, Net};
+use dpnas_prior::{EngineError, Images, Normalisation, Prior, WeightInit};
+use dpnas_train::ProbeConfig;
+use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
+
+/// Trains the fully connected layers and the classifier of a net on embedded rows.
+pub(crate) struct Head<'a> {
+    pub(crate) trainer: &'a dyn TrainEngine,
+    pub(crate) splits: &'a Splits,
+    pub(crate) probe: &'a ProbeConfig,
+    pub(crate) norm: Normalisation,
+    pub(crate) memory_budget: u64,
+    pub(crate) largest_chunk: NonZeroUsize,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Head<'_> {
+    /// Trains on the rows of the three splits, `[n, features]` each, which are images of one pixel to the layers.
+    pub(crate) fn train(&self, net: &Net, features: usize, rows: [&[f32]; 3]) -> Result<FullReport, ScoreError> {
+        let host = |message: String| ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message });
+        let channels = u32::try_from(features).map_err(|error| host(error.to_string()))?;
+        let input = ImageShape { channels, height: 1, width: 1 };
+        let layers = net.linear_units().map(|units| Layer::Linear { units });
+        let softmax = Layer::Softmax { classes: self.splits.classes() };
+        let head = Net::new(layers.chain([softmax]).collect()).map_err(|error| host(error.to_string()))?;
+        let plan = head.plan(input)?;
+        // There is no encoder to draw: the initialisation names nothing.
+        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, self.probe.seed)?;
+        let labels = [&self.splits.train, &self.splits.valid, &self.splits.test].map(|set| set.labels());
+        let examples = |split: usize| -> Result<Examples<'_>, ScoreError> {
+            let images = Images::new(input, rows[split]).map_err(|error| host(error.to_string()))?;
+            Ok(Examples::new(images, labels[split])?)
+        };
+        let job = TrainJob {
+            prior: &prior,
+            config: &self.config(),
+            train: examples(0)?,
+            valid: examples(1)?,
+            test: if self.splits.test.is_empty() { None } else { Some(examples(2)?) },
+            memory_budget: self.memory_budget,
+            largest_chunk: self.largest_chunk,
+            checkpoints: None,
+            stop: self.stop,
+        };
+        Ok(self.trainer.train(&job, &mut |_| ())?)
+    }
+
+    pub(crate) fn test_schedule(&self) -> TestSchedule {
+        match self.probe.test {
+            dpnas_train::TestSchedule::AfterLast => TestSchedule::AfterLast,
+            dpnas_train::TestSchedule::EveryEpoch => TestSchedule::EveryEpoch,
+        }
+    }
+
+    /// The settings of the linear classifier.
+    fn config(&self) -> FullConfig {
+        let probe = self.probe;
+        FullConfig {
+            epochs: probe.epochs,
+            batch_size: probe.batch_size,
+            learning_rate: probe.learning_rate,
+            schedule: RateSchedule::Constant,
+            beta_1: probe.beta_1,
+            beta_2: probe.beta_2,
+            epsilon: probe.epsilon,
+            weight_decay: probe.weight_decay,
+            drop_out: probe.drop_out,
+            norm_epsilon: self.norm.epsilon,
+            early_stopping_threshold: probe.early_stopping_threshold,
+            early_stopping_epoch: probe.early_stopping_epoch,
+            test: self.test_schedule(),
+            seed: probe.seed,
+        }
+    }
+}

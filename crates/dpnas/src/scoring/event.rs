@@ -1,0 +1,123 @@
+//! The journal of a scoring run, `scores.jsonl`: what is scored, and each finished draw.
+//!
+//! ```text
+//! {"event":"begun","format":1,"version":"0.1.0","identity":"…","seed":0,"draws":2,"nets":[{"net":"[…]","group":"low","row":7,"reward":0.31}]}
+//! {"event":"scored","net":0,"training":"random","draw":0,"seed":0,"outcome":"scored","reward":0.3,"train_flag":true,"valid":[…],"train":[…],"test":0.3,"tests":[…]}
+//! {"event":"scored","net":0,"training":"random","draw":1,"seed":991,"outcome":"out-of-memory","reason":"…"}
+//! {"event":"ended","reason":"completed"}
+//! ```
+//!
+//! It is written, synced, locked and read back as the journal of a search is.
+
+use super::runner::{ScoreJob, Training};
+use super::{Group, Searched, Target};
+use crate::journal::{JOURNAL_FORMAT, ToldOutcome};
+use dpnas_grammar::ParseError;
+use dpnas_seed::Seed;
+use serde::{Deserialize, Serialize};
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Event {
+    Begun(Begun),
+    Scored {
+        /// Place of the architecture in the first line, from 0.
+        net: usize,
+        training: Training,
+        draw: u32,
+        seed: u64,
+        #[serde(flatten)]
+        outcome: ToldOutcome,
+    },
+    Ended {
+        reason: String,
+    },
+}
+
+/// The first line: everything that the run does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    format: u32,
+    version: String,
+    pub(crate) identity: String,
+    seed: u64,
+    draws: u32,
+    nets: Vec<Line>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Line {
+    net: String,
+    group: Group,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    row: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reward: Option<f64>,
+}
+
+impl Begun {
+    pub(crate) fn new(job: &ScoreJob, identity: String) -> Self {
+        let line = |target: &Target| Line {
+            net: target.net.to_string(),
+            group: target.group,
+            row: target.searched.map(|searched| searched.row),
+            reward: target.searched.map(|searched| searched.reward),
+        };
+        Self {
+            format: JOURNAL_FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            identity,
+            seed: job.seed.0,
+            draws: job.draws,
+            nets: job.targets.iter().map(line).collect(),
+        }
+    }
+
+    /// What the run does.
+    pub(crate) fn job(&self) -> Result<ScoreJob, ParseError> {
+        let target = |line: &Line| {
+            let searched = line.row.zip(line.reward).map(|(row, reward)| Searched { row, reward });
+            Ok(Target { net: line.net.parse()?, group: line.group, searched })
+        };
+        let targets = self.nets.iter().map(target).collect::<Result<_, _>>()?;
+        Ok(ScoreJob { targets, seed: Seed(self.seed), draws: self.draws })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_run_does_comes_back_from_the_first_line() {
+        let net = |text: &str| text.parse::<dpnas_grammar::Net>().unwrap();
+        let searched = Some(Searched { row: 7, reward: 1.0 / 3.0 });
+        let job = ScoreJob {
+            targets: vec![
+                Target { net: net("[C(8,3,1,1,1), SM(10)]"), group: Group::Low, searched },
+                Target::given(net("[C(16,3,1,1,1), SM(10)]")),
+            ],
+            seed: Seed(u64::MAX),
+            draws: 3,
+        };
+        let text = serde_json::to_string(&Event::Begun(Begun::new(&job, "test".to_owned()))).unwrap();
+        assert!(text.starts_with("{\"event\":\"begun\",\"format\":1,"), "{text}");
+        let Event::Begun(begun) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+        assert_eq!(begun.job().unwrap(), job);
+        assert_eq!(begun.identity, "test");
+    }
+
+    #[test]
+    fn the_lines_are_those_of_the_documentation() {
+        let outcome = ToldOutcome::OutOfMemory { reason: "large".to_owned() };
+        let event = Event::Scored { net: 1, training: Training::Full, draw: 2, seed: 3, outcome };
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(
+            text,
+            "{\"event\":\"scored\",\"net\":1,\"training\":\"trained\",\"draw\":2,\"seed\":3,\
+             \"outcome\":\"out-of-memory\",\"reason\":\"large\"}"
+        );
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+    }
+}

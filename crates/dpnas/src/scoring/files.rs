@@ -1,0 +1,179 @@
+//! The files of a scoring run that are made from its journal.
+
+use super::figures;
+use super::report::{ScoreReport, ScoredDraw, ScoringError};
+use super::runner::Training;
+use super::{NetSummary, Summary};
+use crate::csv_error::system_error;
+use crate::replay_csv::{percent, percent_list};
+use crate::{Outcome, RunFolder};
+use std::io::Write;
+
+/// Columns of `scores.csv`; accuracies are fractions.
+const SCORES: [&str; 13] = [
+    "net",
+    "group",
+    "searched_row",
+    "searched_reward",
+    "training",
+    "draw",
+    "seed",
+    "outcome",
+    "reward",
+    "train_flag",
+    "acc_best_val",
+    "acc_test_last",
+    "reason",
+];
+
+/// Columns of `summary.csv`; accuracies are fractions.
+const SUMMARY: [&str; 14] = [
+    "net",
+    "group",
+    "searched_row",
+    "searched_reward",
+    "training",
+    "scored_draws",
+    "unscored_draws",
+    "reward_mean",
+    "reward_std",
+    "reward_low_95",
+    "reward_high_95",
+    "acc_test_mean",
+    "acc_test_std",
+    "tested_draws",
+];
+
+/// Columns of the CSV file of scored fixed nets; accuracies are percent.
+///
+/// # Source
+/// SPEC §9.
+const FIXED_NETS: [&str; 5] = ["net", "acc_best_val", "acc_val_all_epochs", "acc_train_all_epochs", "acc_test_last"];
+
+/// Brings every file of the folder up to date.
+pub(crate) fn finish(folder: &RunFolder, report: &ScoreReport) -> Result<(), ScoringError> {
+    table(folder, "scores.csv", &SCORES, report.draws.iter().map(|scored| scores_row(report, scored)))?;
+    table(folder, "summary.csv", &SUMMARY, report.summaries().iter().map(|summary| summary_row(report, summary)))?;
+    for &training in &report.trainings {
+        let draws = report.draws.iter().filter(|scored| scored.training == training);
+        table(folder, fixed_nets_name(training), &FIXED_NETS, draws.map(|scored| fixed_nets_row(report, scored)))?;
+    }
+    for (name, svg) in figures::figures(report) {
+        folder.replace(&format!("{name}.svg"), svg.as_str().as_bytes())?;
+        folder.replace(&format!("{name}.png"), &svg.to_png(2.0)?)?;
+    }
+    Ok(())
+}
+
+fn fixed_nets_name(training: Training) -> &'static str {
+    match training {
+        Training::Random => "fixed_nets.csv",
+        Training::Full => "fixed_nets_trained.csv",
+    }
+}
+
+fn table<const N: usize>(
+    folder: &RunFolder,
+    name: &str,
+    header: &[&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Result<(), ScoringError> {
+    Ok(folder.replace_with(name, |output| write(output, header, rows).map_err(system_error))?)
+}
+
+fn write<const N: usize>(
+    output: &mut dyn Write,
+    header: &[&str; N],
+    mut rows: impl Iterator<Item = [String; N]>,
+) -> Result<(), csv::Error> {
+    let mut csv = csv::Writer::from_writer(output);
+    csv.write_record(header)?;
+    rows.try_for_each(|row| csv.write_record(row))?;
+    Ok(csv.flush()?)
+}
+
+/// The first four columns of both tables.
+fn origin(report: &ScoreReport, target: usize) -> [String; 4] {
+    let target = &report.job.targets[target];
+    let searched = target.searched.as_ref();
+    [
+        target.net.to_string(),
+        target.group.to_string(),
+        searched.map_or_else(String::new, |searched| searched.row.to_string()),
+        searched.map_or_else(String::new, |searched| number(searched.reward)),
+    ]
+}
+
+fn scores_row(report: &ScoreReport, scored: &ScoredDraw) -> [String; 13] {
+    let [net, group, row, old] = origin(report, scored.target);
+    let draw = [scored.training.to_string(), scored.draw.to_string(), scored.seed.0.to_string()];
+    let rest = match &scored.outcome {
+        Outcome::Scored(score) => [
+            "scored".to_owned(),
+            number(score.reward),
+            flag(score.train_flag).to_owned(),
+            number(score.best_valid()),
+            number(score.test_accuracy),
+            String::new(),
+        ],
+        Outcome::Rejected { reason } => without_score("rejected", reason),
+        Outcome::OutOfMemory { reason } => without_score("out-of-memory", reason),
+    };
+    let ([training, draw, seed], [outcome, reward, flag, best, test, reason]) = (draw, rest);
+    [net, group, row, old, training, draw, seed, outcome, reward, flag, best, test, reason]
+}
+
+fn without_score(outcome: &str, reason: &str) -> [String; 6] {
+    let nothing = String::new;
+    [outcome.to_owned(), nothing(), nothing(), nothing(), nothing(), reason.to_owned()]
+}
+
+fn summary_row(report: &ScoreReport, summary: &NetSummary) -> [String; 14] {
+    let [net, group, row, old] = origin(report, summary.target);
+    let count = |summary: &Option<Summary>| summary.map_or(0, |summary| summary.count).to_string();
+    let mean = |summary: &Option<Summary>| maybe(summary.map(|summary| summary.mean));
+    let deviation = |summary: &Option<Summary>| maybe(summary.and_then(|summary| summary.standard_deviation));
+    let interval = summary.reward.and_then(|summary| summary.interval);
+    [
+        net,
+        group,
+        row,
+        old,
+        summary.training.to_string(),
+        count(&summary.reward),
+        summary.without_score.to_string(),
+        mean(&summary.reward),
+        deviation(&summary.reward),
+        maybe(interval.map(|(low, _)| low)),
+        maybe(interval.map(|(_, high)| high)),
+        mean(&summary.test_accuracy),
+        deviation(&summary.test_accuracy),
+        count(&summary.test_accuracy),
+    ]
+}
+
+fn fixed_nets_row(report: &ScoreReport, scored: &ScoredDraw) -> [String; 5] {
+    let net = report.job.targets[scored.target].net.to_string();
+    match scored.score() {
+        Some(score) => [
+            net,
+            percent(score.best_valid()),
+            percent_list(&score.valid_accuracy),
+            percent_list(&score.train_accuracy),
+            percent(score.test_accuracy),
+        ],
+        None => [net, "0".to_owned(), "[0]".to_owned(), "[0]".to_owned(), "0".to_owned()],
+    }
+}
+
+fn number(value: f64) -> String {
+    format!("{value:?}")
+}
+
+fn maybe(value: Option<f64>) -> String {
+    value.map_or_else(String::new, number)
+}
+
+fn flag(flag: bool) -> &'static str {
+    if flag { "True" } else { "False" }
+}

@@ -1,0 +1,191 @@
+//! What a scoring run tells: events on the way, a report at the end, and what can go wrong.
+
+use super::runner::{ScoreJob, Training};
+use super::{Summary, Target};
+use crate::{FolderError, JournalError, Outcome, Score, ScoreError, StopReason};
+use dpnas_grammar::ParseError;
+use dpnas_seed::Seed;
+
+/// Something that happened in a scoring run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ScoringEvent<'a> {
+    /// An earlier run was read from its journal.
+    Resumed {
+        /// Draws that were scored then.
+        done: usize,
+        /// Draws of the whole run.
+        total: usize,
+    },
+    /// A draw is about to be scored.
+    Scoring {
+        /// The architecture.
+        target: &'a Target,
+        /// What is trained.
+        training: Training,
+        /// Number of the draw, from 0.
+        draw: u32,
+        /// Draws that are done.
+        done: usize,
+        /// Draws of the whole run.
+        total: usize,
+    },
+    /// A draw was recorded.
+    Scored {
+        /// The architecture.
+        target: &'a Target,
+        /// The draw and its outcome.
+        scored: &'a ScoredDraw,
+        /// Draws that are done.
+        done: usize,
+        /// Draws of the whole run.
+        total: usize,
+    },
+}
+
+/// The outcome of one architecture under one draw of its weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoredDraw {
+    /// Place of the architecture among the targets, from 0.
+    pub target: usize,
+    /// What was trained.
+    pub training: Training,
+    /// Number of the draw, from 0.
+    pub draw: u32,
+    /// The seed of the weights.
+    pub seed: Seed,
+    /// The outcome.
+    pub outcome: Outcome,
+}
+
+impl ScoredDraw {
+    /// What its training told; `None` if it was rejected or did not fit the memory.
+    pub fn score(&self) -> Option<&Score> {
+        match &self.outcome {
+            Outcome::Scored(score) => Some(score),
+            Outcome::Rejected { .. } | Outcome::OutOfMemory { .. } => None,
+        }
+    }
+}
+
+/// What the draws of one architecture say together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetSummary {
+    /// Place of the architecture among the targets, from 0.
+    pub target: usize,
+    /// What was trained.
+    pub training: Training,
+    /// Rewards of the scored draws.
+    pub reward: Option<Summary>,
+    /// Test accuracies of the draws whose training was not stopped early.
+    pub test_accuracy: Option<Summary>,
+    /// Draws that were rejected or did not fit the memory.
+    pub without_score: usize,
+}
+
+/// A scoring run at its end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoreReport {
+    /// What was to be done.
+    pub job: ScoreJob,
+    /// Why it ended.
+    pub stop: StopReason,
+    /// What was trained, in order.
+    pub trainings: Vec<Training>,
+    /// All scored draws, those of earlier sittings too: by training, then architecture, then draw.
+    pub draws: Vec<ScoredDraw>,
+}
+
+impl ScoreReport {
+    /// One summary for each training and architecture that has a draw.
+    pub fn summaries(&self) -> Vec<NetSummary> {
+        let pairs = self.trainings.iter().flat_map(|&training| (0..self.job.targets.len()).map(move |t| (t, training)));
+        pairs.filter_map(|(target, training)| self.summary(target, training)).collect()
+    }
+
+    /// The draws of one architecture and training, in order.
+    pub fn draws_of(&self, target: usize, training: Training) -> impl Iterator<Item = &ScoredDraw> {
+        self.draws.iter().filter(move |draw| draw.target == target && draw.training == training)
+    }
+
+    /// What the draws of one architecture say together; `None` if there are none yet.
+    pub fn summary(&self, target: usize, training: Training) -> Option<NetSummary> {
+        let draws: Vec<&ScoredDraw> = self.draws_of(target, training).collect();
+        let scores: Vec<&Score> = draws.iter().filter_map(|draw| draw.score()).collect();
+        let rewards: Vec<f64> = scores.iter().map(|score| score.reward).collect();
+        let tests: Vec<f64> = scores.iter().filter(|score| score.train_flag).map(|score| score.test_accuracy).collect();
+        (!draws.is_empty()).then(|| NetSummary {
+            target,
+            training,
+            reward: Summary::of(&rewards),
+            test_accuracy: Summary::of(&tests),
+            without_score: draws.len() - scores.len(),
+        })
+    }
+}
+
+/// Why a scoring run failed. Everything that was recorded before stays, and the run can be resumed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoringError {
+    /// The job has no architectures, draws or scorers.
+    #[error("nothing to score: {missing}")]
+    Nothing {
+        /// What is missing.
+        missing: &'static str,
+    },
+    /// An architecture cannot be scored with these data and settings; nothing was computed.
+    #[error("{place}cannot be scored: {net}")]
+    Unfit {
+        /// The row it comes from, as the beginning of the sentence.
+        place: String,
+        /// The architecture.
+        net: String,
+        /// Why.
+        source: ScoreError,
+    },
+    /// A draw could not be scored.
+    #[error("draw {draw} of {net} ({training}) could not be scored")]
+    Failed {
+        /// The architecture.
+        net: String,
+        /// What was trained.
+        training: Training,
+        /// Number of the draw, from 0.
+        draw: u32,
+        /// What failed.
+        source: ScoreError,
+    },
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file of the run folder cannot be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A picture could not be drawn.
+    #[error("a picture could not be drawn")]
+    Picture(#[from] dpnas_report::ReportError),
+    /// An architecture of the journal does not parse.
+    #[error("the journal names an architecture that cannot be read")]
+    Net(#[from] ParseError),
+    /// The run was begun for another scoring.
+    #[error(
+        "this run was begun with\n  {begun}\nand would go on with\n  {now}\nwhich would mix two experiments: resume it \
+         with the same data, device and settings, or begin a new run"
+    )]
+    OtherScoring {
+        /// What the run was begun with.
+        begun: String,
+        /// What it would go on with.
+        now: String,
+    },
+    /// The journal has lines that do not belong to what its first line says.
+    #[error(
+        "the journal has {found}, which its first line does not ask for. Was it edited? Restore it from a copy, or begin \
+         a new run"
+    )]
+    Diverged {
+        /// What was found.
+        found: String,
+    },
+}

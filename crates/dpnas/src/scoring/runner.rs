@@ -1,0 +1,288 @@
+//! The loop that scores every architecture under every draw, and can be resumed.
+
+use super::event::{Begun, Event};
+use super::files;
+use super::report::{ScoreReport, ScoredDraw, ScoringError, ScoringEvent};
+use super::{Searched, Target};
+use crate::journal::Journal;
+use crate::{Outcome, RunFolder, ScoreDraw, ScoreError, StopReason};
+use dpnas_seed::Seed;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::ControlFlow;
+
+/// The journal's name in the run folder.
+const JOURNAL: &str = "scores.jsonl";
+
+/// What is trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Training {
+    /// The classifier alone, on a random encoder (H2).
+    #[serde(rename = "random")]
+    Random,
+    /// Encoder and classifier (H3).
+    #[serde(rename = "trained")]
+    Full,
+}
+
+impl fmt::Display for Training {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Random => "random",
+            Self::Full => "trained",
+        })
+    }
+}
+
+/// What a scoring run does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScoreJob {
+    /// The architectures.
+    pub targets: Vec<Target>,
+    /// The seed of draw 0, from which the others follow.
+    pub seed: Seed,
+    /// Draws of the weights of each architecture.
+    pub draws: u32,
+}
+
+impl ScoreJob {
+    /// Opens the folder of an earlier scoring run and reads what it does.
+    ///
+    /// # Errors
+    /// If it is no such folder, or its journal is damaged or in use.
+    pub fn of_run(path: impl Into<std::path::PathBuf>) -> Result<(RunFolder, Self), ScoringError> {
+        let folder = RunFolder::open_with(path, JOURNAL)?;
+        let (_, events) = Journal::resume_with::<Event>(&folder.file(JOURNAL))?;
+        match events.first() {
+            Some(Event::Begun(begun)) => Ok((folder, begun.job()?)),
+            _ => Err(ScoringError::Diverged { found: "no first line of a scoring run".to_owned() }),
+        }
+    }
+}
+
+/// The seed of one draw of weights: the seed itself for draw 0, the weights of the search, and for the others one from
+/// the stream (seed, "draw", draw).
+pub fn draw_seed(seed: Seed, draw: u32) -> Seed {
+    match draw {
+        0 => seed,
+        draw => seed.derive("draw", u64::from(draw)),
+    }
+}
+
+/// Called with each [`ScoringEvent`]; breaking ends the run, which can be resumed later.
+pub type ScoringHook<'a> = Box<dyn FnMut(&ScoringEvent<'_>) -> ControlFlow<()> + 'a>;
+
+/// Scores architectures under several draws of their weights, in memory or in a folder.
+///
+/// All architectures are scored under draw 0 before any is under draw 1, and with one training before the next, so that
+/// a run that is cut short says something about all of them.
+///
+/// # Source
+/// SPEC §1, H2 and H3; §8.
+pub struct ScoreRunner<'a> {
+    job: ScoreJob,
+    scorers: BTreeMap<Training, &'a dyn ScoreDraw>,
+    folder: Option<RunFolder>,
+    hook: Option<ScoringHook<'a>>,
+}
+
+/// A place in the order of the run: training, draw, architecture.
+type Place = (Training, u32, usize);
+
+impl<'a> ScoreRunner<'a> {
+    /// A runner in memory, which needs a scorer.
+    pub fn new(job: ScoreJob) -> Self {
+        Self { job, scorers: BTreeMap::new(), folder: None, hook: None }
+    }
+
+    /// Scores with this training, too.
+    #[must_use]
+    pub fn scored_by(mut self, training: Training, scorer: &'a dyn ScoreDraw) -> Self {
+        self.scorers.insert(training, scorer);
+        self
+    }
+
+    /// Keeps the run in a folder. If its journal has begun, the run is resumed: what is recorded is not scored again.
+    #[must_use]
+    pub fn in_folder(mut self, folder: RunFolder) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
+    /// Calls a hook with each event.
+    #[must_use]
+    pub fn with_hook(mut self, hook: impl FnMut(&ScoringEvent<'_>) -> ControlFlow<()> + 'a) -> Self {
+        self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Checks the job and that every scorer takes every architecture, without computing anything.
+    ///
+    /// # Errors
+    /// [`ScoringError::Nothing`], or [`ScoringError::Unfit`] for the first architecture that does not fit.
+    pub fn check(&self) -> Result<(), ScoringError> {
+        let missing = match &self.job {
+            ScoreJob { draws: 0, .. } => Some("0 draws; use at least 1"),
+            job if job.targets.is_empty() => Some("there is no architecture"),
+            _ if self.scorers.is_empty() => Some("there is no scorer"),
+            _ => None,
+        };
+        if let Some(missing) = missing {
+            return Err(ScoringError::Nothing { missing });
+        }
+        for target in &self.job.targets {
+            for scorer in self.scorers.values() {
+                scorer.check(&target.net).map_err(|source| ScoringError::Unfit {
+                    place: match target.searched {
+                        Some(Searched { row, .. }) => format!("row {row} of the replay buffer "),
+                        None => "the architecture ".to_owned(),
+                    },
+                    net: target.net.to_string(),
+                    source,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Scores everything that is not recorded yet.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check), or if the journal belongs to another run, is damaged or cannot be written, or a draw
+    /// fails. What was recorded before stays, and the run can be resumed.
+    pub fn run(&mut self) -> Result<ScoreReport, ScoringError> {
+        self.check()?;
+        let mut done = BTreeMap::new();
+        let (mut journal, flow) = self.open_journal(&mut done)?;
+        let result = match flow {
+            ControlFlow::Continue(()) => self.advance(&mut done, &mut journal),
+            ControlFlow::Break(()) => Ok(StopReason::Interrupted),
+        };
+        // Whatever ended the loop, the files of the folder show what is in the journal; the first error is the cause.
+        let report = self.report(done, result.as_ref().map_or(StopReason::Interrupted, StopReason::clone));
+        let finished = match &self.folder {
+            Some(folder) => files::finish(folder, &report),
+            None => Ok(()),
+        };
+        let stop = result?;
+        finished?;
+        if let Some(journal) = &mut journal {
+            journal.write(&Event::Ended { reason: stop.to_string() })?;
+        }
+        Ok(report)
+    }
+
+    /// The journal, with what is recorded in it, and whether the hook lets the run go on.
+    fn open_journal(
+        &mut self,
+        done: &mut BTreeMap<Place, ScoredDraw>,
+    ) -> Result<(Option<Journal>, ControlFlow<()>), ScoringError> {
+        let go_on = ControlFlow::Continue(());
+        let Some(folder) = &self.folder else { return Ok((None, go_on)) };
+        let path = folder.file(JOURNAL);
+        let begin = Begun::new(&self.job, self.identity());
+        if !path.exists() {
+            return Ok((Some(Journal::begin_with(&path, &Event::Begun(begin))?), go_on));
+        }
+        let (journal, events) = Journal::resume_with::<Event>(&path)?;
+        for event in events {
+            match event {
+                Event::Begun(begun) => self.same_run(&begun)?,
+                Event::Scored { net, training, draw, seed, outcome } => {
+                    let place = (training, draw, net);
+                    let outcome = Outcome::from(outcome);
+                    let scored = ScoredDraw { target: net, training, draw, seed: Seed(seed), outcome };
+                    let asked = self.scorers.contains_key(&training)
+                        && (draw < self.job.draws && net < self.job.targets.len())
+                        && scored.seed == draw_seed(self.job.seed, draw);
+                    if !asked || done.insert(place, scored).is_some() {
+                        let found = format!("draw {draw} ({training}, seed {seed}) of architecture {net}");
+                        return Err(ScoringError::Diverged { found });
+                    }
+                }
+                Event::Ended { .. } => {}
+            }
+        }
+        let total = self.places().count();
+        let flow = self.call(&ScoringEvent::Resumed { done: done.len(), total });
+        Ok((Some(journal), flow))
+    }
+
+    fn same_run(&self, begun: &Begun) -> Result<(), ScoringError> {
+        let now = self.identity();
+        if begun.identity != now {
+            return Err(ScoringError::OtherScoring { begun: begun.identity.clone(), now });
+        }
+        if begun.job()? != self.job {
+            let found = "other architectures, draws or another seed in its first line".to_owned();
+            return Err(ScoringError::Diverged { found });
+        }
+        Ok(())
+    }
+
+    fn advance(
+        &mut self,
+        done: &mut BTreeMap<Place, ScoredDraw>,
+        journal: &mut Option<Journal>,
+    ) -> Result<StopReason, ScoringError> {
+        let places: Vec<Place> = self.places().collect();
+        let total = places.len();
+        for place in places {
+            let (training, draw, index) = place;
+            let (Some(target), Some(&scorer)) = (self.job.targets.get(index).cloned(), self.scorers.get(&training))
+            else {
+                continue;
+            };
+            if done.contains_key(&place) {
+                continue;
+            }
+            let event = ScoringEvent::Scoring { target: &target, training, draw, done: done.len(), total };
+            if self.call(&event).is_break() {
+                return Ok(StopReason::Interrupted);
+            }
+            let seed = draw_seed(self.job.seed, draw);
+            let outcome = match scorer.score_draw(&target.net, seed) {
+                Ok(outcome) => outcome,
+                Err(ScoreError::Interrupted) => return Ok(StopReason::Interrupted),
+                Err(source) => {
+                    return Err(ScoringError::Failed { net: target.net.to_string(), training, draw, source });
+                }
+            };
+            if let Some(journal) = journal {
+                let (net, seed, outcome) = (index, seed.0, (&outcome).into());
+                journal.write(&Event::Scored { net, training, draw, seed, outcome })?;
+            }
+            let scored = ScoredDraw { target: index, training, draw, seed, outcome };
+            done.insert(place, scored.clone());
+            let event = ScoringEvent::Scored { target: &target, scored: &scored, done: done.len(), total };
+            if self.call(&event).is_break() && done.len() < total {
+                return Ok(StopReason::Interrupted);
+            }
+        }
+        Ok(StopReason::Completed)
+    }
+
+    /// Every draw of the run, in the order of scoring.
+    fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let nets = self.job.targets.len();
+        let of_draw = move |training, draw| (0..nets).map(move |net| (training, draw, net));
+        let of_training = move |training| (0..self.job.draws).flat_map(move |draw| of_draw(training, draw));
+        self.scorers.keys().copied().flat_map(of_training)
+    }
+
+    fn identity(&self) -> String {
+        let named = self.scorers.iter().map(|(training, scorer)| format!("{training}: {}", scorer.identity()));
+        named.collect::<Vec<_>>().join("; ")
+    }
+
+    fn report(&self, done: BTreeMap<Place, ScoredDraw>, stop: StopReason) -> ScoreReport {
+        let mut draws: Vec<ScoredDraw> = done.into_values().collect();
+        draws.sort_by_key(|scored| (scored.training, scored.target, scored.draw));
+        ScoreReport { job: self.job.clone(), stop, trainings: self.scorers.keys().copied().collect(), draws }
+    }
+
+    fn call(&mut self, event: &ScoringEvent<'_>) -> ControlFlow<()> {
+        self.hook.as_mut().map_or(ControlFlow::Continue(()), |hook| hook(event))
+    }
+}

@@ -1,0 +1,177 @@
+//! The result of a scoring run: text, JSON and its report.
+
+use dpnas::report::{ScoreFigure, ScorePage, ScoreRow};
+use dpnas::{NetSummary, Outcome, RunFolder, ScoreReport, ScoredDraw, StopReason, Summary, Training};
+use serde_json::{Value, json};
+
+/// A scoring run at its end: what is printed and reported.
+pub struct ScoreResult<'a> {
+    /// The run's folder.
+    pub folder: &'a RunFolder,
+    /// What the run told.
+    pub report: &'a ScoreReport,
+    /// The settings' text.
+    pub settings: &'a str,
+}
+
+impl ScoreResult<'_> {
+    /// The result for a reader.
+    pub fn text(&self) -> String {
+        let report = self.report;
+        let mut text = match &report.stop {
+            StopReason::Completed => format!("Scored; draws: {}.\n\n", report.draws.len()),
+            stop => format!("Scoring ended ({stop}); draws so far: {}.\n\n", report.draws.len()),
+        };
+        text.push_str("  reward              test    group   training  architecture\n");
+        for summary in report.summaries() {
+            let target = &report.job.targets[summary.target];
+            let spread = summary.reward.and_then(half_width).map_or(String::new(), |half| format!(" ± {half:.4}"));
+            let reward = summary.reward.map_or("no score".to_owned(), |reward| format!("{:.4}{spread}", reward.mean));
+            let test = summary.test_accuracy.map_or("–".to_owned(), |test| format!("{:.4}", test.mean));
+            let (group, training, net) = (target.group, summary.training, &target.net);
+            text.push_str(&format!("  {reward:<18}  {test:<6}  {group:<6}  {training:<8}  {net}\n"));
+        }
+        for scored in &report.draws {
+            if let Outcome::Rejected { reason } | Outcome::OutOfMemory { reason } = &scored.outcome {
+                let net = &report.job.targets[scored.target].net;
+                text.push_str(&format!(
+                    "  draw {} ({}) of {net} has no score: {reason}\n",
+                    scored.draw, scored.training
+                ));
+            }
+        }
+        text.push_str("\nFiles:\n");
+        for name in ["scores.csv", "summary.csv", "fixed_nets.csv", "draws.png", "learning_curves.png", "report.html"] {
+            let path = self.folder.file(name);
+            if path.exists() {
+                text.push_str(&format!("  {}\n", path.display()));
+            }
+        }
+        if report.stop != StopReason::Completed {
+            text.push_str(&format!("\nGo on with:\n  score --resume {}\n", self.folder.path().display()));
+        }
+        text
+    }
+
+    /// The result for a script; accuracies are fractions.
+    pub fn json(&self) -> Value {
+        let report = self.report;
+        json!({
+            "run": self.folder.path(),
+            "stop": report.stop.to_string(),
+            "results": report.draws.iter().map(|scored| self.draw_json(scored)).collect::<Vec<_>>(),
+            "summary": report.summaries().iter().map(|summary| self.summary_json(summary)).collect::<Vec<_>>(),
+        })
+    }
+
+    fn draw_json(&self, scored: &ScoredDraw) -> Value {
+        let target = &self.report.job.targets[scored.target];
+        let (outcome, reason) = match &scored.outcome {
+            Outcome::Rejected { reason } => ("rejected", Some(reason)),
+            Outcome::OutOfMemory { reason } => ("out-of-memory", Some(reason)),
+            _ => ("scored", None),
+        };
+        let score = scored.score();
+        json!({
+            "net": target.net.to_string(),
+            "group": target.group,
+            "training": scored.training,
+            "draw": scored.draw,
+            "seed": scored.seed.0,
+            "outcome": outcome,
+            "reason": reason,
+            "reward": score.map(|score| score.reward),
+            "val_accuracy": score.map_or(&[][..], |score| &score.valid_accuracy),
+            "train_accuracy": score.map_or(&[][..], |score| &score.train_accuracy),
+            "test_accuracy": score.map(|score| score.test_accuracy),
+            "test_accuracies": score.map_or(&[][..], |score| &score.test_accuracies),
+            "train_flag": score.is_some_and(|score| score.train_flag),
+        })
+    }
+
+    fn summary_json(&self, summary: &NetSummary) -> Value {
+        let target = &self.report.job.targets[summary.target];
+        let numbers = |summary: Option<Summary>| {
+            summary.map(|summary| {
+                json!({
+                    "draws": summary.count,
+                    "mean": summary.mean,
+                    "std": summary.standard_deviation,
+                    "interval_95": summary.interval.map(|(low, high)| [low, high]),
+                })
+            })
+        };
+        json!({
+            "net": target.net.to_string(),
+            "group": target.group,
+            "searched_row": target.searched.map(|searched| searched.row),
+            "searched_reward": target.searched.map(|searched| searched.reward),
+            "training": summary.training,
+            "unscored_draws": summary.without_score,
+            "reward": numbers(summary.reward),
+            "test_accuracy": numbers(summary.test_accuracy),
+        })
+    }
+
+    /// The HTML report.
+    pub fn html(&self) -> String {
+        let report = self.report;
+        let name = self.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut page = ScorePage::titled(name);
+        page.subtitle = format!("Fixed architectures under several draws of their weights: {}", report.stop);
+        page.summary = vec![
+            ("architectures".to_owned(), report.job.targets.len().to_string()),
+            ("draws of each".to_owned(), report.job.draws.to_string()),
+            ("scored in all".to_owned(), report.draws.len().to_string()),
+        ];
+        page.figures = self.figures();
+        page.rows = report.summaries().iter().map(|summary| self.row(summary)).collect();
+        page.settings = self.settings.lines().filter_map(|line| line.split_once(" = ")).map(pair).collect();
+        page.footer = format!("dpnas {}", env!("CARGO_PKG_VERSION"));
+        page.to_html()
+    }
+
+    fn figures(&self) -> Vec<ScoreFigure> {
+        let figure = |heading: &str, caption: &str, svg| {
+            let (heading, caption) = (heading.to_owned(), caption.to_owned());
+            ScoreFigure { heading, caption, svg }
+        };
+        let draws = self.report.draws_figure().map(|svg| {
+            let caption =
+                "Each point is one draw of an architecture's weights, each bar the 95 % interval of the mean.";
+            figure("Rewards of the draws", caption, svg)
+        });
+        let curves = self.report.trainings.iter().filter_map(|&training| {
+            let heading = match training {
+                Training::Random => "Learning curves on random encoders",
+                Training::Full => "Learning curves of full training",
+            };
+            let caption = "A colour for each architecture, a line for each draw.";
+            Some(figure(heading, caption, self.report.learning_curves(training)?))
+        });
+        draws.into_iter().chain(curves).collect()
+    }
+
+    fn row(&self, summary: &NetSummary) -> ScoreRow {
+        let target = &self.report.job.targets[summary.target];
+        ScoreRow {
+            net: target.net.to_string(),
+            group: target.group.to_string(),
+            training: summary.training.to_string(),
+            draws: summary.reward.map_or(0, |reward| reward.count),
+            reward: summary.reward.map(|reward| reward.mean),
+            standard_deviation: summary.reward.and_then(|reward| reward.standard_deviation),
+            interval: summary.reward.and_then(|reward| reward.interval),
+            test_accuracy: summary.test_accuracy.map(|test| test.mean),
+            searched: target.searched.map(|searched| searched.reward),
+        }
+    }
+}
+
+fn half_width(summary: Summary) -> Option<f64> {
+    summary.interval.map(|(low, high)| (high - low) / 2.0)
+}
+
+fn pair((key, value): (&str, &str)) -> (String, String) {
+    (key.to_owned(), value.trim_matches('"').to_owned())
+}

@@ -4,6 +4,14 @@ use anyhow::{Context, Result, bail};
 
 const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
+/// The size that the program is asked to find itself.
+pub const AUTO: &str = "auto";
+
+/// A number of bytes in whole MiB, rounded down, as [`parse`] reads it.
+pub fn mebibytes(bytes: u64) -> String {
+    format!("{}MiB", bytes >> 20)
+}
+
 /// Reads a number of bytes, with or without a unit.
 ///
 /// # Errors
@@ -34,6 +42,7 @@ mod tests {
         assert_eq!(parse("512 mib").unwrap(), 512 << 20);
         assert_eq!(parse("1000").unwrap(), 1000);
         assert_eq!(parse("0").unwrap(), 0);
+        assert_eq!(parse(&super::mebibytes((5 << 20) + 1)).unwrap(), 5 << 20);
     }
 
     #[test]

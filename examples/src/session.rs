@@ -156,7 +156,7 @@ pub fn full_training(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>
             early_stopping_epoch: probe.early_stopping_epoch,
             ..FullConfig::paper(seed)
         },
-        memory_budget: bytes::parse(&resources.memory_budget).context("memory-budget")?,
+        memory_budget: memory_budget(resources)?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
     config.training.check()?;
@@ -177,14 +177,25 @@ pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -
         norm: normalisation(encoder)?,
         calibration_images: at_least_one("calibration-images", encoder.calibration_images)?,
         probe: probe(classifier, resources, seed)?,
-        memory_budget: bytes::parse(&resources.memory_budget).context("memory-budget")?,
+        memory_budget: memory_budget(resources)?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
     let device: Device = resources.device.parse()?;
     let (engine, trainer) = (device.engine()?, device.trainer()?);
     let splits = Splits::hold_out(data, seed)?;
-    let evaluator = DeepPrior::new(engine, splits, config).with_trainer(trainer);
-    Ok(evaluator.with_cache(cache(resources)?).with_stop_flag(stop))
+    let evaluator = DeepPrior::new(engine, splits, config).with_trainer(trainer).with_cache(cache(resources)?);
+    Ok(evaluator.with_scratch_folder(&resources.runs).with_stop_flag(stop))
+}
+
+/// Bytes of the memory budget.
+///
+/// # Errors
+/// If it is neither a size nor `auto`.
+pub fn memory_budget(options: &ResourceOptions) -> Result<u64> {
+    match options.memory_budget.as_str() {
+        bytes::AUTO => Ok(dpnas::auto_memory_budget()),
+        size => bytes::parse(size).context("memory-budget"),
+    }
 }
 
 fn normalisation(options: &EncoderOptions) -> Result<Normalisation> {

@@ -2,18 +2,25 @@
 
 use crate::folder::{self, Folder};
 use crate::format::{self, Damage};
-use crate::map::Map;
 use crate::{CacheError, Key, Matrix, Writer};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A folder of matrices within a budget of bytes, or a stand-in that keeps nothing.
 ///
 /// Clones are handles to the same cache.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    folder: Option<Folder>,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Folder(Folder),
+    Unnamed(Arc<Path>),
+    Memory,
 }
 
 impl Cache {
@@ -26,13 +33,32 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the folder cannot be created, locked or listed.
     pub fn open(folder: impl Into<PathBuf>, budget: u64) -> Result<Self, CacheError> {
-        Ok(Self { folder: Some(Folder::open(folder.into(), budget)?) })
+        Ok(Self { place: Place::Folder(Folder::open(folder.into(), budget)?) })
     }
 
     /// A cache without a folder: matrices live in memory for as long as they are held, nothing is kept, and
     /// [`get`](Self::get) always misses.
     pub fn in_memory() -> Self {
-        Self { folder: None }
+        Self { place: Place::Memory }
+    }
+
+    /// A cache that keeps nothing, as [`in_memory`](Self::in_memory), but whose matrices lie in files without a name in
+    /// `folder`, which is created if need be: for matrices that are larger than the memory. The operating system removes
+    /// a file once its last matrix is dropped, however the program ends.
+    pub fn in_unnamed_files(folder: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Unnamed(folder.into().into()) }
+    }
+
+    /// Whether the matrices of this cache lie in files, so that they may be larger than the memory.
+    pub fn is_on_disk(&self) -> bool {
+        !matches!(self.place, Place::Memory)
+    }
+
+    fn folder(&self) -> Option<&Folder> {
+        match &self.place {
+            Place::Folder(folder) => Some(folder),
+            Place::Unnamed(_) | Place::Memory => None,
+        }
     }
 
     /// The matrix stored under `key`, if there is one, and marks it as used.
@@ -43,9 +69,9 @@ impl Cache {
     /// costs a computation and no more.)
     ///
     /// # Errors
-    /// [`CacheError::Io`] if there is an entry that cannot be opened or mapped.
+    /// [`CacheError::Io`] if there is an entry that cannot be opened, read or mapped.
     pub fn get(&self, key: &Key) -> Result<Option<Matrix>, CacheError> {
-        let Some(folder) = &self.folder else { return Ok(None) };
+        let Some(folder) = self.folder() else { return Ok(None) };
         let path = folder.entry_path(key);
         match read(&path, key)? {
             None => Ok(None),
@@ -69,18 +95,19 @@ impl Cache {
         if columns == 0 {
             return Err(CacheError::NoColumns);
         }
-        match &self.folder {
-            Some(folder) => Writer::on_disk(folder, key, columns),
-            None => Ok(Writer::in_memory(columns)),
+        match &self.place {
+            Place::Folder(folder) => Writer::on_disk(folder, key, columns),
+            Place::Unnamed(folder) => Writer::unnamed(folder, columns),
+            Place::Memory => Ok(Writer::in_memory(columns)),
         }
     }
 
-    /// Bytes of all published entries; 0 in memory. At most the budget after every [`Writer::finish`].
+    /// Bytes of all published entries; 0 where nothing is kept. At most the budget after every [`Writer::finish`].
     ///
     /// # Errors
     /// [`CacheError::Io`] if the folder cannot be listed.
     pub fn used(&self) -> Result<u64, CacheError> {
-        self.folder.as_ref().map_or(Ok(0), Folder::used)
+        self.folder().map_or(Ok(0), Folder::used)
     }
 
     /// Removes every published entry. Matrices in use and writers are not disturbed.
@@ -88,7 +115,7 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Io`] if the folder cannot be listed or an entry cannot be removed.
     pub fn clear(&self) -> Result<(), CacheError> {
-        self.folder.as_ref().map_or(Ok(()), Folder::clear)
+        self.folder().map_or(Ok(()), Folder::clear)
     }
 }
 
@@ -104,9 +131,12 @@ fn read(path: &Path, key: &Key) -> Result<Option<Result<Matrix, Damage>>, CacheE
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         file => file.map_err(CacheError::io("open the cache entry", path))?,
     };
-    let map = Map::of(&file).map_err(CacheError::io("map the cache entry", path))?;
-    Ok(Some(format::check(map.bytes(), key).map(|layout| {
-        folder::touch(&file, path);
-        Matrix::mapped(map, layout.data_start, layout.rows, layout.columns)
-    })))
+    let length = file.metadata().map_err(CacheError::io("look at the cache entry", path))?.len();
+    match format::check(&file, length, key).map_err(CacheError::io("read the cache entry", path))? {
+        Err(damage) => Ok(Some(Err(damage))),
+        Ok(layout) => {
+            folder::touch(&file, path);
+            Ok(Some(Ok(Matrix::in_file(file, layout).map_err(CacheError::io("map the cache entry", path))?)))
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::Key;
 use serde::{Deserialize, Serialize};
+use std::io::{self, Read};
 use std::ops::Range;
 
 /// Version of the file format; a file of another version is a miss.
@@ -17,6 +18,8 @@ const LENGTH_AT: Range<usize> = 12..16;
 const CRC_AT: Range<usize> = 16..20;
 const JSON_AT: usize = 20;
 const F32_BYTES: u64 = 4;
+/// Bytes of the data that are checked at a time.
+const PIECE: usize = 256 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -83,41 +86,73 @@ impl Header {
     }
 }
 
-/// Checks that `file` is the whole and undamaged entry of `key`.
+/// Checks that `file`, read from its start, is the whole and undamaged entry of `key`; `length` is the file's.
 ///
-/// Allocates at most a small multiple of [`MAX_HEADER`], whatever the file claims. Reads every byte of the file.
-pub(crate) fn check(file: &[u8], key: &Key) -> Result<Layout, Damage> {
-    let preamble = file.get(..JSON_AT).ok_or(Damage::Magic)?;
-    if preamble[..MAGIC.len()] != MAGIC {
-        return Err(Damage::Magic);
-    }
-    let version = number(preamble, VERSION_AT);
-    if version != FORMAT_VERSION {
-        return Err(Damage::Version(version));
-    }
-    let data_start = JSON_AT.saturating_add(number(preamble, LENGTH_AT) as usize);
-    if data_start > MAX_HEADER || !data_start.is_multiple_of(ALIGNMENT) {
-        return Err(Damage::HeaderLength);
-    }
-    let (header, data) = file.split_at_checked(data_start).ok_or(Damage::HeaderLength)?;
-    if number(header, CRC_AT) != header_crc(header) {
-        return Err(Damage::HeaderChecksum);
-    }
-    let header: Header = serde_json::from_slice(&header[JSON_AT..]).map_err(|_| Damage::HeaderSyntax)?;
-    if header.key != *key {
-        return Err(Damage::OtherKey);
-    }
+/// Allocates at most a small multiple of [`MAX_HEADER`], whatever the file claims. Reads every byte of the file, a piece
+/// at a time: a map's pages would count as memory of the process.
+pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<Result<Layout, Damage>> {
+    let header = match read_header(&mut file, length, key)? {
+        Ok(header) => header,
+        Err(damage) => return Ok(Err(damage)),
+    };
+    let (data_start, header) = header;
     let claimed = header.rows.checked_mul(header.columns).and_then(|values| values.checked_mul(F32_BYTES));
-    if claimed != Some(data.len() as u64) {
-        return Err(Damage::DataLength);
+    if claimed != Some(length - data_start as u64) {
+        return Ok(Err(Damage::DataLength));
     }
     let (Ok(rows), Ok(columns @ 1..)) = (usize::try_from(header.rows), usize::try_from(header.columns)) else {
-        return Err(Damage::DataLength);
+        return Ok(Err(Damage::DataLength));
     };
-    if crc32fast::hash(data) != header.crc32 {
-        return Err(Damage::DataChecksum);
+    let crc = data_crc(file, length - data_start as u64)?;
+    let layout = Layout { data_start, rows, columns };
+    Ok(if crc == Some(header.crc32) { Ok(layout) } else { Err(Damage::DataChecksum) })
+}
+
+/// The header of `key`'s entry and where it ends.
+fn read_header(file: &mut impl Read, length: u64, key: &Key) -> io::Result<Result<(usize, Header), Damage>> {
+    let mut bytes = Vec::new();
+    file.by_ref().take(JSON_AT as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < JSON_AT || bytes[..MAGIC.len()] != MAGIC {
+        return Ok(Err(Damage::Magic));
     }
-    Ok(Layout { data_start, rows, columns })
+    let version = number(&bytes, VERSION_AT);
+    if version != FORMAT_VERSION {
+        return Ok(Err(Damage::Version(version)));
+    }
+    let data_start = JSON_AT.saturating_add(number(&bytes, LENGTH_AT) as usize);
+    if data_start > MAX_HEADER || !data_start.is_multiple_of(ALIGNMENT) || data_start as u64 > length {
+        return Ok(Err(Damage::HeaderLength));
+    }
+    file.by_ref().take((data_start - JSON_AT) as u64).read_to_end(&mut bytes)?;
+    if bytes.len() < data_start {
+        return Ok(Err(Damage::HeaderLength));
+    }
+    if number(&bytes, CRC_AT) != header_crc(&bytes) {
+        return Ok(Err(Damage::HeaderChecksum));
+    }
+    Ok(match serde_json::from_slice::<Header>(&bytes[JSON_AT..]) {
+        Err(_) => Err(Damage::HeaderSyntax),
+        Ok(header) if header.key != *key => Err(Damage::OtherKey),
+        Ok(header) => Ok((data_start, header)),
+    })
+}
+
+/// The checksum of the file's remaining bytes; `None` if there are not `length` of them.
+fn data_crc(mut file: impl Read, length: u64) -> io::Result<Option<u32>> {
+    let mut hasher = crc32fast::Hasher::new();
+    let mut piece = vec![0; PIECE.min(usize::try_from(length).unwrap_or(PIECE)).max(1)];
+    let mut total = 0;
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok((total == length).then(|| hasher.finalize())),
+            Ok(read) => {
+                hasher.update(&piece[..read]);
+                total += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Writes the header's checksum into its place.
@@ -144,6 +179,10 @@ mod tests {
 
     fn key() -> Key {
         Key::new().with("net", "[C(16,3,1,1,1), SM(10)]").with("seed", 7)
+    }
+
+    fn check(file: &[u8], key: &Key) -> Result<Layout, Damage> {
+        super::check(file, file.len() as u64, key).unwrap()
     }
 
     /// A file with a header of the given JSON whose checksum is right, then `data`.
@@ -197,6 +236,16 @@ mod tests {
         assert_eq!(reason(&bytes(Header { key: Key::new(), ..good.clone() })), Damage::OtherKey);
         assert_eq!(reason(&bytes(Header { rows: 3, ..good.clone() })), Damage::DataLength);
         assert_eq!(reason(&bytes(Header { crc32: 0, ..good })), Damage::DataChecksum);
+    }
+
+    #[test]
+    fn a_file_that_ends_before_its_length_is_damaged() {
+        let header = Header { key: key(), rows: 2, columns: 1, crc32: crc32fast::hash(&[0; 8]) };
+        let bytes = file(&header.json(), &[0; 8]);
+        let of = |read: usize| super::check(&bytes[..read], bytes.len() as u64, &key()).unwrap();
+        assert!(of(bytes.len()).is_ok());
+        assert_eq!(of(bytes.len() - 4), Err(Damage::DataChecksum));
+        assert_eq!(of(100), Err(Damage::HeaderLength));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Embedding cache on disk and in memory.
 //!
 //! Stores matrices of `f32` rows under keys of named fields. Rows are pushed as a stream and read back through a
-//! memory map, so a matrix may be larger than the memory. What a field means, and which fields make a matrix
+//! memory map, or some at a time into a buffer ([`Matrix::read_rows`]), so a matrix may be larger than the memory. What a field means, and which fields make a matrix
 //! reproducible, is the caller's business: the cache knows no network and no data set.
 //!
 //! ```
@@ -68,6 +68,7 @@ mod format;
 mod key;
 mod map;
 mod matrix;
+mod place;
 mod stream;
 mod writer;
 

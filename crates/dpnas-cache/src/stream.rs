@@ -63,9 +63,13 @@ fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::check;
+    use crate::format::{self, Damage};
     use proptest::prelude::*;
     use std::io::Cursor;
+
+    fn check(file: &[u8], key: &Key) -> Result<Layout, Damage> {
+        format::check(file, file.len() as u64, key).unwrap()
+    }
 
     /// A file on a disk with room for `room` bytes.
     struct SmallDisk {

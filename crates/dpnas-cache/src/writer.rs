@@ -2,10 +2,11 @@
 
 use crate::folder::Folder;
 use crate::format::Header;
-use crate::map::Map;
 use crate::stream::EntryStream;
 use crate::{CacheError, Key, MAX_HEADER, Matrix};
 use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempPath;
 
 /// A matrix on its way into the cache, made by [`Cache::create`](crate::Cache::create).
@@ -20,6 +21,7 @@ pub struct Writer {
 
 enum Target {
     Disk(Pending),
+    Unnamed(EntryStream<File>, Arc<Path>),
     Memory(Vec<f32>),
     Failed,
 }
@@ -33,6 +35,21 @@ struct Pending {
 }
 
 impl Writer {
+    /// Makes room for so many more rows where the matrix is kept in memory; a file grows by itself.
+    ///
+    /// # Errors
+    /// [`CacheError::OutOfMemory`], after which the writer can go on.
+    pub fn reserve(&mut self, rows: usize) -> Result<(), CacheError> {
+        match &mut self.target {
+            Target::Memory(values) => {
+                let more = rows.saturating_mul(self.columns);
+                let needed = (values.len() as u64).saturating_add(more as u64).saturating_mul(4);
+                values.try_reserve_exact(more).map_err(|_| CacheError::OutOfMemory { needed })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Appends whole rows, any number of them.
     ///
     /// # Errors
@@ -45,6 +62,10 @@ impl Writer {
         }
         let pushed = match &mut self.target {
             Target::Disk(pending) => pending.push(rows),
+            Target::Unnamed(stream, folder) => {
+                let pushed = stream.push(rows);
+                pushed.map_err(CacheError::write("write an embedding in", folder, stream.bytes()))
+            }
             Target::Memory(values) => append(values, rows),
             Target::Failed => Err(CacheError::WriterFailed),
         };
@@ -65,6 +86,12 @@ impl Writer {
     pub fn finish(self) -> Result<Matrix, CacheError> {
         match self.target {
             Target::Disk(pending) => pending.publish(),
+            Target::Unnamed(stream, folder) => {
+                let bytes = stream.bytes();
+                let (file, layout) =
+                    stream.finish().map_err(CacheError::write("write an embedding in", &folder, bytes))?;
+                Matrix::in_file(file, layout).map_err(CacheError::io("map a file in", &folder))
+            }
             Target::Memory(values) => Ok(Matrix::owned(values, self.columns)),
             Target::Failed => Err(CacheError::WriterFailed),
         }
@@ -85,6 +112,17 @@ impl Writer {
         Ok(Self { columns, target: Target::Disk(pending) })
     }
 
+    pub(crate) fn unnamed(folder: &Arc<Path>, columns: usize) -> Result<Self, CacheError> {
+        let key = Key::new();
+        let reserved = Header::reserved(&key);
+        let create = || {
+            std::fs::create_dir_all(folder)?;
+            EntryStream::start(tempfile::tempfile_in(folder)?, key, columns, reserved)
+        };
+        let stream = create().map_err(CacheError::write("write an embedding in", folder, reserved as u64))?;
+        Ok(Self { columns, target: Target::Unnamed(stream, Arc::clone(folder)) })
+    }
+
     pub(crate) fn in_memory(columns: usize) -> Self {
         Self { columns, target: Target::Memory(Vec::new()) }
     }
@@ -102,9 +140,11 @@ impl Pending {
         let (file, layout) =
             stream.finish().map_err(CacheError::write("write a cache entry in", folder.path(), bytes))?;
         file.sync_all().map_err(CacheError::write("write a cache entry through to", folder.path(), bytes))?;
-        let map = Map::of(&file).map_err(CacheError::io("map the cache entry", &path))?;
+        // Of its own, for reading only; the writer's is locked.
+        let reader = File::open(&path).map_err(CacheError::io("open the cache entry", &path))?;
+        let matrix = Matrix::in_file(reader, layout).map_err(CacheError::io("map the cache entry", &path))?;
         folder.publish(&file, path, &name, bytes)?;
-        Ok(Matrix::mapped(map, layout.data_start, layout.rows, layout.columns))
+        Ok(matrix)
     }
 }
 
@@ -119,6 +159,7 @@ impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let target = match &self.target {
             Target::Disk(pending) => &pending.name,
+            Target::Unnamed(..) => "in a file without a name",
             Target::Memory(_) => "in memory",
             Target::Failed => "failed",
         };

@@ -1,7 +1,7 @@
 //! The encoder as an engine on host slices.
 
 use crate::encoder::Encoder;
-use crate::measure::{Threads, read};
+use crate::measure::{HELD_BYTES, Work, read};
 use burn::tensor::backend::Backend;
 use dpnas_grammar::Plan;
 use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
@@ -40,7 +40,7 @@ impl<B: Backend> Engine for BurnEngine<B> {
 
     fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError> {
         let encoder = guarded(&self.name, || Ok(Encoder::<B>::new(prior, &self.device)))?;
-        Ok(Box::new(Loaded { name: self.name.clone(), encoder, split: self.split }))
+        Ok(Box::new(Loaded { name: self.name.clone(), encoder, split: self.split, held_bytes: HELD_BYTES }))
     }
 }
 
@@ -48,9 +48,18 @@ struct Loaded<B: Backend> {
     name: String,
     encoder: Encoder<B>,
     split: Option<NonZeroUsize>,
+    held_bytes: u64,
 }
 
 impl<B: Backend> Loaded<B> {
+    /// Images of a part, and parts that all threads together compute at once, of at most `images` images.
+    fn parts(&self, images: NonZeroUsize) -> (NonZeroUsize, NonZeroUsize) {
+        let Some(split) = self.split else { return (images, NonZeroUsize::MIN) };
+        let even = images.get().div_ceil(rayon::current_num_threads());
+        let part = NonZeroUsize::new(even.min(split.get())).unwrap_or(NonZeroUsize::MIN);
+        (part, NonZeroUsize::new(images.get() / part).unwrap_or(NonZeroUsize::MIN))
+    }
+
     fn encode_at_once(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
         guarded(&self.name, || read(self.encoder.encode(self.encoder.upload(images))?.into_data()))
     }
@@ -69,18 +78,22 @@ impl<B: Backend> Encode for Loaded<B> {
         if images.shape() != self.plan().input() {
             return Err(EngineError::WrongShape { expected: self.plan().input(), found: images.shape() });
         }
-        let Some(split) = self.split else { return self.encode_at_once(images) };
-        let parts: Vec<Images<'_>> = images.chunks(split).collect();
+        let (Some(_), Some(len)) = (self.split, NonZeroUsize::new(images.len())) else {
+            return self.encode_at_once(images);
+        };
+        let parts: Vec<Images<'_>> = images.chunks(self.parts(len).0).collect();
         let rows: Result<Vec<Vec<f32>>, _> = parts.into_par_iter().map(|part| self.encode_at_once(part)).collect();
         Ok(rows?.concat())
     }
 
     fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
-        let (images_at_once, threads) = match self.split {
-            Some(split) => (NonZeroUsize::new(split.get().min(chunk.get())).unwrap_or(split), Threads::Many),
-            None => (chunk, Threads::One),
-        };
-        guarded(&self.name, || self.encoder.measure_on(images, epsilon, images_at_once, threads))
+        let (at_once, in_flight) = self.parts(chunk);
+        let work = Work { at_once, in_flight, held_bytes: self.held_bytes };
+        guarded(&self.name, || self.encoder.measure_on(images, epsilon, work))
+    }
+
+    fn hold_at_most(&mut self, bytes: u64) {
+        self.held_bytes = bytes;
     }
 }
 

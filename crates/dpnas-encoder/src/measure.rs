@@ -8,9 +8,9 @@ use dpnas_prior::{Calibration, EngineError, Images, Moments};
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
-/// Activations of the calibration set that are kept between two norms, in bytes; beyond it they are computed again from
-/// the last kept ones. Changes time and memory, no number.
-const HELD_BYTES: usize = 1 << 30;
+/// Activations of the calibration set that are kept between two norms by default, in bytes; beyond it they are computed
+/// again from the last kept ones. Changes time and memory, no number.
+pub(crate) const HELD_BYTES: u64 = 1 << 30;
 
 impl<B: Backend> Encoder<B> {
     /// Measures every norm's input over a set of images, layer by layer with the earlier norms in effect, `chunk`
@@ -25,27 +25,15 @@ impl<B: Backend> Encoder<B> {
         epsilon: f64,
         chunk: NonZeroUsize,
     ) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.measure_on(images, epsilon, chunk, Threads::One)
+        self.measure_on(images, epsilon, Work { at_once: chunk, in_flight: NonZeroUsize::MIN, held_bytes: HELD_BYTES })
     }
 
-    /// As [`measure`](Self::measure), with chunks computed by one thread after another or by many at once.
+    /// As [`measure`](Self::measure), with more than one chunk computed at once and less or more held between norms.
     pub(crate) fn measure_on(
         &self,
         images: Images<'_>,
         epsilon: f64,
-        chunk: NonZeroUsize,
-        threads: Threads,
-    ) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.measure_holding(images, epsilon, chunk, threads, HELD_BYTES)
-    }
-
-    fn measure_holding(
-        &self,
-        images: Images<'_>,
-        epsilon: f64,
-        chunk: NonZeroUsize,
-        threads: Threads,
-        held_bytes: usize,
+        work: Work,
     ) -> Result<Vec<Vec<Moments>>, EngineError> {
         if images.is_empty() {
             return Err(EngineError::EmptyCalibrationSet);
@@ -57,23 +45,23 @@ impl<B: Backend> Encoder<B> {
         // The operations so far, norms with their statistics; `held` is each chunk's state before operation `held_at`.
         let mut ops: Vec<Op<B>> = Vec::with_capacity(self.drawn.len());
         let (mut held, mut held_at): (Vec<State<B>>, usize) = (Vec::new(), 0);
-        let blocks: Vec<Images<'_>> = images.chunks(chunk).collect();
+        let bytes_of = |state: &State<B>| (state.elements_per_image() * images.len() * size_of::<f32>()) as u64;
+        let blocks: Vec<Images<'_>> = images.chunks(work.at_once).collect();
         for op in &self.drawn {
             let Op::Norm { stage, .. } = op else {
                 ops.push(op.clone());
                 continue;
             };
+            // What was held until now stays until all of the next is there.
+            let room = work.held_bytes.saturating_sub(held.first().map_or(0, bytes_of));
             let advance = |(index, block): (usize, &Images<'_>)| {
                 let start = held.get(index).cloned().unwrap_or_else(|| State::new(self.upload(*block)));
                 let state = ops[held_at..].iter().fold(start, |state, op| op.apply(state));
                 let measured = image_moments(&state.value)?;
-                let keep = state.elements_per_image() * images.len() * size_of::<f32>() <= held_bytes;
+                let keep = bytes_of(&state) <= room;
                 Ok((measured, keep.then_some(state)))
             };
-            let results: Vec<(ImageMoments, Option<State<B>>)> = match threads {
-                Threads::One => blocks.iter().enumerate().map(advance).collect::<Result<_, EngineError>>()?,
-                Threads::Many => blocks.par_iter().enumerate().map(advance).collect::<Result<_, EngineError>>()?,
-            };
+            let results: Vec<(ImageMoments, Option<State<B>>)> = work.run(&blocks, advance)?;
             let mut moments = Moments::new(results.first().map_or(0, |(measured, _)| measured.channels));
             let mut states = Vec::new();
             for (measured, state) in results {
@@ -113,13 +101,38 @@ impl<B: Backend> Encoder<B> {
     }
 }
 
-/// Who computes the chunks.
+/// How a set is measured; no number depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Threads {
-    /// One after the other.
-    One,
-    /// Rayon's threads, a chunk each.
-    Many,
+pub(crate) struct Work {
+    /// Images of a chunk.
+    pub(crate) at_once: NonZeroUsize,
+    /// Chunks that rayon's threads compute at once; of one chunk, all is left to the backend.
+    pub(crate) in_flight: NonZeroUsize,
+    /// Bytes that are kept between two norms, at most.
+    pub(crate) held_bytes: u64,
+}
+
+impl Work {
+    /// Every chunk's result in order.
+    fn run<I: Sync, T: Send>(
+        &self,
+        blocks: &[I],
+        compute: impl Fn((usize, &I)) -> Result<T, EngineError> + Sync,
+    ) -> Result<Vec<T>, EngineError> {
+        if self.in_flight == NonZeroUsize::MIN {
+            return blocks.iter().enumerate().map(compute).collect();
+        }
+        // Rayon may begin any number of chunks, since a thread that waits for a part of one begins another: the number
+        // in flight is that of those handed out.
+        let mut results = Vec::with_capacity(blocks.len());
+        for (window, blocks) in blocks.chunks(self.in_flight.get()).enumerate() {
+            let first = window * self.in_flight.get();
+            let part: Result<Vec<T>, EngineError> =
+                blocks.par_iter().enumerate().map(|(index, block)| compute((first + index, block))).collect();
+            results.extend(part?);
+        }
+        Ok(results)
+    }
 }
 
 /// Mean and sum of squared deviations of each channel of each image, `[n, channels]`.
@@ -174,16 +187,19 @@ mod tests {
         let mut pixels = vec![0.0; 9 * 64];
         Seed(1).stream("test images", 0).fill_uniform(0, 0.0, 1.0, &mut pixels);
         let images = Images::new(plan.input(), &pixels).unwrap();
-        let measure = |threads, held_bytes| {
-            encoder.measure_holding(images, 1e-4, NonZeroUsize::new(2).unwrap(), threads, held_bytes).unwrap()
+        let number = |n| NonZeroUsize::new(n).unwrap();
+        let measure = |in_flight, held_bytes| {
+            let work = Work { at_once: number(2), in_flight: number(in_flight), held_bytes };
+            encoder.measure_on(images, 1e-4, work).unwrap()
         };
-        let expected = measure(Threads::One, usize::MAX);
+        let expected = measure(1, u64::MAX);
         let norms: Vec<usize> = expected.iter().map(Vec::len).collect();
         assert_eq!(norms, [1, 2, 0, 2, 1]);
         // Nothing held; only the small maps after the pooling held; all held.
-        for held_bytes in [0, 9 * 4 * 8 * 16 * 2, usize::MAX] {
-            assert_eq!(measure(Threads::One, held_bytes), expected, "{held_bytes}");
-            assert_eq!(measure(Threads::Many, held_bytes), expected, "{held_bytes}");
+        for held_bytes in [0, 9 * 4 * 8 * 16 * 2, u64::MAX] {
+            for in_flight in [1, 2, 3, 9] {
+                assert_eq!(measure(in_flight, held_bytes), expected, "{in_flight} {held_bytes}");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What an engine that computes embeddings must do.
 
-use crate::{Calibration, Moments, Prior};
+use crate::halving::halving;
+use crate::{Calibration, EngineMemory, Moments, Prior};
 use dpnas_grammar::{ImageShape, Plan};
 use std::num::NonZeroUsize;
 
@@ -62,6 +63,18 @@ impl<'a> Images<'a> {
             .map(move |pixels| Images { shape, pixels })
     }
 
+    /// The first `n` images, or all if there are fewer.
+    fn first(&self, n: usize) -> Self {
+        let values = n.saturating_mul(self.values_per_image()).min(self.pixels.len());
+        Self { pixels: &self.pixels[..values], ..*self }
+    }
+
+    /// The images after the first `n`.
+    fn skip(&self, n: usize) -> Self {
+        let values = n.saturating_mul(self.values_per_image()).min(self.pixels.len());
+        Self { pixels: &self.pixels[values..], ..*self }
+    }
+
     fn values_per_image(&self) -> usize {
         self.shape.channels as usize * self.shape.height as usize * self.shape.width as usize
     }
@@ -98,6 +111,18 @@ pub enum EngineError {
     },
 }
 
+impl EngineError {
+    /// Whether the device failed because it could not give memory, as far as its message tells: fewer images at once may
+    /// fit.
+    pub fn is_out_of_memory(&self) -> bool {
+        let Self::Device { message, .. } = self else { return false };
+        let letters: String = message.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        ["outofmemory", "notenoughmemory", "cantallocate", "cannotallocate", "failedtoallocate", "memoryallocation"]
+            .iter()
+            .any(|words| letters.contains(words))
+    }
+}
+
 /// Makes frozen encoders on one device.
 ///
 /// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them.
@@ -110,6 +135,12 @@ pub trait Engine {
     /// # Errors
     /// [`EngineError::Device`] if the device fails.
     fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError>;
+
+    /// What the encoder of a plan takes, estimated from above: it decides how many images are computed at once, and which
+    /// plan is out of memory. It depends on the plan alone, not on threads or on what is free.
+    fn memory(&self, plan: &Plan) -> EngineMemory {
+        EngineMemory::of_a_framework(plan)
+    }
 }
 
 /// A frozen random encoder on some device.
@@ -140,10 +171,17 @@ pub trait Encode {
     /// # Errors
     /// [`EngineError::WrongShape`], [`EngineError::EmptyCalibrationSet`], or [`EngineError::Device`].
     fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError>;
+
+    /// Lets measuring keep at most so many bytes of activations of the whole set between two norms, so that it need not
+    /// compute them again. Changes time and memory, no number. An engine that keeps nothing has nothing to limit.
+    fn hold_at_most(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
 }
 
 impl dyn Encode + '_ {
-    /// Measures a calibration set and freezes the encoder with its biased variances.
+    /// Measures a calibration set and freezes the encoder with its biased variances. Where the engine is out of memory,
+    /// it goes on with half the chunk, down to one image.
     ///
     /// # Errors
     /// As [`Encode::measure`].
@@ -154,26 +192,33 @@ impl dyn Encode + '_ {
         &mut self,
         images: Images<'_>,
         epsilon: f64,
-        chunk: NonZeroUsize,
+        mut chunk: NonZeroUsize,
     ) -> Result<Calibration, EngineError> {
-        let moments = self.measure(images, epsilon, chunk)?;
+        let moments = halving(&mut chunk, |chunk| self.measure(images, epsilon, chunk))?;
         let calibration = Calibration::from_moments(&moments);
         self.freeze(Some((&calibration, epsilon)))?;
         Ok(calibration)
     }
 
-    /// Embeds a set of images, `chunk` at once, and hands the rows of each chunk to `sink` in order.
+    /// Embeds a set of images, `chunk` at once, and hands the rows of each chunk to `sink` in order. Where the engine is
+    /// out of memory, it goes on with half the chunk, down to one image.
     ///
     /// # Errors
     /// As [`Encode::encode`], or the first error of `sink`.
     pub fn encode_in_chunks<E: From<EngineError>>(
         &self,
         images: Images<'_>,
-        chunk: NonZeroUsize,
+        mut chunk: NonZeroUsize,
         mut sink: impl FnMut(&[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
-        for block in images.chunks(chunk) {
-            sink(&self.encode(block)?)?;
+        let mut rest = images;
+        while !rest.is_empty() {
+            let (rows, done) = halving(&mut chunk, |chunk| {
+                let block = rest.first(chunk.get());
+                Ok((self.encode(block)?, block.len()))
+            })?;
+            sink(&rows)?;
+            rest = rest.skip(done);
         }
         Ok(())
     }
@@ -191,7 +236,26 @@ mod tests {
         assert_eq!(images.len(), 5);
         let sizes: Vec<usize> = images.chunks(NonZeroUsize::new(2).unwrap()).map(|block| block.len()).collect();
         assert_eq!(sizes, [2, 2, 1]);
+        assert_eq!((images.first(2).pixels(), images.skip(4).pixels()), (&pixels[..8], &pixels[16..]));
+        assert_eq!((images.first(9).len(), images.skip(9).len()), (5, 0));
         let error = Images::new(shape, &pixels[..19]).unwrap_err();
         assert_eq!(error.to_string(), "19 values are not a whole number of images of 1x2x2");
+    }
+    #[test]
+    fn out_of_memory_is_told_from_other_failures() {
+        let is = |message: &str| {
+            EngineError::Device { engine: "gpu".to_owned(), message: message.to_owned() }.is_out_of_memory()
+        };
+        for message in [
+            "can't allocate buffer of size: 123\n<backtrace>",
+            "DriverError(CUDA_ERROR_OUT_OF_MEMORY)",
+            "An out-of-memory error happened during launch",
+            "OutOfMemory",
+            "memory allocation of 8 bytes failed",
+        ] {
+            assert!(is(message), "{message}");
+        }
+        assert!(!is("no reason given") && !is("CUDA_ERROR_NO_DEVICE"));
+        assert!(!EngineError::EmptyCalibrationSet.is_out_of_memory());
     }
 }

@@ -19,7 +19,9 @@
 #![forbid(unsafe_code)]
 
 mod engine;
+mod halving;
 mod init;
+mod memory;
 mod norm;
 mod orthogonal;
 mod reference;
@@ -27,6 +29,7 @@ mod weights;
 
 pub use engine::{Encode, Engine, EngineError, Images, ImagesError};
 pub use init::{UnknownInit, WeightInit};
+pub use memory::EngineMemory;
 pub use norm::{Affine, Calibration, ChannelStats, Moments, NormMode, Normalisation, UnknownNormMode};
 pub use reference::{MOMENTUM, RunningStats, embed_by_mini_batch};
 pub use weights::{ConvWeights, DrawError, Prior};

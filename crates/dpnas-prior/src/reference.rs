@@ -1,5 +1,6 @@
 //! The published program's normalisation: mini-batch statistics for training images, running averages for the rest.
 
+use crate::halving::halving;
 use crate::{Calibration, Encode, EngineError, Images, Moments};
 use std::num::NonZeroUsize;
 
@@ -50,7 +51,8 @@ fn mix(old: &mut [f32], new: &[f32]) {
 /// Embeds the training images in order, each normalised by its own mini-batch of `batch_size`, and leaves the encoder
 /// frozen with the running averages for validation and test images.
 ///
-/// Rows of each mini-batch go to `sink` in order; `chunk` images are computed at once, which changes no number.
+/// Rows of each mini-batch go to `sink` in order; `chunk` images are computed at once, fewer where
+/// the engine is out of memory, which changes no number.
 ///
 /// # Errors
 /// As [`Encode::measure`] and [`Encode::encode`], or the first error of `sink`.
@@ -62,12 +64,12 @@ pub fn embed_by_mini_batch<E: From<EngineError>>(
     images: Images<'_>,
     batch_size: NonZeroUsize,
     epsilon: f64,
-    chunk: NonZeroUsize,
+    mut chunk: NonZeroUsize,
     mut sink: impl FnMut(&[f32]) -> Result<(), E>,
 ) -> Result<RunningStats, E> {
     let mut running = RunningStats::new();
     for batch in images.chunks(batch_size) {
-        let moments = encoder.measure(batch, epsilon, chunk)?;
+        let moments = halving(&mut chunk, |chunk| encoder.measure(batch, epsilon, chunk))?;
         running.update(&moments);
         encoder.freeze(Some((&Calibration::from_moments(&moments), epsilon)))?;
         encoder.encode_in_chunks(batch, chunk, &mut sink)?;

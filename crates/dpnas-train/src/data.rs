@@ -48,13 +48,17 @@ impl<'a> Labelled<'a> {
 
     pub(crate) fn check(&self, split: Split, features: usize, classes: u32) -> Result<(), TrainError> {
         self.check_lengths(features)?;
-        if self.is_empty() {
-            return Err(TrainError::EmptySet { split });
-        }
-        match self.labels.iter().position(|&label| label >= classes) {
-            Some(row) => Err(TrainError::LabelOutOfRange { split, row, label: self.labels[row], classes }),
-            None => Ok(()),
-        }
+        check_labels(self.labels, split, classes)
+    }
+}
+
+pub(crate) fn check_labels(labels: &[u32], split: Split, classes: u32) -> Result<(), TrainError> {
+    if labels.is_empty() {
+        return Err(TrainError::EmptySet { split });
+    }
+    match labels.iter().position(|&label| label >= classes) {
+        Some(row) => Err(TrainError::LabelOutOfRange { split, row, label: labels[row], classes }),
+        None => Ok(()),
     }
 }
 

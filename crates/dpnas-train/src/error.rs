@@ -52,6 +52,26 @@ pub enum TrainError {
         /// Number of classes.
         classes: u32,
     },
+    /// Rows that are read when they are needed could not be read.
+    #[error("the {split} rows cannot be read in epoch {epoch}: {reason}; check the disk that holds the embedding")]
+    Unread {
+        /// Which set's turn it was.
+        split: Split,
+        /// The epoch, from 1.
+        epoch: u32,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The classifier, its optimiser and its buffers need more memory than there is.
+    #[error("no memory for a classifier of {classes} classes × {features} features: {bytes} bytes are needed")]
+    OutOfMemory {
+        /// Number of classes.
+        classes: u32,
+        /// Number of features.
+        features: usize,
+        /// Bytes that are needed.
+        bytes: u64,
+    },
     /// A class score is infinite or not a number: a row holds such a value, or training has diverged.
     #[error(
         "a class score of a {split} row is not finite in epoch {epoch}: look for NaN or infinity in the rows, or lower \

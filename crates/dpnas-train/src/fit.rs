@@ -2,7 +2,10 @@
 
 use crate::barrier::Broken;
 use crate::block::{Block, Blocks};
+use crate::memory::fit_memory;
+use crate::order::{in_order, shuffled};
 use crate::report::mean_of_last_five;
+use crate::stored::{ReadRows, Set, StoredRows, Values};
 use crate::worker::{Halt, Shared, Worker};
 use crate::{Epoch, Labelled, LinearClassifier, ProbeConfig, ProbeReport, Split, Stop, TestSchedule, TrainError};
 use std::ops::ControlFlow;
@@ -39,17 +42,65 @@ pub fn fit(
     test: Option<Labelled<'_>>,
     on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
+    fit_sets(
+        config,
+        classes,
+        features,
+        Sets { train: train.into(), valid: valid.into(), test: test.map(Set::from) },
+        on_epoch,
+    )
+}
+
+/// As [`fit`], on rows that are read when they are needed: one thread more reads the rows of the next mini-batch while
+/// the others work on the current one. The result has the bits of [`fit`] on the same rows.
+///
+/// Besides what [`fit_memory`](crate::fit_memory) counts, no row is held.
+///
+/// # Errors
+/// As [`fit`], or [`TrainError::Unread`].
+///
+/// # Source
+/// SPEC §7, §11.
+pub fn fit_stored(
+    config: &ProbeConfig,
+    classes: u32,
+    features: usize,
+    train: StoredRows<'_>,
+    valid: StoredRows<'_>,
+    test: Option<StoredRows<'_>>,
+    on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, TrainError> {
+    fit_sets(
+        config,
+        classes,
+        features,
+        Sets { train: train.into(), valid: valid.into(), test: test.map(Set::from) },
+        on_epoch,
+    )
+}
+
+fn fit_sets(
+    config: &ProbeConfig,
+    classes: u32,
+    features: usize,
+    sets: Sets<'_>,
+    on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, TrainError> {
     config.check()?;
     let mut classifier = LinearClassifier::initial(config.seed, classes, features)?;
-    train.check(Split::Train, features, classes)?;
-    valid.check(Split::Valid, features, classes)?;
-    if let Some(test) = test {
+    sets.train.check(Split::Train, features, classes)?;
+    sets.valid.check(Split::Valid, features, classes)?;
+    if let Some(test) = sets.test {
         test.check(Split::Test, features, classes)?;
     }
-    let shared = Shared::new(config, Blocks::new(features, classes as usize), train);
-    let course = Course { shared: &shared, valid, test, over: AtomicBool::new(false) };
+    fit_memory(config, classes, features).reserve(classes, features)?;
+    let shared = Shared::new(config, Blocks::new(features, classes as usize), sets.train);
+    let course = Course { shared: &shared, valid: sets.valid, test: sets.test, over: AtomicBool::new(false) };
     let weights = &classifier.weights;
     let (blocks, report) = std::thread::scope(|scope| {
+        if matches!(sets.train.values, Values::Stored(_)) {
+            scope.spawn(|| shared.feed.fill(course.reading_order()));
+        }
         let helpers: Vec<_> = (1..shared.threads())
             .map(|index| {
                 let worker = Worker::new(&shared, index, weights);
@@ -69,23 +120,31 @@ pub fn fit(
     Ok(Fitted { classifier, report: report? })
 }
 
+/// The three sets of a fit.
+#[derive(Clone, Copy)]
+struct Sets<'a> {
+    train: Set<'a>,
+    valid: Set<'a>,
+    test: Option<Set<'a>>,
+}
+
 /// What all threads do, in step with one another.
 struct Course<'s, 'a> {
     shared: &'s Shared<'a>,
-    valid: Labelled<'a>,
-    test: Option<Labelled<'a>>,
+    valid: Set<'a>,
+    test: Option<Set<'a>>,
     /// Set by the leader after an epoch: no further one follows.
     over: AtomicBool,
 }
 
-impl Course<'_, '_> {
+impl<'a> Course<'_, 'a> {
     /// The calling thread: works like the others, keeps the records and decides when to stop.
     fn lead(
         &self,
         mut worker: Worker<'_, '_>,
         on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> (Vec<Block>, Result<ProbeReport, TrainError>) {
-        let _guard = self.shared.barrier.guard();
+        let _guards = (self.shared.barrier.guard(), self.shared.feed.end_on_drop());
         let mut epochs = Vec::new();
         let mut stop = Stop::Completed;
         let outcome = self.epochs(&mut worker, |epoch| {
@@ -117,11 +176,10 @@ impl Course<'_, '_> {
     fn epochs(&self, worker: &mut Worker<'_, '_>, mut after: impl FnMut(Epoch) -> bool) -> Result<(), TrainError> {
         let config = self.shared.config;
         for index in 1..=config.epochs {
-            let failed = |split: Split| move |_: Halt| TrainError::NotFinite { split, epoch: index };
+            let failed = |split: Split| move |halt: Halt| self.failure(halt, split, index);
             let tally = worker.train_epoch(index - 1).map_err(failed(Split::Train))?;
             let correct = worker.evaluate(self.valid).map_err(failed(Split::Valid))?;
-            let due = config.test == TestSchedule::EveryEpoch || index == config.epochs;
-            let test_accuracy = match self.test.filter(|_| due) {
+            let test_accuracy = match self.test_after(index) {
                 Some(test) => Some(worker.evaluate(test).map_err(failed(Split::Test))? as f64 / test.len() as f64),
                 None => None,
             };
@@ -144,6 +202,36 @@ impl Course<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// The test set, if it is classified after an epoch (from 1).
+    fn test_after(&self, epoch: u32) -> Option<Set<'a>> {
+        let config = self.shared.config;
+        self.test.filter(|_| config.test == TestSchedule::EveryEpoch || epoch == config.epochs)
+    }
+
+    /// Every batch of stored rows in the order in which the workers take them.
+    fn reading_order(&self) -> impl Iterator<Item = (&'a dyn ReadRows, Vec<usize>)> {
+        let Shared { config, train, .. } = self.shared;
+        let epochs = (1..=config.epochs).flat_map(move |epoch| {
+            let order = shuffled(config, train.len(), epoch - 1);
+            let batches: Vec<Vec<usize>> = order.chunks(config.batch_size).map(<[usize]>::to_vec).collect();
+            let classified = [Some(self.valid), self.test_after(epoch)].into_iter().flatten();
+            let classified = classified.flat_map(|set| in_order(config, &set).map(move |rows| (set, rows)));
+            batches.into_iter().map(|rows| (*train, rows)).chain(classified)
+        });
+        epochs.filter_map(|(set, rows)| match set.values {
+            Values::Memory(_) => None,
+            Values::Stored(source) => Some((source, rows)),
+        })
+    }
+
+    fn failure(&self, halt: Halt, split: Split, epoch: u32) -> TrainError {
+        match (halt, self.shared.feed.failure()) {
+            (Halt::Unread, Some(reason)) => TrainError::Unread { split, epoch, reason },
+            // After a panic nobody sees the error: the panic goes on.
+            _ => TrainError::NotFinite { split, epoch },
+        }
     }
 
     fn is_hopeless(&self, epochs: &[Epoch]) -> bool {

@@ -8,6 +8,9 @@
 //! split into blocks that depend on the problem's size alone, run in sixteen fixed lanes of fused multiply-adds, and
 //! are joined in a fixed order. A processor without fused multiply-add computes the same bits, but slowly.
 //!
+//! Rows lie in memory ([`fit`]) or are read when they are needed ([`fit_stored`]), for an embedding that is larger than
+//! the memory; both give the same bits. [`fit_memory`] says what a fit takes.
+//!
 //! ```
 //! use dpnas_seed::Seed;
 //! use dpnas_train::{Labelled, ProbeConfig, fit};
@@ -32,18 +35,24 @@ mod config;
 mod data;
 mod drop_out;
 mod error;
+mod feed;
 mod fit;
 mod forward;
 mod lanes;
 #[cfg(test)]
 mod levels;
+mod memory;
+mod order;
 mod report;
 mod softmax;
+mod stored;
 mod worker;
 
 pub use classifier::LinearClassifier;
 pub use config::{ProbeConfig, SettingError, TestSchedule};
 pub use data::Labelled;
 pub use error::{Split, TrainError};
-pub use fit::{Fitted, fit};
+pub use fit::{Fitted, fit, fit_stored};
+pub use memory::{FitMemory, fit_memory};
 pub use report::{Epoch, ProbeReport, Stop};
+pub use stored::{ReadRows, StoredRows};

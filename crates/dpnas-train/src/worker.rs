@@ -4,29 +4,31 @@
 //! scores of its own rows over all blocks and turns them into errors. After the second, every thread reads all errors
 //! and updates its blocks, going on at once to the next mini-batch's scores while a block's weights are in the cache.
 
+use crate::ProbeConfig;
 use crate::adam::Clock;
 use crate::backward::Backward;
 use crate::barrier::{Barrier, Broken};
 use crate::block::{Block, Blocks};
 use crate::drop_out::drop_out;
+use crate::feed::{Ended, Feed};
 use crate::forward::Forward;
 use crate::lanes::Rows;
+use crate::order::{in_order, shuffled};
 use crate::softmax::{Softmax, argmax};
-use crate::{Labelled, ProbeConfig};
+use crate::stored::{Batch, Set, Values};
 use pulp::Arch;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Rows classified between two meetings outside of training.
-const EVALUATION_ROWS: usize = 256;
-
 /// What the threads of a fit have in common.
 pub(crate) struct Shared<'a> {
     pub config: &'a ProbeConfig,
     pub blocks: Blocks,
-    pub train: Labelled<'a>,
+    pub train: Set<'a>,
     pub barrier: Barrier,
+    /// Brings the rows that are stored.
+    pub feed: Feed,
     threads: usize,
     /// Each thread's class scores, `[its blocks, rows, score stride]`.
     scores: Vec<RwLock<Vec<f32>>>,
@@ -51,6 +53,14 @@ pub(crate) enum Halt {
     NotFinite,
     /// Another thread has panicked.
     Broken,
+    /// Stored rows could not be read.
+    Unread,
+}
+
+impl From<Ended> for Halt {
+    fn from(_: Ended) -> Self {
+        Self::Unread
+    }
 }
 
 impl From<Broken> for Halt {
@@ -67,13 +77,14 @@ pub(crate) struct Tally {
 }
 
 impl<'a> Shared<'a> {
-    pub(crate) fn new(config: &'a ProbeConfig, blocks: Blocks, train: Labelled<'a>) -> Self {
+    pub(crate) fn new(config: &'a ProbeConfig, blocks: Blocks, train: Set<'a>) -> Self {
         let threads = config.threads.get().min(blocks.count());
         Self {
             config,
             blocks,
             train,
             barrier: Barrier::new(threads),
+            feed: Feed::default(),
             threads,
             scores: (0..threads).map(|_| RwLock::default()).collect(),
             errors: (0..threads).map(|_| RwLock::default()).collect(),
@@ -101,6 +112,8 @@ pub(crate) struct Worker<'s, 'a> {
     dropped: Vec<Vec<f32>>,
     clock: Clock,
     steps: u64,
+    /// Batches of stored rows taken so far.
+    taken: usize,
     /// All errors of the current mini-batch, `[rows, score stride]`.
     errors: Vec<f32>,
     /// Summed class scores of this thread's rows.
@@ -122,6 +135,7 @@ impl<'s, 'a> Worker<'s, 'a> {
             blocks,
             clock: Clock::start(),
             steps: 0,
+            taken: 0,
             errors: Vec::new(),
             sums: Vec::new(),
             gradient: Vec::new(),
@@ -135,34 +149,57 @@ impl<'s, 'a> Worker<'s, 'a> {
     /// One pass over the training rows in the order of the epoch (from 0); all threads get the same tally.
     pub(crate) fn train_epoch(&mut self, epoch: u32) -> Result<Tally, Halt> {
         let shared = self.shared;
-        let order = shuffled(shared, epoch);
+        let order = shuffled(shared.config, shared.train.len(), epoch);
         let mut tally = Tally::default();
         let mut batches = order.chunks(shared.config.batch_size).peekable();
-        if let Some(first) = batches.peek() {
-            self.step(None, Some(first));
-        }
+        let mut current = batches.peek().map(|rows| self.take(shared.train, rows)).transpose()?;
+        self.step(None, current.as_ref());
         while let Some(batch) = batches.next() {
             shared.barrier.wait()?;
+            self.release(self.taken.saturating_sub(1));
             self.write_errors(batch);
             shared.barrier.wait()?;
             self.read_errors(&mut tally)?;
-            self.step(Some(batch), batches.peek().copied());
+            let next = batches.peek().map(|rows| self.take(shared.train, rows)).transpose()?;
+            self.step(current.as_ref(), next.as_ref());
+            current = next;
         }
         Ok(tally)
     }
 
+    /// The rows of the next batch; all threads take the same ones in the same order.
+    fn take<'b>(&mut self, set: Set<'b>, indices: &[usize]) -> Result<Batch<'b>, Halt>
+    where
+        's: 'b,
+    {
+        let features = self.shared.blocks.features;
+        match set.values {
+            Values::Memory(rows) => Ok(Batch::of_slice(rows, indices, features)),
+            Values::Stored(_) => {
+                let buffer = self.shared.feed.batch(self.taken)?;
+                self.taken += 1;
+                Ok(Batch::of_buffer(buffer, indices.len(), features))
+            }
+        }
+    }
+
+    /// After a meeting: no thread works on the taken batches below `number` any more.
+    fn release(&self, number: usize) {
+        if self.index == 0 && self.taken > 0 {
+            self.shared.feed.release(number);
+        }
+    }
+
     /// Updates the weights with the errors of `last` and writes the class scores of `next`, block by block.
-    fn step(&mut self, last: Option<&[usize]>, next: Option<&[usize]>) {
-        let Shared { config, blocks, train, .. } = self.shared;
+    fn step(&mut self, last: Option<&Batch<'_>>, next: Option<&Batch<'_>>) {
+        let Shared { config, blocks, .. } = self.shared;
         let (features, stride, arch) = (blocks.features, blocks.score_stride(), self.arch);
-        let offsets = |batch: &[usize]| -> Vec<usize> { batch.iter().map(|row| row * features).collect() };
-        let last = last.map(|batch| (offsets(batch), self.clock.tick(config)));
-        let next = next.map(offsets);
+        let last = last.map(|batch| (batch, self.clock.tick(config)));
         let drops = config.drop_out > 0.0;
         let stream = config.seed.stream("drop-out", self.steps);
         self.steps += u64::from(next.is_some());
         let mut scores = write(&self.shared.scores[self.index]);
-        if let Some(next) = &next {
+        if let Some(next) = next {
             scores.resize(self.blocks.len() * next.len() * stride, 0.0);
         }
         for (i, (block, dropped)) in self.blocks.iter_mut().zip(&mut self.dropped).enumerate() {
@@ -175,13 +212,13 @@ impl<'s, 'a> Worker<'s, 'a> {
                     let rows = Rows { data: dropped, offsets: &packed(last.len()) };
                     Backward { rows, start: 0, block, errors, stride, adam, gradient }.run(arch);
                 } else {
-                    let rows = Rows { data: train.rows, offsets: last };
+                    let rows = last.rows();
                     Backward { rows, start, block, errors, stride, adam, gradient }.run(arch);
                 }
             }
-            if let Some(next) = &next {
+            if let Some(next) = next {
                 let scores = &mut scores[i * next.len() * stride..][..next.len() * stride];
-                let rows = Rows { data: train.rows, offsets: next };
+                let rows = next.rows();
                 if drops {
                     let part = start..start + len;
                     drop_out(rows, features, part, &stream, config.drop_out, dropped);
@@ -230,22 +267,22 @@ impl<'s, 'a> Worker<'s, 'a> {
     }
 
     /// How many rows of a set are classified rightly; all threads get the same count.
-    pub(crate) fn evaluate(&mut self, set: Labelled<'_>) -> Result<usize, Halt> {
-        let Shared { blocks, barrier, correct, .. } = self.shared;
+    pub(crate) fn evaluate(&mut self, set: Set<'_>) -> Result<usize, Halt> {
+        let Shared { config, blocks, barrier, correct, .. } = self.shared;
         let stride = blocks.score_stride();
         let mut own_correct = 0;
         let mut finite = true;
-        for first in (0..set.len()).step_by(EVALUATION_ROWS) {
-            let rows = EVALUATION_ROWS.min(set.len() - first);
-            let offsets: Vec<usize> = (first..first + rows).map(|row| row * blocks.features).collect();
+        for indices in in_order(config, &set) {
+            let (first, rows) = (indices[0], indices.len());
+            let batch = self.take(set, &indices)?;
             let mut scores = write(&self.shared.scores[self.index]);
             scores.resize(self.blocks.len() * rows * stride, 0.0);
             for (block, scores) in self.blocks.iter().zip(scores.chunks_exact_mut(rows * stride)) {
-                let rows = Rows { data: set.rows, offsets: &offsets };
-                Forward { rows, start: block.features.start, block, scores, stride }.run(self.arch);
+                Forward { rows: batch.rows(), start: block.features.start, block, scores, stride }.run(self.arch);
             }
-            drop(scores);
+            drop((scores, batch));
             barrier.wait()?;
+            self.release(self.taken);
             let own = self.shared.share(self.index, rows);
             self.sum_scores(rows, own.clone());
             for (scores, row) in self.sums.chunks_exact(stride).zip(own) {
@@ -286,13 +323,6 @@ impl<'s, 'a> Worker<'s, 'a> {
     fn check_finite(&self) -> Result<(), Halt> {
         if self.shared.not_finite.load(Ordering::Relaxed) { Err(Halt::NotFinite) } else { Ok(()) }
     }
-}
-
-/// The training rows in the order of one epoch.
-fn shuffled(shared: &Shared<'_>, epoch: u32) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..shared.train.len()).collect();
-    dpnas_seed::shuffle(&mut shared.config.seed.stream("shuffle", u64::from(epoch)).rng(), &mut order);
-    order
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

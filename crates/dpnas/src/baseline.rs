@@ -1,7 +1,8 @@
 //! Training the linear classifier on rows of the three splits, embedded or raw.
 
-use crate::{ScoreError, Splits};
-use dpnas_train::{Fitted, Labelled, ProbeConfig, Stop, fit};
+use crate::embedding::{Embedding, FileRows};
+use crate::{RowPlace, ScoreError, Splits};
+use dpnas_train::{Epoch, Fitted, Labelled, ProbeConfig, Stop, StoredRows, fit, fit_stored};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,8 +15,29 @@ pub fn pixel_baseline(splits: &Splits, probe: &ProbeConfig, stop: &AtomicBool) -
     train_rows(splits, probe, stop, features, [&splits.train, &splits.valid, &splits.test].map(|set| set.pixels()))
 }
 
+/// Trains the linear classifier on an embedding, wherever its rows are.
+pub(crate) fn train_embedding(
+    splits: &Splits,
+    probe: &ProbeConfig,
+    stop: &AtomicBool,
+    embedding: &Embedding,
+) -> Result<Fitted, ScoreError> {
+    let [train, valid, test] = embedding.splits();
+    let features = train.columns();
+    match embedding.place() {
+        RowPlace::Memory => train_rows(splits, probe, stop, features, [train.values(), valid.values(), test.values()]),
+        RowPlace::File => {
+            let [train, valid, test] = [train, valid, test].map(FileRows);
+            let train = StoredRows { rows: &train, labels: splits.train.labels() };
+            let valid = StoredRows { rows: &valid, labels: splits.valid.labels() };
+            let test = (!splits.test.is_empty()).then_some(StoredRows { rows: &test, labels: splits.test.labels() });
+            completed(fit_stored(probe, splits.classes(), features, train, valid, test, &mut |_: &Epoch| flow(stop))?)
+        }
+    }
+}
+
 /// Trains the linear classifier on the rows of the three splits, `[n, features]` each.
-pub(crate) fn train_rows(
+fn train_rows(
     splits: &Splits,
     probe: &ProbeConfig,
     stop: &AtomicBool,
@@ -28,10 +50,13 @@ pub(crate) fn train_rows(
         true => None,
         false => Some(Labelled::new(test, splits.test.labels(), features)?),
     };
-    let mut on_epoch = |_: &dpnas_train::Epoch| match stop.load(Ordering::Relaxed) {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
-    let fitted = fit(probe, splits.classes(), features, train, valid, test, &mut on_epoch)?;
+    completed(fit(probe, splits.classes(), features, train, valid, test, &mut |_: &Epoch| flow(stop))?)
+}
+
+fn flow(stop: &AtomicBool) -> ControlFlow<()> {
+    if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+fn completed(fitted: Fitted) -> Result<Fitted, ScoreError> {
     if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
 }

@@ -1,10 +1,11 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
-use crate::baseline::{pixel_baseline, train_rows};
+use crate::baseline::{pixel_baseline, train_embedding};
 use crate::embedding::{Embedding, Embeddings};
 use crate::full_training::{FULL_VERSION, outcome};
 use crate::head::Head;
-use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, Splits};
+use crate::memory_plan::{Demand, can_have};
+use crate::{Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget, Score, ScoreDraw, Splits};
 use dpnas_cache::{Cache, CacheError};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
@@ -12,8 +13,9 @@ use dpnas_full::{FullError, TrainEngine};
 use dpnas_grammar::{Net, Plan, PlanError};
 use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
 use dpnas_search::{Candidate, Seed};
-use dpnas_train::{Fitted, ProbeConfig, TestSchedule, TrainError};
+use dpnas_train::{Fitted, ProbeConfig, TestSchedule, TrainError, fit_memory};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -30,8 +32,9 @@ pub struct DeepPriorConfig {
     pub calibration_images: NonZeroUsize,
     /// How the linear classifier is trained.
     pub probe: ProbeConfig,
-    /// Bytes that activations may take; sets the chunk. No result depends on it, but a net that does not fit one image
-    /// is out of memory.
+    /// Bytes that scoring may take beside the images and the program: weights, activations, embedding and classifier. It
+    /// decides how many images are computed at once and whether an embedding stays in memory. No result depends on it,
+    /// but an architecture that does not fit it one image at a time is out of memory.
     pub memory_budget: u64,
     /// Images computed at once, at most. No result depends on it.
     pub largest_chunk: NonZeroUsize,
@@ -41,7 +44,8 @@ impl DeepPriorConfig {
     /// Calibration images by default. A channel's statistics over them are within a few percent of those over a large
     /// training set, even where a map is down to one pixel.
     pub const CALIBRATION_IMAGES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-    /// Memory for activations by default, in bytes: 2 GiB.
+    /// The memory budget by default, in bytes: 2 GiB. [`auto_memory_budget`](crate::auto_memory_budget) goes by what is
+    /// free.
     pub const MEMORY_BUDGET: u64 = 2 << 30;
     /// Images computed at once by default.
     pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -60,10 +64,6 @@ impl DeepPriorConfig {
     }
 }
 
-/// Copies of the activations that a general framework holds beside those that a plan counts: layout changes and unrolled
-/// windows.
-const WORKSPACE_FACTOR: u64 = 4;
-
 /// Scores architectures as deep priors.
 ///
 /// # Source
@@ -75,6 +75,7 @@ pub struct DeepPrior {
     calibration: ImageSet,
     config: DeepPriorConfig,
     cache: Cache,
+    scratch: PathBuf,
     stop: Arc<AtomicBool>,
 }
 
@@ -82,7 +83,8 @@ impl DeepPrior {
     /// An evaluator without a cache on disk.
     pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
         let calibration = splits.calibration_set(config.calibration_images.get(), config.probe.seed);
-        Self { engine, trainer: None, splits, calibration, config, cache: Cache::in_memory(), stop: Arc::default() }
+        let (cache, scratch, stop) = (Cache::in_memory(), std::env::temp_dir(), Arc::default());
+        Self { engine, trainer: None, splits, calibration, config, cache, scratch, stop }
     }
 
     /// Trains the fully connected layers of architectures that have some. They are no part of the frozen encoder.
@@ -96,6 +98,14 @@ impl DeepPrior {
     #[must_use]
     pub fn with_cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
+        self
+    }
+
+    /// The folder for embeddings that do not fit the memory while there is no cache on disk; by default the operating
+    /// system's for temporary files. Files have no name there and are gone with the embedding.
+    #[must_use]
+    pub fn with_scratch_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.scratch = folder.into();
         self
     }
 
@@ -138,20 +148,27 @@ impl DeepPrior {
 
     fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         let plan = self.plan(net)?;
-        let Some(chunk) = self.chunk(&plan) else {
-            return Ok(Outcome::OutOfMemory { reason: self.does_not_fit(&plan) });
+        let memory = match self.memory_plan(&plan) {
+            Ok(memory) => memory,
+            Err(over) => return Ok(Outcome::OutOfMemory { reason: over.to_string() }),
         };
-        let embedding = match self.embeddings(chunk, weight_seed).of(&plan) {
+        let embedding = match self.embeddings(memory, weight_seed).of(&plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
+            Err(ScoreError::Engine(error)) if error.is_out_of_memory() => {
+                return Ok(Outcome::OutOfMemory { reason: error.to_string() });
+            }
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
             Err(error) => return Err(error),
         };
         if let (Some(_), Some(trainer)) = (net.linear_units().next(), &self.trainer) {
             return self.train_head(&**trainer, net, &embedding);
         }
-        match self.train(&embedding) {
+        match train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding) {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
+            Err(ScoreError::Train(error @ TrainError::OutOfMemory { .. })) => {
+                Ok(Outcome::OutOfMemory { reason: error.to_string() })
+            }
             Err(error) => Err(error),
             Ok(fitted) => Ok(Outcome::Scored(Score {
                 reward: fitted.report.reward(),
@@ -179,23 +196,26 @@ impl DeepPrior {
         Ok(net.plan(self.splits.train.shape())?)
     }
 
-    /// Images computed at once; `None` if not even one fits the budget.
-    pub(crate) fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
-        let image = plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR).max(1);
-        let fitting = usize::try_from(self.config.memory_budget / image).unwrap_or(usize::MAX);
-        NonZeroUsize::new(fitting.min(self.config.largest_chunk.get()))
+    /// How scoring an architecture shares the memory budget.
+    ///
+    /// # Errors
+    /// [`OverBudget`] if it does not fit even one image at a time, which [`score`](Self::score) calls out of memory.
+    pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
+        let Splits { train, valid, test, .. } = &self.splits;
+        let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+        let demand = Demand {
+            engine: self.engine.memory(plan),
+            fit: fit_memory(&self.config.probe, self.splits.classes(), features),
+            features: plan.features(),
+            images: (train.len() + valid.len() + test.len()) as u64,
+            largest_chunk: self.config.largest_chunk,
+        };
+        let mut memory = MemoryPlan::new(self.config.memory_budget, &demand)?;
+        memory.fit_to(&demand, can_have)?;
+        Ok(memory)
     }
 
-    /// Why not even one image fits the budget.
-    pub(crate) fn does_not_fit(&self, plan: &Plan) -> String {
-        format!(
-            "one image needs {} bytes of activations, the memory budget is {} bytes",
-            plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR),
-            self.config.memory_budget
-        )
-    }
-
-    pub(crate) fn embeddings(&self, chunk: NonZeroUsize, weight_seed: Seed) -> Embeddings<'_> {
+    pub(crate) fn embeddings(&self, memory: MemoryPlan, weight_seed: Seed) -> Embeddings<'_> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
@@ -203,8 +223,9 @@ impl DeepPrior {
             config: &self.config,
             weight_seed,
             cache: &self.cache,
+            scratch: &self.scratch,
             stop: &self.stop,
-            chunk,
+            memory,
         }
     }
 
@@ -213,12 +234,6 @@ impl DeepPrior {
             TestSchedule::AfterLast => Vec::new(),
             TestSchedule::EveryEpoch => fitted.report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
         }
-    }
-
-    fn train(&self, embedding: &Embedding) -> Result<Fitted, ScoreError> {
-        let [train, valid, test] = embedding.splits();
-        let rows = [train.values(), valid.values(), test.values()];
-        train_rows(&self.splits, &self.config.probe, &self.stop, train.columns(), rows)
     }
 
     fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
@@ -305,6 +320,9 @@ pub enum ScoreError {
     /// The embedding could not be stored or read.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// The rows of an embedding could not be read back.
+    #[error("the rows of the embedding cannot be read back from their file")]
+    Rows(#[source] std::io::Error),
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),

@@ -1,5 +1,6 @@
 //! Handing an embedding to others: row by row, or stored in a folder that other programs read.
 
+use crate::MemoryPlan;
 use crate::deep_prior::{DeepPrior, ScoreError};
 use crate::embedding::RowSink;
 use crate::store::{EmbeddingWriter, Existing, Layout, Manifest, NormRecord, SplitName, StoreError};
@@ -7,7 +8,6 @@ use dpnas_grammar::{Net, Plan};
 use dpnas_prior::NormMode;
 use dpnas_search::Seed;
 use serde_json::Value;
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// How an embedding is stored, and what its manifest says beside what the evaluator knows.
@@ -96,12 +96,12 @@ impl DeepPrior {
 
     fn embed_planned<E: From<ScoreError>>(
         &self,
-        (plan, chunk): (Plan, NonZeroUsize),
+        (plan, memory): (Plan, MemoryPlan),
         weight_seed: Seed,
         sink: &mut RowSink<'_, E>,
     ) -> Result<(), E> {
         let mut failed = None;
-        let streamed = self.embeddings(chunk, weight_seed).stream(&plan, &mut |split, rows| {
+        let streamed = self.embeddings(memory, weight_seed).stream(&plan, &mut |split, rows| {
             // The error of the sink ends the stream as an interruption does.
             sink(split, rows).map_err(|error| {
                 failed = Some(error);
@@ -114,11 +114,11 @@ impl DeepPrior {
         }
     }
 
-    fn fitting_plan(&self, net: &Net) -> Result<(Plan, NonZeroUsize), ScoreError> {
+    fn fitting_plan(&self, net: &Net) -> Result<(Plan, MemoryPlan), ScoreError> {
         let plan = net.plan(self.splits().train.shape())?;
-        match self.chunk(&plan) {
-            Some(chunk) => Ok((plan, chunk)),
-            None => Err(ScoreError::OutOfMemory { net: net.to_string(), reason: self.does_not_fit(&plan) }),
+        match self.memory_plan(&plan) {
+            Ok(memory) => Ok((plan, memory)),
+            Err(over) => Err(ScoreError::OutOfMemory { net: net.to_string(), reason: over.to_string() }),
         }
     }
 

@@ -1,26 +1,52 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
-use crate::Splits;
 use crate::deep_prior::{DeepPriorConfig, ScoreError};
 use crate::store::SplitName;
+use crate::{MemoryPlan, RowPlace, Splits};
 use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
 use dpnas_seed::Seed;
+use dpnas_train::ReadRows;
+use std::io;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The rows of training, validation and test images, `[n, features]` each.
 #[derive(Clone, Debug)]
 pub(crate) struct Embedding {
     splits: [Matrix; 3],
+    place: RowPlace,
 }
 
 impl Embedding {
     pub(crate) fn splits(&self) -> &[Matrix; 3] {
         &self.splits
+    }
+
+    /// Where a classifier takes the rows from.
+    pub(crate) fn place(&self) -> RowPlace {
+        self.place
+    }
+}
+
+/// A matrix whose rows a fit reads from its file.
+pub(crate) struct FileRows<'a>(pub(crate) &'a Matrix);
+
+impl ReadRows for FileRows<'_> {
+    fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    fn columns(&self) -> usize {
+        self.0.columns()
+    }
+
+    fn read_rows(&self, indices: &[usize], out: &mut [f32]) -> io::Result<()> {
+        self.0.read_rows(indices, out)
     }
 }
 
@@ -35,8 +61,10 @@ pub(crate) struct Embeddings<'a> {
     pub(crate) config: &'a DeepPriorConfig,
     pub(crate) weight_seed: Seed,
     pub(crate) cache: &'a Cache,
+    /// Where rows that do not fit the memory go if the cache keeps no files.
+    pub(crate) scratch: &'a Path,
     pub(crate) stop: &'a AtomicBool,
-    pub(crate) chunk: NonZeroUsize,
+    pub(crate) memory: MemoryPlan,
 }
 
 impl Embeddings<'_> {
@@ -44,15 +72,27 @@ impl Embeddings<'_> {
     pub(crate) fn of(&self, plan: &Plan) -> Result<Embedding, ScoreError> {
         let keys = self.keys(plan);
         if let [Some(train), Some(valid), Some(test)] = self.cached(&keys) {
-            return Ok(Embedding { splits: [train, valid, test] });
+            return Ok(Embedding { splits: [train, valid, test], place: self.memory.rows });
         }
-        match self.compute(plan, &keys, self.cache) {
-            // A cache that is full or broken must not end a search: this embedding stays in memory.
-            Err(ScoreError::Cache(error @ (CacheError::DiskFull { .. } | CacheError::Io { .. }))) => {
-                tracing::warn!("{error}; going on without storing the embedding of {}", plan.net());
-                self.compute(plan, &keys, &Cache::in_memory())
-            }
-            result => result,
+        let in_file = || self.compute(plan, &keys, &Cache::in_unnamed_files(self.scratch), RowPlace::File);
+        let net = plan.net();
+        match self.memory.rows {
+            RowPlace::File if !self.cache.is_on_disk() => in_file(),
+            place => match self.compute(plan, &keys, self.cache, place) {
+                // A cache that is full or broken must not end a search: this embedding is not kept.
+                Err(ScoreError::Cache(error @ (CacheError::DiskFull { .. } | CacheError::Io { .. }))) => {
+                    tracing::warn!("{error}; going on without storing the embedding of {net}");
+                    match place {
+                        RowPlace::Memory => self.compute(plan, &keys, &Cache::in_memory(), place),
+                        RowPlace::File => in_file(),
+                    }
+                }
+                Err(ScoreError::Cache(error @ CacheError::OutOfMemory { .. })) => {
+                    tracing::warn!("{error}; going on with the embedding of {net} in a file");
+                    in_file()
+                }
+                result => result,
+            },
         }
     }
 
@@ -71,8 +111,13 @@ impl Embeddings<'_> {
         let [Some(train), Some(valid), Some(test)] = self.cached(&self.keys(plan)) else {
             return self.encode(plan, sink);
         };
+        let chunk = self.memory.chunk.get();
         for (split, matrix) in SplitName::ALL.into_iter().zip([train, valid, test]) {
-            for rows in matrix.values().chunks(self.chunk.get().saturating_mul(matrix.columns())) {
+            let indices: Vec<usize> = (0..matrix.rows()).collect();
+            let mut rows = vec![0.0; chunk.min(matrix.rows()) * matrix.columns()];
+            for indices in indices.chunks(chunk) {
+                let rows = &mut rows[..indices.len() * matrix.columns()];
+                matrix.read_rows(indices, rows).map_err(ScoreError::Rows)?;
                 self.check(rows)?;
                 sink(split, rows)?;
             }
@@ -80,19 +125,25 @@ impl Embeddings<'_> {
         Ok(())
     }
 
-    fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache) -> Result<Embedding, ScoreError> {
+    fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache, place: RowPlace) -> Result<Embedding, ScoreError> {
         let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
-        let create = |key| cache.create(key, columns);
-        let mut writers = [create(&keys[0])?, create(&keys[1])?, create(&keys[2])?];
+        let Splits { train, valid, test, .. } = self.splits;
+        let create = |key, set: &ImageSet| {
+            let mut writer = cache.create(key, columns)?;
+            writer.reserve(set.len())?;
+            Ok::<_, CacheError>(writer)
+        };
+        let mut writers = [create(&keys[0], train)?, create(&keys[1], valid)?, create(&keys[2], test)?];
         self.encode(plan, &mut |split, rows| Ok(writers[split as usize].push(rows)?))?;
         let [train, valid, test] = writers.map(Writer::finish);
-        Ok(Embedding { splits: [train?, valid?, test?] })
+        Ok(Embedding { splits: [train?, valid?, test?], place })
     }
 
     /// Computes the rows of all splits and hands them over chunk by chunk, in the order of [`SplitName::ALL`].
     fn encode(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
-        let mut encoder = self.engine.load(&prior)?;
+        let MemoryPlan { chunk, held, .. } = self.memory;
+        let mut encoder = self.engine.load(&Prior::draw(plan, self.config.init, self.weight_seed)?)?;
+        encoder.hold_at_most(held);
         let norm = self.config.norm;
         let train = images(&self.splits.train)?;
         let mut checked = |split, rows: &[f32]| {
@@ -103,18 +154,18 @@ impl Embeddings<'_> {
             NormMode::Reference => {
                 let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
                 let mut sink = |rows: &[f32]| checked(SplitName::Train, rows);
-                embed_by_mini_batch(&mut *encoder, train, batch, norm.epsilon, self.chunk, &mut sink)?;
+                embed_by_mini_batch(&mut *encoder, train, batch, norm.epsilon, chunk, &mut sink)?;
             }
             mode => {
                 if mode == NormMode::Calibrated {
-                    encoder.calibrate(images(self.calibration)?, norm.epsilon, self.chunk)?;
+                    encoder.calibrate(images(self.calibration)?, norm.epsilon, chunk)?;
                 }
-                encoder.encode_in_chunks(train, self.chunk, |rows| checked(SplitName::Train, rows))?;
+                encoder.encode_in_chunks(train, chunk, |rows| checked(SplitName::Train, rows))?;
             }
         }
         let valid = images(&self.splits.valid)?;
-        encoder.encode_in_chunks(valid, self.chunk, |rows| checked(SplitName::Val, rows))?;
-        encoder.encode_in_chunks(images(&self.splits.test)?, self.chunk, |rows| checked(SplitName::Test, rows))
+        encoder.encode_in_chunks(valid, chunk, |rows| checked(SplitName::Val, rows))?;
+        encoder.encode_in_chunks(images(&self.splits.test)?, chunk, |rows| checked(SplitName::Test, rows))
     }
 
     /// Rows must be numbers: an undefined one would train nothing and say nothing.

@@ -1,5 +1,6 @@
 //! The groups that several jobs share.
 
+use crate::bytes;
 use crate::options::group::option_group;
 
 option_group! {
@@ -88,9 +89,11 @@ option_group! {
     /// CPU threads; 0 takes all cores. Changes no result [default: 0]
     #[arg(value_name = "N")]
     threads: usize = 0;
-    /// Memory for activations [default: 2GiB]
-    #[arg(value_name = "SIZE")]
-    memory_budget: String = "2GiB".to_owned();
+    /// Memory that scoring may take beside the images and the program itself, or `auto`: half of what is free when the run
+    /// starts, within the limits of a container. Changes no result, but an architecture that does not fit it one image at
+    /// a time is left out [default: auto]
+    #[arg(value_name = "SIZE|auto")]
+    memory_budget: String = "auto".to_owned();
     /// Images computed at once, at most. Changes no result [default: 256]
     #[arg(value_name = "N")]
     chunk: usize = 256;
@@ -111,9 +114,13 @@ impl ResourceOptions {
     pub const RESUMABLE: [&str; 8] =
         ["threads", "memory-budget", "chunk", "cache", "cache-budget", "data-dir", "offline", "mirror"];
 
-    /// The cache with its folder, so that a run's settings do not depend on another option.
+    /// The cache with its folder and the memory budget in numbers, so that a run's settings do not depend on another
+    /// option or on what is free when they are used again.
     #[must_use]
     pub fn resolved(mut self) -> Self {
+        if self.memory_budget == bytes::AUTO {
+            self.memory_budget = bytes::mebibytes(dpnas::auto_memory_budget());
+        }
         let cache = || std::path::Path::new(&self.runs).join("cache").display().to_string();
         self.cache = Some(self.cache.take().unwrap_or_else(cache));
         self

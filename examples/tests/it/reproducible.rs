@@ -17,7 +17,8 @@ fn the_same_seed_gives_the_same_replay_buffer_whatever_threads_chunk_and_cache()
         &["--threads", "2"],
         &["--chunk", "1"],
         &["--chunk", "512"],
-        &["--memory-budget", "4MiB"],
+        &["--memory-budget", "16MiB"],
+        &["--memory-budget", "auto"],
         &["--cache", &cache],
         &["--cache", &cache], // full by now
     ] {

@@ -179,21 +179,6 @@ fn an_embedding_that_is_not_finite_is_rejected() {
 }
 
 #[test]
-fn a_net_that_does_not_fit_the_budget_is_out_of_memory_and_smaller_budgets_make_smaller_chunks() {
-    let toy = Toy::default();
-    let mut config = config();
-    let peak = net(NET).plan(data().train.shape()).unwrap().peak_activation_bytes();
-    config.memory_budget = 4 * peak * 10;
-    evaluator(&toy, config.clone()).score(&net(NET)).unwrap();
-    assert_eq!(toy.used.lock().unwrap().encoded[0], 10);
-    config.memory_budget = 4 * peak - 1;
-    let outcome = evaluator(&toy, config).score(&net(NET)).unwrap();
-    let reason =
-        format!("one image needs {} bytes of activations, the memory budget is {} bytes", 4 * peak, 4 * peak - 1);
-    assert_eq!(outcome, Outcome::OutOfMemory { reason });
-}
-
-#[test]
 fn a_stop_flag_interrupts_and_fully_connected_layers_are_refused() {
     let stop = Arc::new(AtomicBool::new(false));
     let evaluator = evaluator(&Toy::default(), config()).with_stop_flag(Arc::clone(&stop));

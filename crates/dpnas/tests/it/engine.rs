@@ -16,6 +16,8 @@ pub(crate) struct Used {
     pub(crate) encoded: Vec<usize>,
     /// Images of each call that measures.
     pub(crate) measured: Vec<usize>,
+    /// The chunk of each such call.
+    pub(crate) measured_at_once: Vec<usize>,
     /// First pixel of each mini-batch that was measured.
     pub(crate) first_pixels: Vec<f32>,
 }
@@ -23,6 +25,8 @@ pub(crate) struct Used {
 #[derive(Clone, Default)]
 pub(crate) struct Toy {
     pub(crate) used: Arc<Mutex<Used>>,
+    /// Is out of memory with more images than this at once.
+    pub(crate) room: Option<usize>,
     /// Gives undefined rows for architectures with this text in them.
     pub(crate) broken: Option<&'static str>,
 }
@@ -42,6 +46,17 @@ struct ToyEncoder {
     prior: Prior,
 }
 
+impl ToyEncoder {
+    fn check_room(&self, images: usize) -> Result<(), EngineError> {
+        match self.toy.room {
+            Some(room) if images > room => {
+                Err(EngineError::Device { engine: "toy".into(), message: "CUDA_ERROR_OUT_OF_MEMORY".into() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Encode for ToyEncoder {
     fn plan(&self) -> &Plan {
         self.prior.plan()
@@ -52,6 +67,7 @@ impl Encode for ToyEncoder {
     }
 
     fn encode(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
+        self.check_room(images.len())?;
         self.toy.used.lock().unwrap().encoded.push(images.len());
         let features = self.plan().features() as usize;
         let pixels = images.pixels().len() / images.len().max(1);
@@ -70,9 +86,11 @@ impl Encode for ToyEncoder {
         Ok(rows.flat_map(|image| (0..features).map(|f| value(image, f)).collect::<Vec<_>>()).collect())
     }
 
-    fn measure(&self, images: Images<'_>, _: f64, _: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
+    fn measure(&self, images: Images<'_>, _: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
+        self.check_room(chunk.get().min(images.len()))?;
         let mut used = self.toy.used.lock().unwrap();
         used.measured.push(images.len());
+        used.measured_at_once.push(chunk.get());
         used.first_pixels.push(images.pixels()[0]);
         Ok(vec![Vec::new(); self.plan().stages().len()])
     }
@@ -80,8 +98,13 @@ impl Encode for ToyEncoder {
 
 /// 120 training and 30 test images of 8×8, four classes.
 pub(crate) fn data() -> DataSet {
+    data_of(120)
+}
+
+/// As [`data`], with another number of training images.
+pub(crate) fn data_of(train: usize) -> DataSet {
     let config = SyntheticConfig {
-        train: 120,
+        train,
         test: 30,
         classes: 4,
         shape: dpnas::grammar::ImageShape::square(1, 8),

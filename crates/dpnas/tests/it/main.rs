@@ -5,6 +5,7 @@ mod deep_prior;
 mod embed;
 mod engine;
 mod full_training;
+mod memory;
 mod pandas;
 mod published;
 mod runner;

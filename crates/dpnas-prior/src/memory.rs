@@ -1,0 +1,70 @@
+//! What computing an encoder takes, as an engine estimates it.
+
+use dpnas_grammar::{Layer, Plan, Stage};
+
+const F32_BYTES: u64 = 4;
+/// Copies of a stage's maps that a general framework holds: other layouts, and results of operations one by one.
+const COPIES: u64 = 4;
+/// Output pixels whose windows a general framework unrolls at a time.
+const UNROLLED_PIXELS: u64 = 512;
+
+/// Bytes that an engine takes on its device, estimated from above.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineMemory {
+    /// The encoder itself, for as long as it is loaded.
+    pub weights: u64,
+    /// Each image that is computed at once.
+    pub image: u64,
+}
+
+impl EngineMemory {
+    /// What a general framework takes that computes operation by operation.
+    ///
+    /// It holds the weights as drawn and as frozen. An image needs some copies of the maps of its largest stage, and
+    /// where that stage convolves, unrolled windows and a copy of the weights in another order.
+    pub fn of_a_framework(plan: &Plan) -> Self {
+        let image = plan.stages().iter().map(image).max();
+        let input = plan.input().elements().unwrap_or(u64::MAX).saturating_mul(COPIES * F32_BYTES);
+        Self { weights: plan.parameters().saturating_mul(2 * F32_BYTES), image: image.unwrap_or(0).max(input) }
+    }
+}
+
+fn image(stage: &Stage) -> u64 {
+    let unrolled = stage.weights().map(|conv| {
+        let output = u64::from(stage.output.height).saturating_mul(stage.output.width.into());
+        let window = if conv.kernel == 1 { 0 } else { conv.fan_in() };
+        let tile = window.saturating_add(conv.out_channels.into()).saturating_mul(output.min(UNROLLED_PIXELS));
+        tile.saturating_add(conv.weights()).saturating_mul(F32_BYTES)
+    });
+    let unrolled = if matches!(stage.layer, Layer::MaxPool { .. }) { 0 } else { unrolled.max().unwrap_or(0) };
+    stage.activation_bytes.saturating_mul(COPIES).saturating_add(unrolled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dpnas_grammar::{ImageShape, Net};
+
+    fn memory(net: &str) -> EngineMemory {
+        EngineMemory::of_a_framework(&net.parse::<Net>().unwrap().plan(ImageShape::square(1, 28)).unwrap())
+    }
+
+    #[test]
+    fn a_convolution_takes_its_maps_its_windows_and_its_weights() {
+        let memory = memory("[C(32,5,1,2,1), P(4,4,0,0), SM(10)]");
+        assert_eq!(memory.weights, 2 * 4 * 800);
+        let maps = 4 * 4 * (28 * 28 + 32 * 28 * 28);
+        assert_eq!(memory.image, maps + 4 * ((25 + 32) * 512 + 800));
+    }
+
+    #[test]
+    fn large_kernels_take_more_than_small_ones_on_the_same_maps() {
+        let with = |kernel, padding| memory(&format!("[C(64,3,1,1,1), C(64,{kernel},1,{padding},1), SM(10)]")).image;
+        assert!(with(11, 5) > with(3, 1) + 4 * 512 * 64 * 100);
+    }
+
+    #[test]
+    fn without_layers_the_image_is_counted() {
+        assert_eq!(memory("[SM(10)]"), EngineMemory { weights: 0, image: 16 * 784 });
+    }
+}

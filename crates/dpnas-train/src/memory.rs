@@ -1,0 +1,66 @@
+//! What a fit takes beside its rows.
+
+use crate::block::Blocks;
+use crate::feed::BUFFERS;
+use crate::order::{EVALUATION_ROWS, stored_rows_at_once};
+use crate::{ProbeConfig, TrainError};
+
+const F32_BYTES: u64 = 4;
+
+/// Bytes that a fit holds beside rows that are in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FitMemory {
+    /// The weights and their copy in the result, and Adam's two means of each.
+    pub weights: u64,
+    /// Class scores of a batch from every block of features, and what drop-out copies.
+    pub scores: u64,
+    /// Buffers of rows that [`fit_stored`](crate::fit_stored) reads; [`fit`](crate::fit) has none.
+    pub buffers: u64,
+}
+
+/// What a fit of `classes` classes on rows of `features` values takes.
+pub fn fit_memory(config: &ProbeConfig, classes: u32, features: usize) -> FitMemory {
+    let blocks = Blocks::new(features.max(1), classes as usize);
+    let bytes = |factors: [usize; 3]| factors.iter().fold(F32_BYTES, |bytes, &n| bytes.saturating_mul(n as u64));
+    let rows = config.batch_size.max(EVALUATION_ROWS);
+    let dropped = if config.drop_out > 0.0 { bytes([config.batch_size, features, 1]) } else { 0 };
+    FitMemory {
+        weights: bytes([4, classes as usize, features]),
+        scores: bytes([blocks.count() + 3, rows, blocks.score_stride()]).saturating_add(dropped),
+        buffers: bytes([BUFFERS, config.batch_size.max(stored_rows_at_once(config)), features]),
+    }
+}
+
+impl FitMemory {
+    /// Asks for the memory of weights and scores and gives it back: a failed allocation later on would end the program.
+    pub(crate) fn reserve(&self, classes: u32, features: usize) -> Result<(), TrainError> {
+        let bytes = self.weights.saturating_add(self.scores);
+        let room = usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+        if room { Ok(()) } else { Err(TrainError::OutOfMemory { classes, features, bytes }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dpnas_seed::Seed;
+
+    #[test]
+    fn a_fit_of_the_published_settings_takes_what_its_parts_add_up_to() {
+        let paper = ProbeConfig::paper(Seed(1));
+        let memory = fit_memory(&paper, 10, 20_000);
+        assert_eq!(memory.weights, 4 * 4 * 10 * 20_000);
+        // Ten classes are padded to sixteen.
+        assert_eq!(memory.scores, 4 * (Blocks::new(20_000, 10).count() as u64 + 3) * 256 * 16);
+        assert_eq!(memory.buffers, 4 * 3 * 128 * 20_000);
+        let dropping = fit_memory(&ProbeConfig { drop_out: 0.5, ..paper }, 10, 20_000);
+        assert_eq!(dropping.scores - memory.scores, 4 * 128 * 20_000);
+    }
+
+    #[test]
+    fn more_memory_than_there_is_has_a_name() {
+        let memory = fit_memory(&ProbeConfig::paper(Seed(1)), 1 << 20, usize::MAX >> 16);
+        let error = memory.reserve(1 << 20, 5).unwrap_err();
+        assert!(matches!(error, TrainError::OutOfMemory { features: 5, .. }), "{error}");
+    }
+}

@@ -1,0 +1,28 @@
+//! The order in which a fit goes through the rows of its sets.
+
+use crate::ProbeConfig;
+use crate::stored::{Set, Values};
+
+/// The training rows in the order of one epoch, from 0.
+pub(crate) fn shuffled(config: &ProbeConfig, rows: usize, epoch: u32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rows).collect();
+    dpnas_seed::shuffle(&mut config.seed.stream("shuffle", u64::from(epoch)).rng(), &mut order);
+    order
+}
+
+/// Rows in memory that are classified between two meetings outside of training.
+pub(crate) const EVALUATION_ROWS: usize = 256;
+
+/// The rows of a set that is only classified, those of one batch after the other; no result depends on their number.
+pub(crate) fn in_order(config: &ProbeConfig, set: &Set<'_>) -> impl Iterator<Item = Vec<usize>> + use<> {
+    let (rows, size) = match set.values {
+        Values::Memory(_) => (set.len(), EVALUATION_ROWS),
+        Values::Stored(_) => (set.len(), stored_rows_at_once(config)),
+    };
+    (0..rows).step_by(size).map(move |first| (first..rows.min(first + size)).collect())
+}
+
+/// Of stored rows, as many as the buffers of training hold, if that is no extreme.
+pub(crate) fn stored_rows_at_once(config: &ProbeConfig) -> usize {
+    config.batch_size.clamp(64, EVALUATION_ROWS)
+}

@@ -1,0 +1,215 @@
+//! How the scoring of one architecture shares the memory budget.
+
+use dpnas_prior::EngineMemory;
+use dpnas_train::FitMemory;
+use std::num::NonZeroUsize;
+
+/// The shares of a memory budget, in bytes.
+///
+/// Encoding takes `weights`, `activations` and `embedding`, then training takes `embedding` and `classifier`: neither
+/// is more than the budget. The images and the program itself are not part of it.
+///
+/// # Source
+/// SPEC §11.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// What is shared.
+    pub budget: u64,
+    /// The encoder's weights, for as long as it is loaded.
+    pub weights: u64,
+    /// What computing may take: the chunk's activations, its rows, and activations held between norms.
+    pub activations: u64,
+    /// Of `activations`, what is held between norms while the normalisation is calibrated.
+    pub held: u64,
+    /// The rows of all images where they are in memory; 0 where they are in a file.
+    pub embedding: u64,
+    /// The classifier with its optimiser, and buffers of rows where these are in a file.
+    pub classifier: u64,
+    /// Images computed at once.
+    pub chunk: NonZeroUsize,
+    /// Where the rows are.
+    pub rows: RowPlace,
+}
+
+/// Where the rows of an embedding are while the classifier is trained. No result depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowPlace {
+    /// In memory.
+    Memory,
+    /// In a file, from which each mini-batch is read.
+    File,
+}
+
+/// An architecture that does not fit a budget.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{part} needs {needed} bytes, the memory budget is {budget} bytes")]
+pub struct OverBudget {
+    /// What does not fit.
+    pub part: &'static str,
+    /// Bytes that it needs at least.
+    pub needed: u64,
+    /// The budget.
+    pub budget: u64,
+}
+
+/// What an architecture needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demand {
+    pub(crate) engine: EngineMemory,
+    pub(crate) fit: FitMemory,
+    /// Features of a row.
+    pub(crate) features: u64,
+    /// Images of all splits.
+    pub(crate) images: u64,
+    pub(crate) largest_chunk: NonZeroUsize,
+}
+
+impl MemoryPlan {
+    /// Rows stay in memory if they take at most half of the budget and leave room for the rest. What remains is for
+    /// activations: the chunk takes half of it at most, what is held between norms the rest.
+    pub(crate) fn new(budget: u64, demand: &Demand) -> Result<Self, OverBudget> {
+        let rows = 4u64.saturating_mul(demand.features).saturating_mul(demand.images);
+        let in_memory = (rows <= budget / 2).then(|| Self::with_rows(budget, demand, RowPlace::Memory, rows));
+        match in_memory {
+            Some(Ok(plan)) => Ok(plan),
+            _ => Self::with_rows(budget, demand, RowPlace::File, 0),
+        }
+    }
+
+    fn with_rows(budget: u64, demand: &Demand, rows: RowPlace, embedding: u64) -> Result<Self, OverBudget> {
+        let over = |part, needed| OverBudget { part, needed, budget };
+        let buffers = if rows == RowPlace::File { demand.fit.buffers } else { 0 };
+        let classifier = demand.fit.weights.saturating_add(demand.fit.scores).saturating_add(buffers);
+        if embedding.saturating_add(classifier) > budget {
+            return Err(over("training the classifier", embedding.saturating_add(classifier)));
+        }
+        let EngineMemory { weights, .. } = demand.engine;
+        let image = demand.image();
+        let fixed = embedding.saturating_add(weights);
+        let activations = budget.saturating_sub(fixed);
+        if image > activations {
+            return Err(over("encoding one image", fixed.saturating_add(image)));
+        }
+        let most = usize::try_from(activations / 2 / image).unwrap_or(usize::MAX).min(demand.largest_chunk.get());
+        let chunk = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
+        let held = activations - image * chunk.get() as u64;
+        Ok(Self { budget, weights, activations, held, embedding, classifier, chunk, rows })
+    }
+
+    /// Halves the chunk for as long as the memory for it cannot be had; what is held gives way first.
+    pub(crate) fn fit_to(&mut self, demand: &Demand, can_have: impl Fn(u64) -> bool) -> Result<(), OverBudget> {
+        let chunk_bytes = |plan: &Self| plan.weights.saturating_add(demand.image() * plan.chunk.get() as u64);
+        if !can_have(chunk_bytes(self).saturating_add(self.held)) {
+            self.held = 0;
+        }
+        while !can_have(chunk_bytes(self)) {
+            match NonZeroUsize::new(self.chunk.get() / 2) {
+                Some(half) => self.chunk = half,
+                None => {
+                    let needed = chunk_bytes(self);
+                    return Err(OverBudget { part: "encoding one image", needed, budget: self.budget });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Demand {
+    /// Each image computed at once: its activations, and its row twice, from parts and in one piece.
+    fn image(&self) -> u64 {
+        self.engine.image.saturating_add(self.features.saturating_mul(8)).max(1)
+    }
+}
+
+/// Whether the allocator gives so many bytes. It is asked first, since a failed allocation within an engine or a library
+/// would end the program.
+pub(crate) fn can_have(bytes: u64) -> bool {
+    usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn demand() -> Demand {
+        Demand {
+            engine: EngineMemory { weights: 100, image: 10 },
+            fit: FitMemory { weights: 40, scores: 20, buffers: 30 },
+            features: 5,
+            images: 10,
+            largest_chunk: NonZeroUsize::new(1000).unwrap(),
+        }
+    }
+
+    #[test]
+    fn rows_stay_in_memory_while_they_are_half_of_the_budget() {
+        let plan = MemoryPlan::new(400, &demand()).unwrap();
+        assert_eq!((plan.rows, plan.embedding, plan.classifier, plan.weights), (RowPlace::Memory, 200, 60, 100));
+        // 400 - 200 - 100 are for activations; an image takes 10 and twice its row of 20.
+        assert_eq!((plan.activations, plan.chunk.get(), plan.held), (100, 1, 50));
+        let plan = MemoryPlan::new(399, &demand()).unwrap();
+        assert_eq!((plan.rows, plan.embedding, plan.classifier), (RowPlace::File, 0, 90));
+        assert_eq!((plan.activations, plan.chunk.get(), plan.held), (299, 2, 199));
+    }
+
+    #[test]
+    fn rows_that_leave_no_room_go_to_a_file() {
+        let small = Demand { engine: EngineMemory { weights: 320, image: 10 }, images: 2, ..demand() };
+        assert_eq!(MemoryPlan::new(410, &small).unwrap().rows, RowPlace::Memory);
+        let plan = MemoryPlan::new(400, &small).unwrap();
+        assert_eq!((plan.rows, plan.chunk.get()), (RowPlace::File, 1));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let text = |budget, demand: &Demand| MemoryPlan::new(budget, demand).unwrap_err().to_string();
+        assert_eq!(text(149, &demand()), "encoding one image needs 150 bytes, the memory budget is 149 bytes");
+        assert_eq!(text(89, &demand()), "training the classifier needs 90 bytes, the memory budget is 89 bytes");
+        let huge = Demand { engine: EngineMemory { weights: u64::MAX, image: u64::MAX }, ..demand() };
+        assert!(MemoryPlan::new(u64::MAX, &huge).is_err());
+    }
+
+    #[test]
+    fn memory_that_cannot_be_had_halves_the_chunk() {
+        let mut plan = MemoryPlan::new(10_000, &demand()).unwrap();
+        assert_eq!((plan.chunk.get(), plan.held), (97, 9_700 - 97 * 50));
+        plan.fit_to(&demand(), |bytes| bytes <= 100 + 25 * 50).unwrap();
+        assert_eq!((plan.chunk.get(), plan.held), (24, 0));
+        let error = plan.fit_to(&demand(), |_| false).unwrap_err();
+        assert_eq!((error.part, error.needed), ("encoding one image", 150));
+        assert!(can_have(1 << 10) && !can_have(u64::MAX));
+    }
+
+    proptest! {
+        #[test]
+        fn neither_encoding_nor_training_takes_more_than_the_budget(
+            budget in 0u64..1 << 40,
+            weights in 0u64..1 << 38,
+            image in 0u64..1 << 38,
+            fit in (0u64..1 << 36, 0u64..1 << 36, 0u64..1 << 36),
+            features in 1u64..1 << 20,
+            images in 1u64..1 << 20,
+            largest in 1usize..2_000,
+        ) {
+            let demand = Demand {
+                engine: EngineMemory { weights, image },
+                fit: FitMemory { weights: fit.0, scores: fit.1, buffers: fit.2 },
+                features,
+                images,
+                largest_chunk: NonZeroUsize::new(largest).unwrap(),
+            };
+            if let Ok(plan) = MemoryPlan::new(budget, &demand) {
+                let chunk = (image + 8 * features) * plan.chunk.get() as u64;
+                prop_assert!(plan.weights + plan.embedding + chunk + plan.held <= budget);
+                prop_assert!(plan.embedding + plan.classifier <= budget);
+                prop_assert!(plan.chunk.get() <= largest);
+                // Half of the activations at most, unless one image takes more.
+                prop_assert!(chunk <= plan.activations / 2 || plan.chunk.get() == 1);
+            } else {
+                prop_assert!(weights + image + 8 * features > budget || fit.0 + fit.1 + fit.2 > budget);
+            }
+        }
+    }
+}

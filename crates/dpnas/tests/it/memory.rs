@@ -1,0 +1,122 @@
+//! What a budget and an engine that is out of memory change, and what they do not: any score.
+
+use crate::engine::{Toy, config, data, data_of, evaluator};
+use dpnas::cache::Cache;
+use dpnas::grammar::Net;
+use dpnas::prior::{EngineMemory, NormMode, Normalisation};
+use dpnas::seed::Seed;
+use dpnas::{DeepPrior, DeepPriorConfig, MemoryPlan, Outcome, RowPlace, Score, Splits};
+
+const NET: &str = "[C(8,3,1,1,1), P(2,2,0,0), SM(4)]";
+
+fn net() -> Net {
+    NET.parse().unwrap()
+}
+
+fn scored(evaluator: &DeepPrior) -> Score {
+    match evaluator.score(&net()).unwrap() {
+        Outcome::Scored(score) => score,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn with_budget(budget: u64) -> DeepPriorConfig {
+    let mut config = config();
+    config.memory_budget = budget;
+    config
+}
+
+fn plan_of(evaluator: &DeepPrior) -> MemoryPlan {
+    evaluator.memory_plan(&net().plan(data().train.shape()).unwrap()).unwrap()
+}
+
+/// The smallest budget that scores the net.
+fn least() -> u64 {
+    let fits = |budget: &u64| {
+        let plan = net().plan(data().train.shape()).unwrap();
+        evaluator(&Toy::default(), with_budget(*budget)).memory_plan(&plan).is_ok()
+    };
+    (10..).map(|power| 1u64 << power).find(fits).unwrap()
+}
+
+#[test]
+fn smaller_budgets_make_smaller_chunks_and_the_smallest_one_is_out_of_memory() {
+    let image = EngineMemory::of_a_framework(&net().plan(data().train.shape()).unwrap()).image;
+    // 128 features: a row takes 512 bytes, an image that is computed two of them.
+    let toy = Toy::default();
+    let evaluator_ = evaluator(&toy, with_budget(400_000));
+    let plan = plan_of(&evaluator_);
+    assert_eq!(plan.rows, RowPlace::Memory);
+    assert_eq!(plan.embedding, 150 * 512);
+    assert_eq!(plan.chunk.get() as u64, plan.activations / 2 / (image + 1024));
+    let expected = scored(&evaluator_);
+    assert_eq!(toy.used.lock().unwrap().encoded[0], plan.chunk.get());
+    let roomy = Toy::default();
+    assert_eq!(scored(&evaluator(&roomy, config())), expected);
+    assert_eq!(roomy.used.lock().unwrap().encoded[0], 108);
+    let tight = Toy::default();
+    assert_eq!(scored(&evaluator(&tight, with_budget(least()))), expected);
+    assert!(tight.used.lock().unwrap().encoded[0] < plan.chunk.get());
+    let outcome = evaluator(&toy, with_budget(1000)).score(&net()).unwrap();
+    let Outcome::OutOfMemory { reason } = outcome else { panic!("{outcome:?}") };
+    assert!(reason.contains(" bytes, the memory budget is 1000 bytes"), "{reason}");
+}
+
+#[test]
+fn an_embedding_larger_than_the_budget_is_read_from_a_file_and_scores_the_same() {
+    let splits = Splits::hold_out(&data_of(900), Seed(1)).unwrap();
+    let new = |budget| DeepPrior::new(Box::new(Toy::default()), splits.clone(), with_budget(budget));
+    let expected = scored(&new(1 << 30));
+    let in_file = || {
+        let evaluator = new(400_000);
+        let plan = plan_of(&evaluator);
+        assert_eq!((plan.rows, plan.embedding), (RowPlace::File, 0));
+        assert!(930 * 512 > plan.budget);
+        evaluator
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = folder.path().join("scratch");
+    assert_eq!(scored(&in_file().with_scratch_folder(&scratch)), expected);
+    assert!(scratch.is_dir(), "the rows were not there");
+    assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0, "something was left behind");
+    // A cache keeps the rows in its own folder, and both ways find them; one that is too small does not keep them.
+    let kept = || Cache::open(folder.path().join("cache"), 1 << 30).unwrap();
+    assert_eq!(scored(&in_file().with_cache(kept())), expected);
+    assert!(kept().used().unwrap() > 930 * 512);
+    assert_eq!(scored(&in_file().with_cache(kept())), expected);
+    assert_eq!(scored(&new(1 << 30).with_cache(kept())), expected);
+    let small = Cache::open(folder.path().join("small"), 10).unwrap();
+    assert_eq!(scored(&in_file().with_cache(small)), expected);
+}
+
+#[test]
+fn an_engine_that_is_out_of_memory_goes_on_with_half_the_chunk() {
+    let expected = scored(&evaluator(&Toy::default(), config()));
+    let toy = Toy { room: Some(30), ..Toy::default() };
+    assert_eq!(scored(&evaluator(&toy, config())), expected);
+    let used = toy.used.lock().unwrap();
+    // 256 is too many, 128, 64 and 32 too: 16 at once. The 30 test images are not.
+    assert_eq!(used.measured_at_once, [16]);
+    assert_eq!(used.encoded, [vec![16; 6], vec![12, 12, 30]].concat());
+}
+
+#[test]
+fn mini_batch_statistics_too_survive_an_engine_that_is_out_of_memory() {
+    let mut config = config();
+    config.norm = Normalisation { mode: NormMode::Reference, epsilon: 1e-4 };
+    let expected = scored(&evaluator(&Toy::default(), config.clone()));
+    let toy = Toy { room: Some(5), ..Toy::default() };
+    assert_eq!(scored(&evaluator(&toy, config)), expected);
+    assert!(toy.used.lock().unwrap().encoded.iter().all(|&images| images <= 5));
+}
+
+#[test]
+fn an_engine_that_cannot_compute_one_image_is_out_of_memory() {
+    for mode in [NormMode::Calibrated, NormMode::Reference, NormMode::None] {
+        let mut config = config();
+        config.norm.mode = mode;
+        let toy = Toy { room: Some(0), ..Toy::default() };
+        let outcome = evaluator(&toy, config).score(&net()).unwrap();
+        assert_eq!(outcome, Outcome::OutOfMemory { reason: "toy failed: CUDA_ERROR_OUT_OF_MEMORY".into() });
+    }
+}

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use dpnas::full::TrainEngine;
+use dpnas::kernels::{CpuEngine, Precision};
 use dpnas::prior::Engine;
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +14,8 @@ const SPLIT: std::num::NonZeroUsize = std::num::NonZeroUsize::new(8).unwrap();
 /// Where embeddings are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
+    /// The CPU, with the project's own kernels.
+    Cpu,
     /// The CPU, with burn's flex backend.
     Flex,
     /// The CPU, with burn's ndarray backend: slower and independent.
@@ -24,6 +27,7 @@ pub enum Device {
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cpu => f.write_str("cpu"),
             Self::Flex => f.write_str("flex"),
             Self::NdArray => f.write_str("ndarray"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
@@ -36,11 +40,12 @@ impl FromStr for Device {
 
     fn from_str(text: &str) -> Result<Self> {
         match text.split_once(':') {
+            None if text == "cpu" => Ok(Self::Cpu),
             None if text == "flex" => Ok(Self::Flex),
             None if text == "ndarray" => Ok(Self::NdArray),
             None if text == "cuda" => Ok(Self::Cuda(0)),
             Some(("cuda", index)) if index.parse::<usize>().is_ok() => Ok(Self::Cuda(index.parse()?)),
-            _ => bail!("unknown device `{text}`: use flex, ndarray, cuda or cuda:N"),
+            _ => bail!("unknown device `{text}`: use cpu, flex, ndarray, cuda or cuda:N"),
         }
     }
 }
@@ -49,9 +54,13 @@ impl Device {
     /// The engine of the device.
     ///
     /// # Errors
-    /// If the device is not compiled in, or there is none of its kind.
-    pub fn engine(self) -> Result<Box<dyn Engine>> {
+    /// If the device is not compiled in, there is none of its kind, or it does not compute in that precision.
+    pub fn engine(self, precision: Precision) -> Result<Box<dyn Engine>> {
+        if precision != Precision::F32 && self != Self::Cpu {
+            bail!("device {self} computes in f32: use --device cpu for {precision}, or --precision f32");
+        }
         match self {
+            Self::Cpu => Ok(Box::new(CpuEngine::new(precision)?)),
             #[cfg(feature = "flex")]
             Self::Flex => {
                 Ok(Box::new(engine::<burn_flex::Flex>("flex f32", Default::default()).split_over_threads(SPLIT)))
@@ -67,12 +76,18 @@ impl Device {
         }
     }
 
-    /// What trains networks on the device.
+    /// What trains networks on the device. The project's own kernels do not train: burn does that for device `cpu`.
     ///
     /// # Errors
     /// If the device is not compiled in, or there is none of its kind.
     pub fn trainer(self) -> Result<Box<dyn TrainEngine>> {
         match self {
+            #[cfg(feature = "flex")]
+            Self::Cpu => Self::Flex.trainer(),
+            #[cfg(all(feature = "ndarray", not(feature = "flex")))]
+            Self::Cpu => Self::NdArray.trainer(),
+            #[cfg(not(any(feature = "flex", feature = "ndarray")))]
+            Self::Cpu => Self::Flex.missing(),
             #[cfg(feature = "flex")]
             Self::Flex => Ok(Box::new(trainer::<burn_flex::Flex>("flex f32", Default::default()).split_over_threads())),
             #[cfg(feature = "ndarray")]
@@ -144,20 +159,28 @@ mod tests {
 
     #[test]
     fn devices_print_and_parse() {
-        for device in [Device::Flex, Device::NdArray, Device::Cuda(0), Device::Cuda(3)] {
+        for device in [Device::Cpu, Device::Flex, Device::NdArray, Device::Cuda(0), Device::Cuda(3)] {
             assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
         }
         assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
         for unknown in ["gpu", "cuda:", "cuda:-1", "flex:1", ""] {
             let message = unknown.parse::<Device>().unwrap_err().to_string();
-            assert_eq!(message, format!("unknown device `{unknown}`: use flex, ndarray, cuda or cuda:N"));
+            assert_eq!(message, format!("unknown device `{unknown}`: use cpu, flex, ndarray, cuda or cuda:N"));
         }
+    }
+
+    #[test]
+    fn only_the_cpu_device_computes_in_bf16() {
+        assert!(Device::Cpu.engine(Precision::Bf16).unwrap().name().starts_with("cpu "));
+        let Err(error) = Device::NdArray.engine(Precision::Bf16) else { panic!("ndarray computes in f32") };
+        let message = "device ndarray computes in f32: use --device cpu for bf16, or --precision f32";
+        assert_eq!(error.to_string(), message);
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn a_device_that_is_not_compiled_in_says_which_feature_to_add() {
-        let Err(error) = Device::Cuda(1).engine() else { panic!("there is no such device") };
+        let Err(error) = Device::Cuda(1).engine(Precision::F32) else { panic!("there is no such device") };
         assert_eq!(
             error.to_string(),
             "device cuda:1 is not compiled in: build with `--features cuda`, for example `cargo run --release \

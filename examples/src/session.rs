@@ -181,7 +181,8 @@ pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
     let device: Device = resources.device.parse()?;
-    let (engine, trainer) = (device.engine()?, device.trainer()?);
+    let engine = device.engine(resources.precision.parse().context("precision")?)?;
+    let trainer = device.trainer()?;
     let splits = Splits::hold_out(data, seed)?;
     let evaluator = DeepPrior::new(engine, splits, config).with_trainer(trainer).with_cache(cache(resources)?);
     Ok(evaluator.with_scratch_folder(&resources.runs).with_stop_flag(stop))

@@ -18,6 +18,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod conformance;
 mod engine;
 mod halving;
 mod init;

@@ -17,8 +17,8 @@
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
 //! | go on from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
-//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`full`],
-//! [`cache`], [`train`], [`report`], [`download`].
+//! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`kernels`],
+//! [`full`], [`cache`], [`train`], [`report`], [`download`].
 #![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
@@ -27,6 +27,7 @@ pub use dpnas_download as download;
 pub use dpnas_encoder as encoder;
 pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
+pub use dpnas_kernels as kernels;
 pub use dpnas_prior as prior;
 pub use dpnas_report as report;
 pub use dpnas_search as search;

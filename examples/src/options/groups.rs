@@ -80,12 +80,15 @@ option_group! {
 }
 
 option_group! {
-    /// Where and with what things are computed and kept; nothing here but the device changes a result.
+    /// Where and with what things are computed and kept; nothing here but device and precision changes a result.
     ResourceOptions, ResourceFlags, "Device, memory and folders";
 
-    /// `flex` or `ndarray` (CPU), `cuda` or `cuda:N` (built with --features cuda) [default: flex]
+    /// `cpu` (own kernels), `flex` or `ndarray` (CPU), `cuda` or `cuda:N` (built with --features cuda) [default: flex]
     #[arg(value_name = "NAME")]
     device: String = "flex".to_owned();
+    /// What encoders compute in: f32, or bf16 with f32 sums (device `cpu` only) [default: f32]
+    #[arg(value_name = "NAME")]
+    precision: String = "f32".to_owned();
     /// CPU threads; 0 takes all cores. Changes no result [default: 0]
     #[arg(value_name = "N")]
     threads: usize = 0;

@@ -30,6 +30,18 @@ fn the_same_seed_gives_the_same_replay_buffer_whatever_threads_chunk_and_cache()
 }
 
 #[test]
+fn the_cpu_device_gives_the_same_replay_buffer_whatever_threads_and_chunk() {
+    let runs = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| replay_buffer(&tiny(runs.path(), &[&["--device", "cpu"], arguments].concat()));
+    let first = run(&[]);
+    assert!(first.lines().count() > 10, "{first}");
+    for arguments in [["--threads", "1"], ["--chunk", "3"]] {
+        assert_eq!(run(&arguments), first, "{arguments:?}");
+    }
+    assert_ne!(run(&["--precision", "bf16"]), first);
+}
+
+#[test]
 fn the_settings_of_a_run_repeat_it() {
     let runs = tempfile::tempdir().unwrap();
     let folder = tiny(runs.path(), &["--init", "xavier-uniform", "--min-conv", "3"]);

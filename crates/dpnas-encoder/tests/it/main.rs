@@ -1,4 +1,6 @@
-//! The encoder on two CPU backends: golden values and properties. One binary, because each instantiates both backends.
+//! The encoder on two CPU backends: golden values, properties and the conformance suite. One binary, because each
+//! instantiates both backends.
 
+mod conformance;
 mod golden;
 mod properties;

@@ -1,0 +1,43 @@
+//! What a level offers: vectors of sums, and products of stored numbers.
+
+use crate::element::Element;
+
+/// Instructions of one level on one kind of stored number.
+///
+/// # Safety
+/// Every function may only be called where the processor has the level's instructions, and inlined into a function that
+/// is compiled for them. Pointers must be valid for the numbers that the function's description names; no alignment is
+/// needed.
+pub(super) trait Lanes: Copy {
+    /// What maps and weights are stored in.
+    type Element: Element;
+    /// A vector of `f32` sums.
+    type Sums: Copy;
+    /// Weights of one step for each lane.
+    type Weights: Copy;
+    /// The input of one step, the same for each lane.
+    type Input: Copy;
+    /// Sums of a vector.
+    const LANES: usize;
+
+    /// The value in every lane.
+    unsafe fn splat(value: f32) -> Self::Sums;
+    /// Reads `LANES` sums.
+    unsafe fn load(from: *const f32) -> Self::Sums;
+    /// Writes `LANES` sums.
+    unsafe fn store(to: *mut f32, sums: Self::Sums);
+    /// Reads `LANES · STEP` weights.
+    unsafe fn weights(from: *const Self::Element) -> Self::Weights;
+    /// Reads `STEP` numbers.
+    unsafe fn input(from: *const Self::Element) -> Self::Input;
+    /// Adds the products of a step.
+    unsafe fn multiply_add(sums: Self::Sums, input: Self::Input, weights: Self::Weights) -> Self::Sums;
+    /// `sums · scale + shift`.
+    unsafe fn affine(sums: Self::Sums, scale: Self::Sums, shift: Self::Sums) -> Self::Sums;
+    /// The larger of each lane; `b` where either is not a number.
+    unsafe fn max(a: Self::Sums, b: Self::Sums) -> Self::Sums;
+    /// Reads `LANES` stored numbers.
+    unsafe fn read(from: *const Self::Element) -> Self::Sums;
+    /// Writes `LANES` stored numbers, rounded to the nearest.
+    unsafe fn write(to: *mut Self::Element, sums: Self::Sums);
+}

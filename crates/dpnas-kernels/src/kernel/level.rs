@@ -1,0 +1,115 @@
+//! Compiles the loops for the instructions of a level.
+
+use super::lanes::Lanes;
+use super::maps::MapJob;
+use super::tile::Job;
+use super::winograd_loops::TileJob;
+
+/// Rows × vectors of a tile, and the pooling window that it computes in registers: 1 where there is no pooling.
+pub(crate) type Shape = (usize, usize, usize);
+
+/// The loops, compiled for the instructions of a level.
+///
+/// # Safety
+/// The processor must have the level's instructions; jobs are as [`Job`], [`MapJob`] and [`TileJob`] say.
+pub(super) trait Loops: Lanes {
+    /// Tiles without pooling, the widest first.
+    const PLAIN: &'static [(usize, usize)];
+    /// Tiles with pooling.
+    const POOLED: &'static [Shape];
+
+    /// Computes a panel with one of the shapes, all steps at once.
+    unsafe fn direct(job: &Job<'_, Self::Element>, shape: Shape);
+    /// Computes a panel with one of the plain shapes, in blocks.
+    unsafe fn blocked(job: &Job<'_, Self::Element>, shape: (usize, usize));
+    /// Pools a map.
+    unsafe fn pool(job: &MapJob<'_, Self::Element>);
+    /// Scales, shifts and rectifies a map.
+    unsafe fn rectify(job: &MapJob<'_, Self::Element>);
+    /// Transforms input tiles.
+    unsafe fn transform_input(job: &TileJob<'_, Self::Element>);
+    /// Transforms products back to output tiles.
+    unsafe fn transform_output(job: &TileJob<'_, Self::Element>);
+}
+
+/// Implements [`Loops`] for a type, under an attribute that names the instructions.
+macro_rules! level {
+    (
+        $lanes:ty, $attribute:meta,
+        [$(($rows:literal, $vectors:literal)),* $(,)?],
+        [$(($pooled_rows:literal, $pooled_vectors:literal, $window:literal)),* $(,)?]
+    ) => {
+        impl Loops for $lanes {
+            const PLAIN: &'static [(usize, usize)] = &[$(($rows, $vectors)),*];
+            const POOLED: &'static [Shape] = &[$(($pooled_rows, $pooled_vectors, $window)),*];
+
+            unsafe fn direct(
+                job: &Job<'_, <$lanes as Lanes>::Element>,
+                shape: Shape,
+            ) {
+                #[$attribute]
+                unsafe fn run<const R: usize, const V: usize, const W: usize>(
+                    job: &Job<'_, <$lanes as Lanes>::Element>,
+                ) {
+                    // SAFETY: passed on from the caller.
+                    unsafe { tile::direct::<$lanes, R, V, W>(job) }
+                }
+                // SAFETY: passed on from the caller.
+                unsafe {
+                    match shape {
+                        $(($rows, $vectors, 1) => run::<$rows, $vectors, 1>(job),)*
+                        $(($pooled_rows, $pooled_vectors, $window) => run::<$pooled_rows, $pooled_vectors, $window>(job),)*
+                        _ => unreachable!("a shape of another level"),
+                    }
+                }
+            }
+
+            unsafe fn blocked(
+                job: &Job<'_, <$lanes as Lanes>::Element>,
+                shape: (usize, usize),
+            ) {
+                #[$attribute]
+                unsafe fn run<const R: usize, const V: usize>(
+                    job: &Job<'_, <$lanes as Lanes>::Element>,
+                ) {
+                    // SAFETY: passed on from the caller.
+                    unsafe { tile::blocked::<$lanes, R, V>(job) }
+                }
+                // SAFETY: passed on from the caller.
+                unsafe {
+                    match shape {
+                        $(($rows, $vectors) => run::<$rows, $vectors>(job),)*
+                        _ => unreachable!("a shape of another level"),
+                    }
+                }
+            }
+
+            compiled!($lanes, $attribute, pool, MapJob, |job| maps::pool::<$lanes>(job));
+            compiled!($lanes, $attribute, rectify, MapJob, |job| maps::rectify::<$lanes>(job));
+            compiled!($lanes, $attribute, transform_input, TileJob, |job| {
+                winograd_loops::input::<$lanes>(job)
+            });
+            compiled!($lanes, $attribute, transform_output, TileJob, |job| match job.out {
+                2 => winograd_loops::output::<$lanes, 2>(job),
+                _ => winograd_loops::output::<$lanes, 4>(job),
+            });
+        }
+    };
+}
+
+/// A function of [`Loops`] whose body is compiled under the attribute.
+macro_rules! compiled {
+    ($lanes:ty, $attribute:meta, $name:ident, $job:ident, |$argument:ident| $body:expr) => {
+        unsafe fn $name($argument: &$job<'_, <$lanes as Lanes>::Element>) {
+            #[$attribute]
+            unsafe fn run($argument: &$job<'_, <$lanes as Lanes>::Element>) {
+                // SAFETY: passed on from the caller.
+                unsafe { $body }
+            }
+            // SAFETY: passed on from the caller.
+            unsafe { run($argument) }
+        }
+    };
+}
+
+pub(super) use {compiled, level};

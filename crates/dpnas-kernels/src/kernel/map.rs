@@ -1,0 +1,65 @@
+//! Pooling and rectifying whole maps, checked.
+
+use super::Compute;
+use super::maps::MapJob;
+use crate::layout::{CHANNEL_BLOCK, Layout};
+use crate::level::Level;
+use std::marker::PhantomData;
+
+/// Max-pools the first `images` images, windows of `size` every `stride` pixels.
+///
+/// # Panics
+/// If the maps do not hold the images, or do not fit each other.
+pub(crate) fn pool<E: Compute>(
+    level: Level,
+    (input, from): (&[E], Layout),
+    (output, to): (&mut [E], Layout),
+    images: usize,
+    (size, stride): (usize, usize),
+) {
+    assert!(to.size > 0 && size > 0 && (to.size - 1) * stride + size <= from.size, "windows within the map");
+    let job = checked((input, from), (output, to), images);
+    // SAFETY: the job was checked, and a level is only made where the processor has its instructions.
+    unsafe { E::pool(level.kind(), &MapJob { size, stride, ..job }) }
+}
+
+/// Scales, shifts (or neither) and rectifies the first `images` images.
+///
+/// # Panics
+/// If the maps do not hold the images, or do not fit each other or the scale and shift.
+pub(crate) fn rectify<E: Compute>(
+    level: Level,
+    (input, from): (&[E], Layout),
+    (output, to): (&mut [E], Layout),
+    images: usize,
+    affine: Option<(&[f32], &[f32])>,
+) {
+    assert!(from.size == to.size, "maps of one size");
+    let job = checked((input, from), (output, to), images);
+    let affine = affine.map(|(scale, shift)| {
+        assert!(scale.len() >= to.stride && shift.len() >= to.stride, "a scale and a shift for each channel");
+        (scale.as_ptr(), shift.as_ptr())
+    });
+    // SAFETY: the job was checked, and a level is only made where the processor has its instructions.
+    unsafe { E::rectify(level.kind(), &MapJob { affine, ..job }) }
+}
+
+fn checked<'a, E>(
+    (input, from): (&'a [E], Layout),
+    (output, to): (&'a mut [E], Layout),
+    images: usize,
+) -> MapJob<'a, E> {
+    assert!(from.stride == to.stride && to.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
+    assert!(input.len() >= images * from.image() && output.len() >= images * to.image(), "maps hold the images");
+    MapJob {
+        input: input.as_ptr(),
+        from,
+        output: output.as_mut_ptr(),
+        to,
+        images,
+        size: 1,
+        stride: 1,
+        affine: None,
+        borrowed: PhantomData,
+    }
+}

@@ -1,0 +1,156 @@
+//! Convolutions by polynomial products, checked.
+
+use super::conv::{ConvCall, ConvKernel, ConvTables};
+use super::winograd_loops::{POINTS, SQUARE, TileJob};
+use super::{Compute, Scratch};
+use crate::layout::{CHANNEL_BLOCK, Layout};
+use crate::level::Level;
+use crate::pack::Packed;
+use std::marker::PhantomData;
+
+/// Bytes of transformed tiles that are in work at once, about, and bounds on their number.
+const BLOCK_BYTES: usize = 768 << 10;
+const BLOCK_TILES: std::ops::RangeInclusive<usize> = 48..=128;
+/// Bytes of weights from which on they are what has to be read seldom.
+const HEAVY_BYTES: usize = 4 << 20;
+
+/// A convolution of stride 1 with kernel 3 or 5 on groups of images, ready to run.
+#[derive(Debug)]
+pub(crate) struct Winograd {
+    level: Level,
+    from: Layout,
+    to: Layout,
+    skip: Option<Layout>,
+    /// Output pixels of a side, before pooling.
+    size: usize,
+    /// Pooling windows of so many pixels a side, without gaps.
+    window: usize,
+    /// Output pixels of a tile's side.
+    out: usize,
+    /// Tiles of a side.
+    side: usize,
+    block: usize,
+    products: ConvKernel<f32>,
+}
+
+/// Output pixels of a tile's side for a kernel, if there is a transform for it.
+pub(crate) fn tile_size(kernel: usize) -> Option<usize> {
+    matches!(kernel, 3 | 5).then(|| POINTS + 1 - kernel)
+}
+
+impl Winograd {
+    /// Checks the maps: the input's border is the padding; the output has `size` pixels a side before it is pooled.
+    ///
+    /// # Panics
+    /// If they contradict each other, or there is no transform for the kernel and the window.
+    pub(crate) fn new(
+        level: Level,
+        kernel: usize,
+        (from, to, skip): (Layout, Layout, Option<Layout>),
+        (size, window): (usize, usize),
+        images: usize,
+    ) -> Self {
+        let out = tile_size(kernel).expect("callers ask for a kernel that has a transform");
+        assert!(from.size + 2 * from.halo + 1 == size + kernel, "the border is the padding");
+        assert!(window > 0 && out.is_multiple_of(window) && to.size == size / window, "windows divide tiles");
+        for layout in [Some(from), Some(to), skip].into_iter().flatten() {
+            assert!(layout.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
+        }
+        assert!(skip.is_none_or(|skip| skip.size == size && skip.stride == to.stride), "a skip path that fits");
+        // Tiles that no pooling window needs are left out.
+        let side = (to.size * window).div_ceil(out);
+        let fitting = match SQUARE * size_of::<f32>() * from.channels * to.stride {
+            weights if weights >= HEAVY_BYTES => *BLOCK_TILES.end(),
+            _ => BLOCK_BYTES / (SQUARE * size_of::<f32>() * (from.stride + to.stride)),
+        };
+        let block = fitting.clamp(*BLOCK_TILES.start(), *BLOCK_TILES.end()).min(images * side * side).max(1);
+        let products = ConvKernel::new(
+            level,
+            ConvTables {
+                windows: (0..block).map(|tile| tile * from.stride).collect(),
+                steps: (0..from.channels).collect(),
+                outputs: (0..block).map(|tile| tile * to.stride).collect(),
+                skip: None,
+                window: 1,
+                channels: to.stride,
+                images: block,
+            },
+        );
+        Self { level, from, to, skip, size, window, out, side, block, products }
+    }
+
+    /// Computes the first `images` images; the weights are those of the 36 products.
+    ///
+    /// # Panics
+    /// If a map, the scale or the shift is too short, or weights are missing.
+    pub(crate) fn run<E: Compute>(&self, weights: &[Packed<f32>], call: ConvCall<'_, E>) {
+        let Self { from, to, .. } = *self;
+        let images = call.images;
+        assert!(call.input.len() >= images * from.image(), "the input holds the images");
+        assert!(call.output.len() >= images * to.image(), "the output holds the images");
+        let (scale, shift) = call.affine;
+        assert!(scale.len() >= to.stride && shift.len() >= to.stride, "a scale and a shift for each channel");
+        assert!(
+            self.skip.is_none_or(|skip| call.skip.len() >= images * skip.image()),
+            "the skip path holds the images"
+        );
+        assert!(weights.len() == SQUARE, "weights for each product");
+        // An odd number of cache lines, so that the 36 do not meet in one set of the cache.
+        let pitch = |channels: usize| (self.block * channels).next_multiple_of(32) + CHANNEL_BLOCK;
+        let (before, after) = (pitch(from.stride), pitch(to.stride));
+        let Scratch { sums, transformed, products } = call.scratch;
+        transformed.grow(SQUARE * before);
+        products.grow(SQUARE * after);
+        let input = TileJob::<E> {
+            map: call.input.as_ptr().cast_mut(),
+            layout: from,
+            skip: None,
+            products: transformed.as_mut_slice().as_mut_ptr(),
+            pitch: before,
+            side: self.side,
+            first: 0,
+            count: 0,
+            out: self.out,
+            size: self.size,
+            window: self.window,
+            scale: scale.as_ptr(),
+            shift: shift.as_ptr(),
+            floor: call.floor,
+            borrowed: PhantomData,
+        };
+        let output = TileJob {
+            map: call.output.as_mut_ptr(),
+            layout: to,
+            skip: self.skip.map(|layout| (call.skip.as_ptr(), layout)),
+            products: products.as_mut_slice().as_mut_ptr(),
+            pitch: after,
+            ..input
+        };
+        let identity = (&vec![1.0; to.stride][..], &vec![0.0; to.stride][..]);
+        let tiles = images * self.side * self.side;
+        for first in (0..tiles).step_by(self.block) {
+            let count = self.block.min(tiles - first);
+            // SAFETY: the maps hold the images of the tiles, the buffers 36 times the block, as checked above; a level
+            // is only made where the processor has its instructions. The input is only read.
+            unsafe { E::transform_input(self.level.kind(), &TileJob { first, count, ..input }) };
+            for (index, weights) in weights.iter().enumerate() {
+                let mut scratch = Scratch { sums: std::mem::take(sums), ..Scratch::default() };
+                self.products.run(
+                    weights,
+                    ConvCall {
+                        input: &transformed.as_slice()[index * before..][..before],
+                        skip: &[],
+                        output: &mut products.as_mut_slice()[index * after..][..after],
+                        affine: identity,
+                        floor: f32::NEG_INFINITY,
+                        images: count,
+                        scratch: &mut scratch,
+                    },
+                );
+                *sums = scratch.sums;
+            }
+            // SAFETY: as above.
+            unsafe { E::transform_output(self.level.kind(), &TileJob { first, count, ..output }) };
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Weights in the order in which the kernels read them.
+
+use crate::buffer::Buffer;
+use crate::kernel::{Compute, POINTS, SQUARE};
+use crate::layout::CHANNEL_BLOCK;
+use crate::level::Level;
+use dpnas_grammar::ConvShape;
+use dpnas_prior::ConvWeights;
+use rayon::prelude::*;
+
+/// The first of the numbers that a step multiplies: a place of the kernel's window, and a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tap {
+    pub(crate) y: usize,
+    pub(crate) x: usize,
+    pub(crate) channel: usize,
+}
+
+/// A convolution's weights in panels of output channels, each `[step][channel][number of the step]`.
+#[derive(Debug)]
+pub(crate) struct Packed<E> {
+    taps: Vec<Tap>,
+    weights: Buffer<E>,
+    channels: usize,
+}
+
+/// Whether the pixels of the input are stored without padding between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pixels {
+    /// A row of the window is one run of numbers.
+    Dense,
+    /// Each pixel is a run of numbers.
+    Padded,
+}
+
+impl<E: Compute> Packed<E> {
+    /// Packs weights for an input with such pixels.
+    pub(crate) fn new(level: Level, weights: &ConvWeights, pixels: Pixels) -> Self {
+        let shape = weights.shape();
+        let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
+        let taps = taps(shape, pixels, E::STEP);
+        let values = weights.values();
+        Self::pack(level, taps, shape.out_channels as usize, |out, tap, place| {
+            for (number, place) in numbers(tap, shape, pixels, E::STEP).zip(place) {
+                let weight = values[((out * inputs + number.channel) * kernel + number.y) * kernel + number.x];
+                *place = E::from_f32(weight);
+            }
+        })
+    }
+
+    /// Packs weights of `outputs` channels: `write(output channel, tap, numbers of the step)`.
+    fn pack(level: Level, taps: Vec<Tap>, outputs: usize, write: impl Fn(usize, Tap, &mut [E]) + Sync) -> Self {
+        let channels = outputs.next_multiple_of(CHANNEL_BLOCK);
+        let mut weights = Buffer::zeros(channels * taps.len() * E::STEP);
+        let mut panels = Vec::new();
+        let mut rest = weights.as_mut_slice();
+        for (first, width) in E::shapes(level).panels(channels) {
+            let (panel, others) = rest.split_at_mut(width * taps.len() * E::STEP);
+            panels.push((first, width, panel));
+            rest = others;
+        }
+        panels.into_par_iter().for_each(|(first, width, panel)| {
+            for channel in 0..width.min(outputs.saturating_sub(first)) {
+                for (step, tap) in taps.iter().enumerate() {
+                    let place = &mut panel[(step * width + channel) * E::STEP..][..E::STEP];
+                    write(first + channel, *tap, place);
+                }
+            }
+        });
+        Self { taps, weights, channels }
+    }
+
+    /// The first number of each step.
+    pub(crate) fn taps(&self) -> &[Tap] {
+        &self.taps
+    }
+
+    /// Whether there are weights for so many steps and stored output channels.
+    pub(crate) fn covers(&self, steps: usize, channels: usize) -> bool {
+        steps == self.taps.len()
+            && channels == self.channels
+            && self.weights.as_slice().len() == steps * channels * E::STEP
+    }
+
+    /// The weights from a panel's first channel on.
+    pub(crate) fn panel(&self, first: usize) -> &[E] {
+        &self.weights.as_slice()[first * self.taps.len() * E::STEP..]
+    }
+}
+
+/// The weights of the 36 products of a convolution by polynomials, each those of a 1×1 convolution.
+pub(crate) fn pack_products(level: Level, weights: &ConvWeights) -> Vec<Packed<f32>> {
+    let shape = weights.shape();
+    let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
+    let outputs = shape.out_channels as usize;
+    let taps: Vec<Tap> = (0..inputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
+    // [output][input][36]
+    let mut transformed = vec![0.0f32; outputs * inputs * SQUARE];
+    let squares = transformed.par_chunks_mut(SQUARE).with_min_len(256);
+    squares.zip(weights.values().par_chunks(kernel * kernel)).for_each(|(square, weights)| {
+        for (index, value) in square.iter_mut().enumerate() {
+            let (rows, columns) = (at_point(index / POINTS, kernel), at_point(index % POINTS, kernel));
+            let products = weights.iter().enumerate();
+            let sum: f64 =
+                products.map(|(i, weight)| f64::from(*weight) * rows[i / kernel] * columns[i % kernel]).sum();
+            *value = sum as f32;
+        }
+    });
+    let product = |index: usize| {
+        Packed::pack(level, taps.clone(), outputs, |out, tap, place: &mut [f32]| {
+            place[0] = transformed[(out * inputs + tap.channel) * SQUARE + index];
+        })
+    };
+    (0..SQUARE).map(product).collect()
+}
+
+/// The powers of a point, scaled so that the transform of the products is exact: 0, 1, −1, 2, −2, ∞.
+fn at_point(point: usize, kernel: usize) -> [f64; 5] {
+    let (value, scale) = [(0.0, 0.25), (1.0, -1.0 / 6.0), (-1.0, -1.0 / 6.0), (2.0, 1.0 / 24.0), (-2.0, 1.0 / 24.0)]
+        .get(point)
+        .copied()
+        .unwrap_or((0.0, 0.0));
+    let mut powers = [0.0; 5];
+    if point == POINTS - 1 {
+        powers[kernel - 1] = 1.0;
+        return powers;
+    }
+    let mut power = scale;
+    for place in powers.iter_mut().take(kernel) {
+        *place = power;
+        power *= value;
+    }
+    powers
+}
+
+/// The steps of a window, row by row.
+fn taps(shape: &ConvShape, pixels: Pixels, step: usize) -> Vec<Tap> {
+    let (kernel, channels) = (shape.kernel as usize, shape.in_channels as usize);
+    let mut taps = Vec::new();
+    for y in 0..kernel {
+        match pixels {
+            Pixels::Dense => {
+                let run = (0..kernel * channels).step_by(step);
+                taps.extend(run.map(|at| Tap { y, x: at / channels, channel: at % channels }));
+            }
+            Pixels::Padded => {
+                for x in 0..kernel {
+                    taps.extend((0..channels).step_by(step).map(|channel| Tap { y, x, channel }));
+                }
+            }
+        }
+    }
+    taps
+}
+
+/// The numbers that have a weight among those of a step; what follows the last one meets a zero.
+fn numbers(tap: Tap, shape: &ConvShape, pixels: Pixels, step: usize) -> impl Iterator<Item = Tap> {
+    let (kernel, channels) = (shape.kernel as usize, shape.in_channels as usize);
+    let start = tap.x * channels + tap.channel;
+    let end = match pixels {
+        Pixels::Dense => kernel * channels,
+        Pixels::Padded => (tap.x + 1) * channels,
+    };
+    (start..end.min(start + step)).map(move |at| Tap { y: tap.y, x: at / channels, channel: at % channels })
+}

@@ -1,0 +1,215 @@
+//! A plan as a list of steps on a few buffers.
+
+use crate::geometry::{Pooling, halo, pixels, steps, windows};
+use crate::kernel::{Compute, ConvKernel, ConvTables, Winograd};
+use crate::layout::Layout;
+use crate::level::Level;
+use crate::pack::Packed;
+use crate::weights::{Conv, ConvPack, StageWeights};
+use dpnas_grammar::{Layer, Plan, Stage};
+use std::sync::Arc;
+
+/// A map in one of the buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Map {
+    pub(crate) slot: usize,
+    pub(crate) layout: Layout,
+}
+
+/// One step of a program.
+#[derive(Debug)]
+pub(crate) struct Step<E> {
+    pub(crate) op: Op<E>,
+    /// The maps that are read: one, or two.
+    pub(crate) inputs: Vec<Map>,
+    pub(crate) output: Map,
+    /// The norm that follows a convolution, or that a rectification starts with; counted over the plan.
+    pub(crate) norm: Option<usize>,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub(crate) enum Op<E> {
+    /// Convolves and, where the step has a norm, normalises and rectifies; pools first where pooling is fused. A second
+    /// input is added to the products.
+    Conv(Box<Kernel<E>>),
+    /// Normalises and rectifies.
+    Rectify,
+    /// Max-pools.
+    Pool { size: usize, stride: usize },
+}
+
+/// A way to convolve, with its weights.
+#[derive(Debug)]
+pub(crate) enum Kernel<E> {
+    Direct(ConvKernel<E>, Arc<Packed<E>>),
+    Products(Winograd, Arc<Vec<Packed<f32>>>),
+}
+
+/// Whether pooling that follows a convolution without overlap is computed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fusion {
+    Fused,
+    Apart,
+}
+
+/// A plan's steps for groups of images.
+#[derive(Debug)]
+pub(crate) struct Program<E> {
+    pub(crate) steps: Vec<Step<E>>,
+    /// Where the images go.
+    pub(crate) image: Map,
+    /// Where the features are.
+    pub(crate) result: Map,
+    /// Numbers of each buffer.
+    pub(crate) slots: Vec<usize>,
+    /// Images of a group.
+    pub(crate) images: usize,
+}
+
+impl<E: Compute> Program<E> {
+    /// The steps of a plan for groups of `images` images.
+    pub(crate) fn new(level: Level, plan: &Plan, weights: &[StageWeights<E>], images: usize, fusion: Fusion) -> Self {
+        let stages = plan.stages();
+        let input = plan.input();
+        let (size, channels) = (input.height as usize, input.channels as usize);
+        let layout = match stages.first().map(|stage| stage.layer) {
+            Some(Layer::Conv { .. }) => Layout::dense(size, channels, border(stages, 0)),
+            _ => Layout::padded(size, channels, border(stages, 0)),
+        };
+        let image = Map { slot: 0, layout };
+        let mut builder = Builder { level, images, steps: Vec::new(), slots: Vec::new(), norms: 0 };
+        builder.reserve(image);
+        let (mut map, mut index) = (image, 0);
+        while let Some(stage) = stages.get(index) {
+            let pooling = match (weights[index].last_conv(), stages.get(index + 1).map(|next| next.layer), fusion) {
+                (Some(conv), Some(Layer::MaxPool { size, stride }), Fusion::Fused) => {
+                    Some(Pooling { size: size as usize, stride: stride as usize }).filter(|it| conv.can_pool(*it))
+                }
+                _ => None,
+            };
+            let last = index + usize::from(pooling.is_some());
+            let output = stages[last].output;
+            let channels = output.channels as usize;
+            let layout = Layout::padded(output.height as usize, channels, border(stages, last + 1));
+            map = builder.stage(stage, &weights[index], map, layout, pooling.unwrap_or(Pooling::NONE));
+            index = last + 1;
+        }
+        Self { steps: builder.steps, image, result: map, slots: builder.slots, images }
+    }
+}
+
+/// The border that the map before stage `index` needs.
+fn border(stages: &[Stage], index: usize) -> usize {
+    match stages.get(index).map(|stage| stage.layer) {
+        Some(Layer::Conv { kernel, padding, .. }) => halo(kernel, padding),
+        _ => 0,
+    }
+}
+
+struct Builder<E> {
+    level: Level,
+    images: usize,
+    steps: Vec<Step<E>>,
+    slots: Vec<usize>,
+    norms: usize,
+}
+
+impl<E: Compute> Builder<E> {
+    /// Appends a stage and gives its output map.
+    fn stage(&mut self, stage: &Stage, weights: &StageWeights<E>, map: Map, layout: Layout, pooling: Pooling) -> Map {
+        match (stage.layer, &weights.convs[..]) {
+            (Layer::Conv { .. }, [conv]) => {
+                let output = self.free(&[map], layout);
+                self.conv(conv, vec![map], output, pooling, Norm::Here)
+            }
+            (Layer::Residual { .. }, [a, b, projection @ ..]) => {
+                let inner = |channels: u32| Layout::padded(stage.output.height as usize, channels as usize, 1);
+                let rectified = self.free(&[map], inner(stage.input.channels));
+                let rectified = self.push(Op::Rectify, vec![map], rectified, Norm::Here);
+                let (skip, used) = match projection.first() {
+                    None => (map, vec![map, rectified]),
+                    Some(projection) => {
+                        let skip = Layout { halo: 0, ..inner(stage.output.channels) };
+                        let skip = self.free(&[rectified], skip);
+                        let skip = self.conv(projection, vec![rectified], skip, Pooling::NONE, Norm::None);
+                        (skip, vec![skip, rectified])
+                    }
+                };
+                let middle = self.free(&used, inner(stage.output.channels));
+                let middle = self.conv(a, vec![rectified], middle, Pooling::NONE, Norm::Here);
+                let output = self.free(&[skip, middle], layout);
+                self.conv(b, vec![middle, skip], output, pooling, Norm::None)
+            }
+            (Layer::MaxPool { size, stride }, _) => {
+                let output = self.free(&[map], layout);
+                let op = Op::Pool { size: size as usize, stride: stride as usize };
+                self.push(op, vec![map], output, Norm::None)
+            }
+            // A plan's stages are encoder layers with the convolutions that they need: nothing else occurs.
+            _ => map,
+        }
+    }
+
+    /// Appends a convolution of the first input; the second one, if any, is added to it.
+    fn conv(&mut self, conv: &Conv<E>, inputs: Vec<Map>, output: Map, pooling: Pooling, norm: Norm) -> Map {
+        let (from, to, images) = (inputs[0].layout, output.layout, self.images);
+        let skip = inputs.get(1).map(|map| map.layout);
+        let kernel = match &conv.pack {
+            ConvPack::Products(weights) => {
+                let kernel = conv.shape.kernel as usize;
+                let size = from.size + 2 * from.halo + 1 - kernel;
+                let winograd = Winograd::new(self.level, kernel, (from, to, skip), (size, pooling.size), images);
+                Kernel::Products(winograd, Arc::clone(weights))
+            }
+            ConvPack::Direct(weights) => {
+                let skip = |skip: Layout| pixels(to.size, pooling, images, |image, y, x| skip.inside(image, y, x));
+                let tables = ConvTables {
+                    windows: windows(from, &conv.shape, to.size, pooling, images),
+                    steps: steps(from, weights.taps()),
+                    outputs: pixels(to.size, Pooling::NONE, images, |image, y, x| to.inside(image, y, x)),
+                    skip: inputs.get(1).map(|map| skip(map.layout)),
+                    window: pooling.size * pooling.size,
+                    channels: to.stride,
+                    images,
+                };
+                Kernel::Direct(ConvKernel::new(self.level, tables), Arc::clone(weights))
+            }
+        };
+        self.push(Op::Conv(Box::new(kernel)), inputs, output, norm)
+    }
+
+    fn push(&mut self, op: Op<E>, inputs: Vec<Map>, output: Map, norm: Norm) -> Map {
+        let norm = match norm {
+            Norm::None => None,
+            Norm::Here => {
+                self.norms += 1;
+                Some(self.norms - 1)
+            }
+        };
+        self.steps.push(Step { op, inputs, output, norm });
+        output
+    }
+
+    /// A map in the first buffer that none of these maps is in.
+    fn free(&mut self, used: &[Map], layout: Layout) -> Map {
+        let slot = (0..=used.len()).find(|slot| used.iter().all(|map| map.slot != *slot)).unwrap_or(used.len());
+        let map = Map { slot, layout };
+        self.reserve(map);
+        map
+    }
+
+    fn reserve(&mut self, map: Map) {
+        if self.slots.len() <= map.slot {
+            self.slots.resize(map.slot + 1, 0);
+        }
+        self.slots[map.slot] = self.slots[map.slot].max(map.layout.len(self.images));
+    }
+}
+
+/// Whether a step has a norm.
+#[derive(Clone, Copy, Debug)]
+enum Norm {
+    None,
+    Here,
+}

@@ -1,0 +1,159 @@
+//! Running a program's steps on a group of images.
+
+use crate::buffer::Buffer;
+use crate::kernel::{Compute, ConvCall, Scratch, pool, rectify};
+use crate::layout::CHANNEL_BLOCK;
+use crate::level::Level;
+use crate::norms::Norms;
+use crate::program::{Kernel, Map, Op, Program, Step};
+use std::sync::{Mutex, PoisonError};
+
+/// Pixels whose channels are transposed at once.
+const EMIT_PIXELS: usize = 8;
+
+/// The buffers of one thread.
+#[derive(Debug)]
+pub(crate) struct Workspace<E> {
+    pub(crate) slots: Vec<Buffer<E>>,
+    scratch: Scratch,
+}
+
+/// Buffers that are not in use.
+#[derive(Debug)]
+pub(crate) struct Workspaces<E>(Mutex<Vec<Workspace<E>>>);
+
+impl<E: Compute> Workspaces<E> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Lends buffers of these lengths.
+    pub(crate) fn with<T>(&self, slots: &[usize], f: impl FnOnce(&mut Workspace<E>) -> T) -> T {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut workspace = kept.unwrap_or_else(|| Workspace {
+            slots: slots.iter().map(|len| Buffer::zeros(*len)).collect(),
+            scratch: Scratch::default(),
+        });
+        let result = f(&mut workspace);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+        result
+    }
+}
+
+impl<E: Compute> Program<E> {
+    /// Embeds up to a group of images.
+    pub(crate) fn run(
+        &self,
+        level: Level,
+        norms: &Norms,
+        workspace: &mut Workspace<E>,
+        images: &[f32],
+        rows: &mut [f32],
+    ) {
+        let count = images.len() / (self.image.layout.pixels() * self.image.layout.channels).max(1);
+        self.fill(workspace, images);
+        for step in &self.steps {
+            step.run(level, norms, workspace, count);
+        }
+        self.emit(workspace, rows);
+    }
+
+    /// Brings images, `[n, channels, height, width]`, into their buffer.
+    pub(crate) fn fill(&self, workspace: &mut Workspace<E>, images: &[f32]) {
+        let layout = self.image.layout;
+        let map = workspace.slots[self.image.slot].as_mut_slice();
+        let count = images.len() / (layout.pixels() * layout.channels).max(1);
+        layout.clear_halo(map, count);
+        for (index, image) in images.chunks_exact(layout.pixels() * layout.channels).enumerate() {
+            for y in 0..layout.size {
+                let start = layout.inside(index, y, 0);
+                let row = &mut map[start..start + layout.size * layout.stride];
+                for (channel, plane) in image.chunks_exact(layout.pixels()).enumerate() {
+                    let values = &plane[y * layout.size..][..layout.size];
+                    for (pixel, value) in row.chunks_exact_mut(layout.stride).zip(values) {
+                        pixel[channel] = E::from_f32(*value);
+                    }
+                }
+                if layout.stride > layout.channels {
+                    row.chunks_exact_mut(layout.stride).for_each(|pixel| pixel[layout.channels..].fill(E::default()));
+                }
+            }
+        }
+    }
+
+    /// Writes the features of the images, `[n, channels · height · width]`; −0 becomes 0.
+    fn emit(&self, workspace: &Workspace<E>, rows: &mut [f32]) {
+        let layout = self.result.layout;
+        let map = workspace.slots[self.result.slot].as_slice();
+        let pixels = layout.pixels();
+        let places: Vec<usize> =
+            (0..pixels).map(|pixel| layout.inside(0, pixel / layout.size, pixel % layout.size)).collect();
+        for (index, row) in rows.chunks_exact_mut(pixels * layout.channels).enumerate() {
+            let image = &map[index * layout.image()..][..layout.image()];
+            for (block, places) in places.chunks(EMIT_PIXELS).enumerate() {
+                for first in (0..layout.channels).step_by(CHANNEL_BLOCK) {
+                    let channels = CHANNEL_BLOCK.min(layout.channels - first);
+                    // A few pixels and channels at once, so that what is read and what is written stays in the cache.
+                    let mut square = [[0.0f32; EMIT_PIXELS]; CHANNEL_BLOCK];
+                    for (pixel, place) in places.iter().enumerate() {
+                        let values = &image[place + first..][..channels];
+                        for (channel, value) in square.iter_mut().zip(values) {
+                            channel[pixel] = value.to_f32() + 0.0;
+                        }
+                    }
+                    for (channel, values) in square.iter().enumerate().take(channels) {
+                        let start = (first + channel) * pixels + block * EMIT_PIXELS;
+                        row[start..start + places.len()].copy_from_slice(&values[..places.len()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<E: Compute> Step<E> {
+    /// Runs the step on the first `images` images of the buffers.
+    pub(crate) fn run(&self, level: Level, norms: &Norms, workspace: &mut Workspace<E>, images: usize) {
+        let (affine, floor) = match (&self.op, self.norm) {
+            (Op::Conv(_) | Op::Rectify, Some(norm)) => (norms.of(norm), 0.0),
+            _ => (norms.identity(), f32::NEG_INFINITY),
+        };
+        self.run_with(level, affine, floor, workspace, images);
+    }
+
+    /// Runs a convolution without its norm and rectification.
+    pub(crate) fn run_raw(&self, level: Level, norms: &Norms, workspace: &mut Workspace<E>, images: usize) {
+        self.run_with(level, norms.identity(), f32::NEG_INFINITY, workspace, images);
+    }
+
+    fn run_with(
+        &self,
+        level: Level,
+        affine: (&[f32], &[f32]),
+        floor: f32,
+        workspace: &mut Workspace<E>,
+        images: usize,
+    ) {
+        let Map { slot, layout } = self.output;
+        let Workspace { slots, scratch } = workspace;
+        let mut buffer = std::mem::take(&mut slots[slot]);
+        let output = buffer.as_mut_slice();
+        layout.clear_halo(output, images);
+        let input = |index: usize| self.inputs.get(index).map_or(&[][..], |map| slots[map.slot].as_slice());
+        let from = self.inputs[0].layout;
+        match &self.op {
+            Op::Conv(kernel) => {
+                let call = ConvCall { input: input(0), skip: input(1), output, affine, floor, images, scratch };
+                match &**kernel {
+                    Kernel::Direct(kernel, weights) => kernel.run(weights, call),
+                    Kernel::Products(kernel, weights) => kernel.run(weights, call),
+                }
+            }
+            Op::Rectify => rectify(level, (input(0), from), (output, layout), images, Some(affine)),
+            Op::Pool { size, stride } => {
+                pool(level, (input(0), from), (output, layout), images, (*size, *stride));
+            }
+        }
+        slots[slot] = buffer;
+    }
+}

@@ -1,0 +1,55 @@
+//! Every level that this processor has, in both precisions, on random plans.
+
+#[path = "../../dpnas-prior/tests/common/plans.rs"]
+mod plans;
+
+use dpnas_grammar::{ImageShape, Net, Plan};
+use dpnas_kernels::{CpuEngine, Level, Precision};
+use dpnas_prior::conformance::{Tolerance, check};
+use plans::plans;
+use proptest::prelude::*;
+
+fn all_levels(precision: Precision, plan: &Plan, seed: u64) -> Result<(), String> {
+    let tolerance = match precision {
+        Precision::F32 => Tolerance::F32,
+        Precision::Bf16 => Tolerance::BF16,
+    };
+    Level::available(precision)
+        .into_iter()
+        .try_for_each(|level| check(&CpuEngine::at(level, precision), plan, seed, tolerance))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_f32_level_conforms_on_random_plans(plan in plans(), seed: u64) {
+        all_levels(Precision::F32, &plan, seed).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn every_bf16_level_conforms_on_random_plans(plan in plans(), seed: u64) {
+        all_levels(Precision::Bf16, &plan, seed).map_err(TestCaseError::fail)?;
+    }
+}
+
+/// Each of these takes another way through the kernels.
+#[test]
+fn chosen_plans_conform() {
+    let plans = [
+        ("[C(16,3,1,1,1), P(2,2,0,0), C(32,3,1,1,1), P(2,2,0,0), SM(10)]", "1x12x12"),
+        ("[C(64,5,1,2,1), P(4,4,0,0), C(48,3,1,1,0), SM(10)]", "1x12x12"),
+        ("[C(96,3,1,1,1), P(3,3,0,0), C(80,1,1,0,1), P(3,2,0,0), SM(10)]", "3x11x11"),
+        ("[C(16,7,2,3,1), P(4,4,0,0), C(128,1,1,0,1), SM(10)]", "3x16x16"),
+        ("[C(80,3,1,1,0), P(2,2,0,0), C(80,3,1,1,0), P(5,5,0,0), SM(10)]", "3x10x10"),
+        ("[P(2,2,0,0), C(17,3,3,4,1), P(1,2,0,0), SM(10)]", "5x9x9"),
+        ("[C(3,1,5,9,1), SM(10)]", "2x4x4"),
+        ("[C(100,11,2,5,1), C(33,1,1,0,1), C(33,3,1,1,0), SM(10)]", "1x8x8"),
+        ("[SM(10)]", "3x4x4"),
+    ];
+    for (net, input) in plans {
+        let plan = net.parse::<Net>().unwrap().plan(input.parse::<ImageShape>().unwrap()).unwrap();
+        all_levels(Precision::F32, &plan, 1).unwrap();
+        all_levels(Precision::Bf16, &plan, 1).unwrap();
+    }
+}

@@ -58,7 +58,7 @@ fn every_layout_holds_the_same_rows_whatever_chunk_and_threads() {
 fn the_json_and_the_manifest_say_what_is_stored() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("a/b/embedding");
-    let result = embed(&output, &["--json", "--seed", "3", "--layout", "safetensors"]);
+    let result = embed(&output, &["--json", "--seed", "3", "--layout", "safetensors", "--device", "flex"]);
     let json: serde_json::Value = serde_json::from_slice(&result.stdout).unwrap();
     assert_eq!(
         json,

@@ -6,6 +6,8 @@ mod plans;
 use dpnas_grammar::{ImageShape, Net, Plan};
 use dpnas_kernels::{CpuEngine, Level, Precision};
 use dpnas_prior::conformance::{Tolerance, check};
+use dpnas_prior::{Engine, Images, Prior, WeightInit};
+use dpnas_seed::Seed;
 use plans::plans;
 use proptest::prelude::*;
 
@@ -20,7 +22,7 @@ fn all_levels(precision: Precision, plan: &Plan, seed: u64) -> Result<(), String
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn every_f32_level_conforms_on_random_plans(plan in plans(), seed: u64) {
@@ -51,5 +53,22 @@ fn chosen_plans_conform() {
         let plan = net.parse::<Net>().unwrap().plan(input.parse::<ImageShape>().unwrap()).unwrap();
         all_levels(Precision::F32, &plan, 1).unwrap();
         all_levels(Precision::Bf16, &plan, 1).unwrap();
+    }
+}
+
+#[test]
+fn a_pixel_that_is_not_a_number_reaches_the_embedding() {
+    for net in ["[C(16,3,1,1,1), C(16,3,1,1,1), SM(10)]", "[C(20,3,1,1,0), C(8,2,2,0,1), SM(10)]"] {
+        let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(1, 8)).unwrap();
+        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap();
+        let mut pixels = vec![0.5; 64];
+        pixels[27] = f32::NAN;
+        for precision in [Precision::F32, Precision::Bf16] {
+            for level in Level::available(precision) {
+                let encoder = CpuEngine::at(level, precision).load(&prior).unwrap();
+                let rows = encoder.encode(Images::new(plan.input(), &pixels).unwrap()).unwrap();
+                assert!(rows.iter().any(|value| value.is_nan()), "{net} at {level} {precision}");
+            }
+        }
     }
 }

@@ -46,7 +46,7 @@ impl ScoreDraw for Made {
         }
         self.scored.set(self.scored.get() + 1);
         let length = net.layers().len();
-        let reward = 0.1 * length as f64 + (seed.0 % 1000) as f64 / 1e4;
+        let reward = (1000 * length as u64 + seed.0 % 1000) as f64 / 1e4;
         Ok(match length {
             4 => Outcome::Rejected { reason: "four, with a comma".into() },
             5 => Outcome::OutOfMemory { reason: "five".into() },

@@ -4,6 +4,7 @@
 //! `group`: it makes the values with their defaults and the flags of the command line. A [`Job`] is a number of
 //! groups.
 
+mod embed;
 mod group;
 mod groups;
 mod job;
@@ -12,13 +13,14 @@ mod search;
 mod space;
 mod training;
 
+pub use embed::{EmbedFlags, EmbedOptions, StoredFlags, StoredOptions};
 pub use group::Setting;
 pub use groups::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
     ResourceOptions,
 };
 pub use job::{Job, options, options_of_run};
-pub use score::{ChoiceFlags, ChoiceOptions, ScoreFlags, ScoreOptions};
+pub use score::{ChoiceFlags, ChoiceOptions, KeptFlags, KeptOptions, ScoreFlags, ScoreOptions};
 pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
 pub use space::SpaceChoice;
 pub use training::{TrainingFlags, TrainingOptions};

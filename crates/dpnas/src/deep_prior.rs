@@ -128,6 +128,16 @@ impl DeepPrior {
         &self.splits
     }
 
+    /// How architectures are scored.
+    pub fn config(&self) -> &DeepPriorConfig {
+        &self.config
+    }
+
+    /// Device and precision that compute embeddings.
+    pub fn engine_name(&self) -> &str {
+        self.engine.name()
+    }
+
     /// Scores one architecture with the configured weight seed.
     ///
     /// # Errors
@@ -205,7 +215,7 @@ impl DeepPrior {
         Ok(memory)
     }
 
-    fn embeddings(&self, memory: MemoryPlan, weight_seed: Seed) -> Embeddings<'_> {
+    pub(crate) fn embeddings(&self, memory: MemoryPlan, weight_seed: Seed) -> Embeddings<'_> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
@@ -282,6 +292,14 @@ pub enum ScoreError {
     /// The embedding has infinite or undefined values.
     #[error("the embedding has infinite or undefined values")]
     NotFinite,
+    /// Not even one image fits the memory budget. [`DeepPrior::score`] makes an outcome of it.
+    #[error("{net} does not fit the memory: {reason}")]
+    OutOfMemory {
+        /// The architecture.
+        net: String,
+        /// What it needs and what there is.
+        reason: String,
+    },
     /// The architecture has fully connected layers, and the evaluator nothing that trains them.
     #[error(
         "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
@@ -302,6 +320,9 @@ pub enum ScoreError {
     /// The embedding could not be stored or read.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// The rows of an embedding could not be read back.
+    #[error("the rows of the embedding cannot be read back from their file")]
+    Rows(#[source] std::io::Error),
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),

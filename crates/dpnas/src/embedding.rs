@@ -1,12 +1,13 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
 use crate::deep_prior::{DeepPriorConfig, ScoreError};
+use crate::store::SplitName;
 use crate::{MemoryPlan, RowPlace, Splits};
 use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
-use dpnas_prior::{Encode, Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_prior::{Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
 use dpnas_seed::Seed;
 use dpnas_train::ReadRows;
 use std::io;
@@ -49,6 +50,9 @@ impl ReadRows for FileRows<'_> {
     }
 }
 
+/// Takes blocks of whole rows, split by split.
+pub(crate) type RowSink<'a, E> = dyn FnMut(SplitName, &[f32]) -> Result<(), E> + 'a;
+
 /// Makes embeddings.
 pub(crate) struct Embeddings<'a> {
     pub(crate) engine: &'a dyn Engine,
@@ -66,7 +70,7 @@ pub(crate) struct Embeddings<'a> {
 impl Embeddings<'_> {
     /// The embedding of all splits by one architecture, from the cache if it has all three.
     pub(crate) fn of(&self, plan: &Plan) -> Result<Embedding, ScoreError> {
-        let keys = ["train", "valid", "test"].map(|split| self.key(plan, split));
+        let keys = self.keys(plan);
         if let [Some(train), Some(valid), Some(test)] = self.cached(&keys) {
             return Ok(Embedding { splits: [train, valid, test], place: self.memory.rows });
         }
@@ -101,52 +105,82 @@ impl Embeddings<'_> {
         })
     }
 
+    /// Hands the rows of training, validation and test images to `sink`, a block at a time and in this order: from the
+    /// cache if it has all of them, or as they are computed, and then nothing keeps them.
+    pub(crate) fn stream(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
+        let [Some(train), Some(valid), Some(test)] = self.cached(&self.keys(plan)) else {
+            return self.encode(plan, sink);
+        };
+        let chunk = self.memory.chunk.get();
+        for (split, matrix) in SplitName::ALL.into_iter().zip([train, valid, test]) {
+            let indices: Vec<usize> = (0..matrix.rows()).collect();
+            let mut rows = vec![0.0; chunk.min(matrix.rows()) * matrix.columns()];
+            for indices in indices.chunks(chunk) {
+                let rows = &mut rows[..indices.len() * matrix.columns()];
+                matrix.read_rows(indices, rows).map_err(ScoreError::Rows)?;
+                self.check(rows)?;
+                sink(split, rows)?;
+            }
+        }
+        Ok(())
+    }
+
     fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache, place: RowPlace) -> Result<Embedding, ScoreError> {
+        let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+        let Splits { train, valid, test, .. } = self.splits;
+        let create = |key, set: &ImageSet| {
+            let mut writer = cache.create(key, columns)?;
+            writer.reserve(set.len())?;
+            Ok::<_, CacheError>(writer)
+        };
+        let mut writers = [create(&keys[0], train)?, create(&keys[1], valid)?, create(&keys[2], test)?];
+        self.encode(plan, &mut |split, rows| Ok(writers[split as usize].push(rows)?))?;
+        let [train, valid, test] = writers.map(Writer::finish);
+        Ok(Embedding { splits: [train?, valid?, test?], place })
+    }
+
+    /// Computes the rows of all splits and hands them over chunk by chunk, in the order of [`SplitName::ALL`].
+    fn encode(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let MemoryPlan { chunk, held, .. } = self.memory;
         let mut encoder = self.engine.load(&Prior::draw(plan, self.config.init, self.weight_seed)?)?;
         encoder.hold_at_most(held);
-        let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
         let norm = self.config.norm;
-        let train_images = images(&self.splits.train)?;
-
-        let train = {
-            let mut writer = cache.create(&keys[0], columns)?;
-            writer.reserve(self.splits.train.len())?;
-            let mut sink = |rows: &[f32]| self.push(&mut writer, rows);
-            match norm.effective_mode() {
-                NormMode::Reference => {
-                    let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
-                    embed_by_mini_batch(&mut *encoder, train_images, batch, norm.epsilon, chunk, &mut sink)?;
-                }
-                mode => {
-                    if mode == NormMode::Calibrated {
-                        encoder.calibrate(images(self.calibration)?, norm.epsilon, chunk)?;
-                    }
-                    encoder.encode_in_chunks(train_images, chunk, &mut sink)?;
-                }
-            }
-            writer.finish()?
+        let train = images(&self.splits.train)?;
+        let mut checked = |split, rows: &[f32]| {
+            self.check(rows)?;
+            sink(split, rows)
         };
-        let valid = self.embed(&*encoder, &self.splits.valid, cache.create(&keys[1], columns)?)?;
-        let test = self.embed(&*encoder, &self.splits.test, cache.create(&keys[2], columns)?)?;
-        Ok(Embedding { splits: [train, valid, test], place })
+        match norm.effective_mode() {
+            NormMode::Reference => {
+                let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
+                let mut sink = |rows: &[f32]| checked(SplitName::Train, rows);
+                embed_by_mini_batch(&mut *encoder, train, batch, norm.epsilon, chunk, &mut sink)?;
+            }
+            mode => {
+                if mode == NormMode::Calibrated {
+                    encoder.calibrate(images(self.calibration)?, norm.epsilon, chunk)?;
+                }
+                encoder.encode_in_chunks(train, chunk, |rows| checked(SplitName::Train, rows))?;
+            }
+        }
+        let valid = images(&self.splits.valid)?;
+        encoder.encode_in_chunks(valid, chunk, |rows| checked(SplitName::Val, rows))?;
+        encoder.encode_in_chunks(images(&self.splits.test)?, chunk, |rows| checked(SplitName::Test, rows))
     }
 
-    fn embed(&self, encoder: &dyn Encode, set: &ImageSet, mut writer: Writer) -> Result<Matrix, ScoreError> {
-        writer.reserve(set.len())?;
-        encoder.encode_in_chunks(images(set)?, self.memory.chunk, |rows| self.push(&mut writer, rows))?;
-        Ok(writer.finish()?)
-    }
-
-    /// Stores the rows of one chunk. They must be numbers: an undefined one would train nothing and say nothing.
-    fn push(&self, writer: &mut Writer, rows: &[f32]) -> Result<(), ScoreError> {
+    /// Rows must be numbers: an undefined one would train nothing and say nothing.
+    fn check(&self, rows: &[f32]) -> Result<(), ScoreError> {
         if self.stop.load(Ordering::Relaxed) {
             return Err(ScoreError::Interrupted);
         }
         if !rows.iter().all(|value| value.is_finite()) {
             return Err(ScoreError::NotFinite);
         }
-        Ok(writer.push(rows)?)
+        Ok(())
+    }
+
+    fn keys(&self, plan: &Plan) -> [Key; 3] {
+        ["train", "valid", "test"].map(|split| self.key(plan, split))
     }
 
     /// Everything that the rows of a split depend on. Chunk, threads and memory are not among it.

@@ -13,6 +13,7 @@
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
 //! | get a well-known data set | [`fetch_known`] |
+//! | store embeddings for other programs, and read them | [`DeepPrior::store_embedding`], [`store`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
 //! | go on from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
@@ -38,6 +39,7 @@ mod baseline;
 mod csv_error;
 mod deep_prior;
 mod earlier_run;
+mod embed;
 mod embedding;
 mod evaluate;
 mod fetch;
@@ -58,6 +60,7 @@ mod score_draw;
 mod scores;
 mod scoring;
 mod splits;
+pub mod store;
 
 pub use artifacts::{draw_rewards, reward_points};
 pub use baseline::pixel_baseline;
@@ -65,6 +68,7 @@ pub use csv_error::CsvError;
 pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
 pub use dpnas_search::Candidate;
 pub use earlier_run::EarlierRun;
+pub use embed::{EmbedError, StoreRequest};
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
 pub use fetch::{FetchConfig, fetch_known};
 pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
@@ -93,6 +97,7 @@ struct Readme;
 /// The examples of the guide are compiled and run.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/library.md")]
+#[doc = include_str!("../../../docs/guide/embed.md")]
 struct Guide;
 
 /// The guide's page on full training, likewise.

@@ -12,6 +12,7 @@ use dpnas_examples::output::print;
 use dpnas_examples::progress::eprintln;
 use dpnas_examples::score_output::ScoreResult;
 use dpnas_examples::score_progress::ScoreProgress;
+use dpnas_examples::score_store::ScoreStore;
 use dpnas_examples::session;
 use std::fs::OpenOptions;
 use std::ops::ControlFlow;
@@ -44,6 +45,7 @@ Examples:
   score --net '[C(64,3,1,1,1), P(2,2,0,0), SM(10)]' --draws 5
   score --replay-buffer runs/20261123T231500Z-search-1a2b3c --draws 5
   score --replay-buffer replay_buffer.csv --index 17 --full-training
+  score --net '[C(64,3,1,1,1), P(2,2,0,0), SM(10)]' --draws 5 --store-embedding DIR
   score --resume runs/20261124T101500Z-score-4d5e6f      go on after Ctrl-C, a crash or a power cut";
 
 fn main() -> ExitCode {
@@ -84,6 +86,10 @@ fn run(arguments: Arguments) -> Result<StopReason> {
 
     // Everything is checked before the folder is made.
     runner(&job, &random, trained.as_ref()).check()?;
+    let store = ScoreStore::of(&options, &job)?;
+    if let (Some(store), None) = (&store, &earlier) {
+        store.check_free(&job)?;
+    }
     let folder = match earlier {
         Some(folder) => folder,
         None => RunFolder::create(options.resources.runs.as_ref(), "score", &options.to_toml()?)?,
@@ -117,8 +123,27 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let report = report.with_context(|| format!("go on later with: score --resume {}", folder.path().display()))?;
     let result = ScoreResult { folder: &folder, report: &report, settings: &folder.settings()? };
     folder.replace("report.html", result.html().as_bytes())?;
-    print(&if arguments.json { result.json().to_string() } else { result.text() })?;
-    Ok(report.stop)
+    let resume =
+        || format!("the scores are kept; store the embeddings with: score --resume {}", folder.path().display());
+    let stored = match store.filter(|_| report.stop == StopReason::Completed) {
+        Some(store) => store.store(&random, &report, &data, &options).with_context(resume)?,
+        None => Some(Vec::new()),
+    };
+    let mut json = result.json();
+    if options.embedding.store_embedding.is_some() {
+        json["embeddings"] = serde_json::json!(stored);
+    }
+    print(&if arguments.json { json.to_string() } else { result.text() })?;
+    match stored {
+        Some(stored) => {
+            stored.iter().for_each(|path| eprintln(&format!("stored the embedding in {}", path.display())));
+            Ok(report.stop)
+        }
+        None => {
+            eprintln(&resume());
+            Ok(StopReason::Interrupted)
+        }
+    }
 }
 
 fn runner<'a>(job: &ScoreJob, random: &'a DeepPrior, trained: Option<&'a FullTraining>) -> ScoreRunner<'a> {

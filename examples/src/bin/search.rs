@@ -7,6 +7,7 @@ use dpnas::search::Seed;
 use dpnas::{RunEvent, RunFolder, Runner, ScoreError, Splits, StopReason, pixel_baseline};
 use dpnas_examples::earlier;
 use dpnas_examples::fetching::was_stopped;
+use dpnas_examples::interrupt::stop_on_ctrl_c;
 use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
 use dpnas_examples::output::{SearchResult, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
@@ -71,7 +72,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         None => options::options(&arguments.flags, arguments.config.as_deref())?,
     };
     session::use_threads(&options.resources)?;
-    let stop = stop_on_ctrl_c()?;
+    let stop = stop_on_ctrl_c("ending; what is there is kept. Once more to end at once")?;
     let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
     let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
@@ -136,18 +137,4 @@ fn announce(options: &SearchOptions, data: &dpnas::data::DataSet, folder: &RunFo
         options.resources.device,
         folder.path().display()
     ));
-}
-
-/// A flag that Ctrl-C sets; a second Ctrl-C ends the process at once.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln("ending; what is there is kept. Once more to end at once");
-    })
-    .context("cannot listen to Ctrl-C")?;
-    Ok(stop)
 }

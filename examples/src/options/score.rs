@@ -31,6 +31,19 @@ option_group! {
     draws: u32 = 1;
 }
 
+option_group! {
+    /// Where embeddings are kept for other programs.
+    KeptOptions, KeptFlags, "Embeddings";
+
+    /// Store the embedding of each scored random encoder: in this folder if it is one, else in a folder
+    /// `net-NN-draw-K` in it for each
+    #[arg(value_name = "DIR")]
+    store_embedding: Option<String> = None;
+    /// `npy`, `folder` or `safetensors`, see `embed --help`; only with --store-embedding [default: npy]
+    #[arg(value_name = "NAME")]
+    layout: Option<String> = None;
+}
+
 job! {
     /// Every option of scoring.
     ScoreOptions, ScoreFlags;
@@ -47,6 +60,8 @@ job! {
     training: TrainingOptions, TrainingFlags;
     /// Device, memory and folders.
     resources: ResourceOptions, ResourceFlags;
+    /// Embeddings for other programs.
+    embedding: KeptOptions, KeptFlags;
 }
 
 impl ScoreOptions {

@@ -5,6 +5,7 @@ mod binaries;
 mod continuing;
 mod conventional;
 mod data_sets;
+mod embed;
 mod reproducible;
 mod score;
 

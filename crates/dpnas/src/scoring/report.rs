@@ -142,7 +142,7 @@ pub enum ScoringError {
         /// The architecture.
         net: String,
         /// Why.
-        source: ScoreError,
+        source: Box<ScoreError>,
     },
     /// A draw could not be scored.
     #[error("draw {draw} of {net} ({training}) could not be scored")]

@@ -139,7 +139,7 @@ impl<'a> ScoreRunner<'a> {
                         None => "the architecture ".to_owned(),
                     },
                     net: target.net.to_string(),
-                    source,
+                    source: Box::new(source),
                 })?;
             }
         }

@@ -2,6 +2,7 @@
 
 mod continuing;
 mod deep_prior;
+mod embed;
 mod engine;
 mod full_training;
 mod memory;
@@ -9,3 +10,4 @@ mod pandas;
 mod published;
 mod runner;
 mod scoring;
+mod store;

@@ -1,0 +1,149 @@
+//! Handing an embedding to others: row by row, or stored in a folder that other programs read.
+
+use crate::MemoryPlan;
+use crate::deep_prior::{DeepPrior, ScoreError};
+use crate::embedding::RowSink;
+use crate::store::{EmbeddingWriter, Existing, Layout, Manifest, NormRecord, SplitName, StoreError};
+use dpnas_grammar::{Net, Plan};
+use dpnas_prior::NormMode;
+use dpnas_search::Seed;
+use serde_json::Value;
+use std::path::Path;
+
+/// How an embedding is stored, and what its manifest says beside what the evaluator knows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreRequest {
+    /// How the rows lie in files.
+    pub layout: Layout,
+    /// What happens to an embedding that is already there.
+    pub existing: Existing,
+    /// What people call the data set.
+    pub data: String,
+    /// Every setting of the program; [`Value::Null`] where there is none.
+    pub settings: Value,
+}
+
+impl StoreRequest {
+    /// The layout `npy`, nothing replaced, and no settings.
+    pub fn npy(data: impl Into<String>) -> Self {
+        Self { layout: Layout::Npy, existing: Existing::Refuse, data: data.into(), settings: Value::Null }
+    }
+}
+
+/// Why an embedding could not be stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbedError {
+    /// It could not be computed, or the stop flag was set.
+    #[error(transparent)]
+    Score(#[from] ScoreError),
+    /// It could not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl DeepPrior {
+    /// Embeds the images of all splits with the weights of `weight_seed`, and hands blocks of rows to `sink` as they
+    /// come: all of `train`, then `val`, then `test`, each in the order of [`splits`](Self::splits).
+    ///
+    /// Rows come from the cache if it has them and are not kept otherwise, so an embedding may be larger than the memory.
+    /// Fully connected layers belong to the classifier and change nothing.
+    ///
+    /// # Shapes
+    /// Each block is `[n, features]`, row-major.
+    ///
+    /// # Errors
+    /// [`ScoreError::OutOfMemory`], [`ScoreError::NotFinite`], [`ScoreError::Interrupted`] if the stop flag was set,
+    /// what else failed, or the first error of `sink`.
+    pub fn embed<E: From<ScoreError>>(
+        &self,
+        net: &Net,
+        weight_seed: Seed,
+        mut sink: impl FnMut(SplitName, &[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.embed_planned(self.fitting_plan(net)?, weight_seed, &mut sink)
+    }
+
+    /// Embeds the images of all splits with the weights of `weight_seed` and stores them in the folder `target`, which
+    /// appears whole or not at all; `on_rows` is told the number of rows of each block. Gives the manifest.
+    ///
+    /// # Errors
+    /// As [`embed`](Self::embed) and [`EmbeddingWriter`].
+    ///
+    /// # Source
+    /// SPEC §9.
+    pub fn store_embedding(
+        &self,
+        net: &Net,
+        weight_seed: Seed,
+        target: &Path,
+        request: &StoreRequest,
+        on_rows: &mut dyn FnMut(usize),
+    ) -> Result<Manifest, EmbedError> {
+        let planned = self.fitting_plan(net)?;
+        let splits = self.splits();
+        let labels = [&splits.train, &splits.valid, &splits.test].map(|set| set.labels());
+        let manifest = self.manifest(&planned.0, weight_seed, request);
+        let features = manifest.features.max(1);
+        let mut writer = EmbeddingWriter::create(target, manifest, labels, request.existing)?;
+        self.embed_planned(planned, weight_seed, &mut |split, rows| {
+            writer.push(split, rows)?;
+            on_rows(rows.len() / features);
+            Ok::<_, EmbedError>(())
+        })?;
+        Ok(writer.finish()?.0)
+    }
+
+    fn embed_planned<E: From<ScoreError>>(
+        &self,
+        (plan, memory): (Plan, MemoryPlan),
+        weight_seed: Seed,
+        sink: &mut RowSink<'_, E>,
+    ) -> Result<(), E> {
+        let mut failed = None;
+        let streamed = self.embeddings(memory, weight_seed).stream(&plan, &mut |split, rows| {
+            // The error of the sink ends the stream as an interruption does.
+            sink(split, rows).map_err(|error| {
+                failed = Some(error);
+                ScoreError::Interrupted
+            })
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(streamed?),
+        }
+    }
+
+    fn fitting_plan(&self, net: &Net) -> Result<(Plan, MemoryPlan), ScoreError> {
+        let plan = net.plan(self.splits().train.shape())?;
+        match self.memory_plan(&plan) {
+            Ok(memory) => Ok((plan, memory)),
+            Err(over) => Err(ScoreError::OutOfMemory { net: net.to_string(), reason: over.to_string() }),
+        }
+    }
+
+    fn manifest(&self, plan: &Plan, weight_seed: Seed, request: &StoreRequest) -> Manifest {
+        let config = self.config();
+        let mode = config.norm.effective_mode();
+        let image = plan.input();
+        Manifest {
+            layout: request.layout,
+            features: usize::try_from(plan.features()).unwrap_or(usize::MAX),
+            class_names: self.splits().train.class_names().to_vec(),
+            weight_seed: weight_seed.0,
+            init: config.init.to_string(),
+            norm: NormRecord {
+                mode: mode.to_string(),
+                epsilon: config.norm.epsilon,
+                calibration_images: (mode == NormMode::Calibrated).then_some(config.calibration_images.get()),
+                batch_size: (mode == NormMode::Reference).then_some(config.probe.batch_size),
+            },
+            engine: self.engine_name().to_owned(),
+            data: request.data.clone(),
+            data_fingerprint: self.splits().fingerprint().to_owned(),
+            image: [image.channels, image.height, image.width],
+            settings: request.settings.clone(),
+            ..Manifest::of(plan.net())
+        }
+    }
+}

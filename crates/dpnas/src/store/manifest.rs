@@ -1,0 +1,187 @@
+//! `manifest.json`: what a stored embedding holds, and what made it.
+
+use super::error::StoreError;
+use super::{Layout, SplitName};
+use dpnas_grammar::Net;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The format that this version writes, and the newest one that it reads.
+pub const MANIFEST_FORMAT: u32 = 1;
+
+pub(crate) const FILE_NAME: &str = "manifest.json";
+
+/// What the `kind` of every manifest says, so that nothing else is taken for one.
+const KIND: &str = "dpnas embedding";
+
+/// What a stored embedding holds, and what made it.
+///
+/// Its file `manifest.json` has a field for each of these and, before them, `kind`, which is always `dpnas embedding`,
+/// `format`, which is [`MANIFEST_FORMAT`], and `dtype`, which is always `float32`. A reader refuses a newer format and
+/// ignores fields that it does not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The program and the version that wrote the embedding.
+    pub program: String,
+    /// How the rows lie in files.
+    pub layout: Layout,
+    /// Numbers in a row.
+    pub features: usize,
+    /// Rows of each split.
+    pub rows: RowCounts,
+    /// Names of the classes: label `l` means `class_names[l]`.
+    pub class_names: Vec<String>,
+    /// The architecture, in canonical form.
+    pub net: String,
+    /// The seed that the weights were drawn with.
+    pub weight_seed: u64,
+    /// How the weights were drawn.
+    pub init: String,
+    /// How activations were normalised.
+    pub norm: NormRecord,
+    /// Device and precision that computed the rows.
+    pub engine: String,
+    /// What people call the data set.
+    pub data: String,
+    /// Identifies the images, labels and order of the three splits.
+    pub data_fingerprint: String,
+    /// Channels, height and width of the images.
+    pub image: [u32; 3],
+    /// Every setting of the program that wrote the embedding; `null` where there was none.
+    pub settings: Value,
+}
+
+/// Rows of each split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowCounts {
+    /// Rows of `train`.
+    pub train: usize,
+    /// Rows of `val`.
+    pub val: usize,
+    /// Rows of `test`.
+    pub test: usize,
+}
+
+impl RowCounts {
+    /// Rows of one split.
+    pub fn of(&self, split: SplitName) -> usize {
+        match split {
+            SplitName::Train => self.train,
+            SplitName::Val => self.val,
+            SplitName::Test => self.test,
+        }
+    }
+}
+
+/// How activations were normalised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NormRecord {
+    /// `calibrated`, `reference` or `none`.
+    pub mode: String,
+    /// What was added to a variance.
+    pub epsilon: f64,
+    /// Training images that calibrated it, at most; `null` unless `calibrated`.
+    pub calibration_images: Option<usize>,
+    /// Images in a mini-batch; `null` unless `reference`.
+    pub batch_size: Option<usize>,
+}
+
+/// A manifest as it stands in its file.
+#[derive(Serialize)]
+struct Document<'a> {
+    kind: &'a str,
+    format: u32,
+    dtype: &'a str,
+    #[serde(flatten)]
+    manifest: &'a Manifest,
+}
+
+/// What tells a manifest from other files, in every format.
+#[derive(Deserialize)]
+struct Mark {
+    kind: String,
+    format: u32,
+    #[serde(default)]
+    dtype: String,
+    #[serde(default)]
+    program: String,
+}
+
+impl Manifest {
+    /// The manifest of an embedding without rows by this version: a start for those who fill in the rest.
+    pub fn of(net: &Net) -> Self {
+        Self {
+            program: format!("dpnas {}", env!("CARGO_PKG_VERSION")),
+            layout: Layout::Npy,
+            features: 0,
+            rows: RowCounts::default(),
+            class_names: Vec::new(),
+            net: net.to_string(),
+            weight_seed: 0,
+            init: String::new(),
+            norm: NormRecord { mode: "none".to_owned(), epsilon: 0.0, calibration_images: None, batch_size: None },
+            engine: String::new(),
+            data: String::new(),
+            data_fingerprint: String::new(),
+            image: [0; 3],
+            settings: Value::Null,
+        }
+    }
+
+    /// Reads the manifest in the folder of a stored embedding.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAnEmbedding`] if there is none, [`StoreError::NewerFormat`], [`StoreError::Damaged`] if it makes
+    /// no sense, or [`StoreError::Io`].
+    pub fn read(folder: &Path) -> Result<Self, StoreError> {
+        let path = folder.join(FILE_NAME);
+        let Some((text, mark)) = read_mark(folder)? else {
+            return Err(StoreError::NotAnEmbedding { path: folder.to_owned() });
+        };
+        if mark.format > MANIFEST_FORMAT {
+            let (found, supported, program) = (mark.format, MANIFEST_FORMAT, mark.program);
+            return Err(StoreError::NewerFormat { path, found, supported, program });
+        }
+        let damaged = |found: String, expected: &str| StoreError::damaged(&path, found, expected);
+        let manifest: Self =
+            serde_json::from_str(&text).map_err(|error| damaged(error.to_string(), "every field of a manifest"))?;
+        if mark.dtype != DTYPE {
+            return Err(damaged(format!("rows of {}", mark.dtype), "rows of float32"));
+        }
+        if manifest.features == 0 {
+            return Err(damaged("0 features".to_owned(), "at least one"));
+        }
+        Ok(manifest)
+    }
+
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        let document = Document { kind: KIND, format: MANIFEST_FORMAT, dtype: DTYPE, manifest: self };
+        Ok(serde_json::to_string_pretty(&document)? + "\n")
+    }
+}
+
+const DTYPE: &str = "float32";
+
+/// Whether a folder is a stored embedding of this or a newer version.
+pub(crate) fn is_embedding(folder: &Path) -> Result<bool, StoreError> {
+    Ok(read_mark(folder)?.is_some())
+}
+
+/// The text of the manifest and its mark; `None` if there is none, or something else of that name.
+fn read_mark(folder: &Path) -> Result<Option<(String, Mark)>, StoreError> {
+    let path = folder.join(FILE_NAME);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error)
+            if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidData) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(StoreError::io("read", &path)(error)),
+    };
+    let mark = serde_json::from_str::<Mark>(&text).ok().filter(|mark| mark.kind == KIND);
+    Ok(mark.map(|mark| (text, mark)))
+}

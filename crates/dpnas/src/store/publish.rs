@@ -1,0 +1,140 @@
+//! A folder that appears whole or not at all.
+
+use super::{StoreError, manifest};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// What happens to something that is already where an embedding is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays, and the embedding is not stored.
+    Refuse,
+    /// A stored embedding, or an empty folder, is replaced once the new one is complete; anything else stays.
+    Replace,
+}
+
+/// A folder on its way to its place. Dropping it removes it.
+#[derive(Debug)]
+pub(crate) struct Publication {
+    target: PathBuf,
+    existing: Existing,
+    needed: u64,
+    work: TempDir,
+}
+
+impl Publication {
+    /// Makes an empty folder beside `target`, for an embedding of `needed` bytes.
+    pub(crate) fn begin(target: &Path, existing: Existing, needed: u64) -> Result<Self, StoreError> {
+        // Behind a link is what is to be replaced, and not the link.
+        let target = fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
+        check(&target, existing)?;
+        let parent = parent(&target);
+        fs::create_dir_all(parent).map_err(StoreError::write(parent, &target, needed))?;
+        let work = beside(&target, "writing", needed)?;
+        Ok(Self { target, existing, needed, work })
+    }
+
+    /// The folder to write into.
+    pub(crate) fn path(&self) -> &Path {
+        self.work.path()
+    }
+
+    /// What a failed write at `path` means.
+    pub(crate) fn failed(&self, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        StoreError::write(path, &self.target, self.needed)
+    }
+
+    /// Gives the folder its name. What is replaced is moved aside first, moved back if that fails, and removed last.
+    pub(crate) fn publish(self) -> Result<PathBuf, StoreError> {
+        let Self { target, existing, needed, work } = self;
+        check(&target, existing)?;
+        if !occupied(&target) {
+            match fs::rename(work.path(), &target) {
+                Err(error) if is_occupied(&error) => return Err(StoreError::Exists { path: target }),
+                renamed => renamed.map_err(StoreError::io("move the finished embedding to", &target))?,
+            }
+            let _ = work.keep();
+            return Ok(target);
+        }
+        let aside = beside(&target, "replaced", needed)?;
+        let old = aside.path().join("embedding");
+        fs::rename(&target, &old).map_err(StoreError::io("move the old embedding away from", &target))?;
+        if let Err(error) = fs::rename(work.path(), &target) {
+            if let Err(source) = fs::rename(&old, &target) {
+                let aside = aside.keep().join("embedding");
+                return Err(StoreError::LeftAside { path: target, aside, source });
+            }
+            return Err(StoreError::io("move the finished embedding to", &target)(error));
+        }
+        let _ = work.keep();
+        let path = aside.path().to_owned();
+        if let Err(error) = aside.close() {
+            tracing::warn!("the replaced embedding in {} could not be removed: {error}", path.display());
+        }
+        Ok(target)
+    }
+}
+
+/// Whether an embedding may go to `target`.
+fn check(target: &Path, existing: Existing) -> Result<(), StoreError> {
+    if target.file_name().is_none() {
+        return Err(StoreError::NoName { path: target.to_owned() });
+    }
+    if !occupied(target) {
+        return Ok(());
+    }
+    if existing == Existing::Refuse {
+        return Err(StoreError::Exists { path: target.to_owned() });
+    }
+    let keep = |reason: String| Err(StoreError::NotReplaceable { path: target.to_owned(), reason });
+    let names = match fs::read_dir(target) {
+        Err(error) if error.kind() == ErrorKind::NotADirectory => return keep("it is a file".to_owned()),
+        entries => entries
+            .and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>())
+            .map_err(StoreError::io("list", target))?,
+    };
+    if !names.is_empty() && !manifest::is_embedding(target)? {
+        return keep("it is no stored embedding (it has no manifest.json of one)".to_owned());
+    }
+    match names.iter().find(|name| !OWN.iter().any(|own| *name == own)) {
+        Some(other) => keep(format!("it also holds {}", Path::new(other).display())),
+        None => Ok(()),
+    }
+}
+
+/// What a stored embedding has at its top, in any layout.
+const OWN: [&str; 7] =
+    [manifest::FILE_NAME, "train", "val", "test", "train.safetensors", "val.safetensors", "test.safetensors"];
+
+/// Whether there is something, also a link to nowhere.
+fn occupied(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn is_occupied(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists | ErrorKind::NotADirectory)
+}
+
+/// A new folder `.NAME.{what}-XXXXXX` beside `target`, as readable as other new folders.
+fn beside(target: &Path, what: &str, needed: u64) -> Result<TempDir, StoreError> {
+    let parent = parent(target);
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{name}.{what}-");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    builder.tempdir_in(parent).map_err(StoreError::write(parent, target, needed))
+}
+
+fn parent(target: &Path) -> &Path {
+    match target.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}

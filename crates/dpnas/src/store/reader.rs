@@ -1,0 +1,57 @@
+//! Reading a stored embedding back.
+
+use super::{Layout, Manifest, SplitName, StoreError, StoredSplit, class_folders, npy, tensor_file};
+use std::path::{Path, PathBuf};
+
+/// A stored embedding on disk.
+#[derive(Clone, Debug)]
+pub struct StoredEmbedding {
+    folder: PathBuf,
+    manifest: Manifest,
+}
+
+impl StoredEmbedding {
+    /// Opens the folder of a stored embedding and reads its manifest.
+    ///
+    /// # Errors
+    /// As [`Manifest::read`].
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let folder = folder.into();
+        let manifest = Manifest::read(&folder)?;
+        Ok(Self { folder, manifest })
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What is stored, and what made it.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Brings one split into memory. Sizes are checked before anything is allocated.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if a file is truncated or does not go with the manifest, [`StoreError::LabelRange`],
+    /// [`StoreError::OutOfMemory`], or [`StoreError::Io`].
+    pub fn read(&self, split: SplitName) -> Result<StoredSplit, StoreError> {
+        let (root, rows, features) = (&*self.folder, self.manifest.rows.of(split), self.manifest.features);
+        let classes = self.manifest.class_names.len();
+        if rows.checked_mul(features).and_then(|values| values.checked_mul(4)).is_none() {
+            return Err(StoreError::OutOfMemory { path: root.join(split.to_string()), needed: u64::MAX });
+        }
+        let (values, labels) = match self.manifest.layout {
+            Layout::Npy => npy::read(root, split, rows, features),
+            Layout::Folder => class_folders::read(root, split, rows, features, classes),
+            Layout::Safetensors => tensor_file::read(root, split, rows, features),
+        }?;
+        let check = |(row, label): (usize, i64)| match u32::try_from(label) {
+            Ok(known) if (known as usize) < classes => Ok(known),
+            _ => Err(StoreError::LabelRange { split, row, label, classes }),
+        };
+        let labels = labels.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
+        Ok(StoredSplit { features, values, labels })
+    }
+}

@@ -1,0 +1,134 @@
+//! Embeds a data set with one architecture and stores the rows for other programs.
+#![forbid(unsafe_code)]
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use dpnas::data::DataSet;
+use dpnas::grammar::Net;
+use dpnas::search::Seed;
+use dpnas::store::{Existing, Manifest, SplitName};
+use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest};
+use dpnas_examples::fetching::was_stopped;
+use dpnas_examples::interrupt::stop_on_ctrl_c;
+use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, TrainingOptions};
+use dpnas_examples::output::print;
+use dpnas_examples::progress::eprintln;
+use dpnas_examples::row_progress::RowProgress;
+use dpnas_examples::session::{self, Scoring};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Embeds a data set with one architecture and stores the rows, the labels and a manifest for other programs.
+///
+/// The folder appears whole or not at all. Splits are those that a search with the same seed learns from, validates on
+/// and tests on.
+#[derive(Parser)]
+#[command(version, args_override_self = true, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    flags: EmbedFlags,
+    /// Folder of the stored embedding, which must not exist yet
+    #[arg(long, value_name = "DIR", help_heading = "Embedding")]
+    output: PathBuf,
+    /// Replace a stored embedding at that place, once the new one is complete
+    #[arg(long, help_heading = "Embedding")]
+    overwrite: bool,
+    /// Options from a TOML file; flags win
+    #[arg(long, value_name = "FILE", help_heading = "Run")]
+    config: Option<PathBuf>,
+    /// Print one JSON object on standard output and nothing else there
+    #[arg(long, help_heading = "Run")]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output digits
+  embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output digits --layout folder --overwrite
+  embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output draw-2 --weight-seed 2 --dataset DIR";
+
+/// The process was interrupted and has stored nothing.
+struct Interrupted;
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(Interrupted)) => {
+            eprintln("interrupted; nothing was stored");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln(&format!("error: {error:#}"));
+            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Result<(), Interrupted>> {
+    let options: EmbedOptions = options::options(&arguments.flags, arguments.config.as_deref())?;
+    let net = options.embedding.net.as_deref();
+    let net = net.context("no architecture: give one with --net, for example --net '[C(32,3,1,1,1), SM(10)]'")?;
+    let net: Net = net.parse()?;
+    session::use_threads(&options.resources)?;
+    let stop = stop_on_ctrl_c("ending; nothing will be stored. Once more to end at once")?;
+    let data = session::data_until(&options.data, &stop)?;
+    let prior = deep_prior(&options, &data, stop)?;
+    let request = StoreRequest {
+        layout: options.embedding.layout.parse().context("layout")?,
+        existing: if arguments.overwrite { Existing::Replace } else { Existing::Refuse },
+        data: data.name.clone(),
+        settings: serde_json::to_value(&options)?,
+    };
+    let weight_seed = Seed(options.embedding.weight_seed.unwrap_or(options.data.seed));
+
+    let progress = RowProgress::new(data.train.len() + data.test.len());
+    let stored = prior.store_embedding(&net, weight_seed, &arguments.output, &request, &mut |rows| progress.add(rows));
+    drop(progress);
+    let manifest = match stored {
+        Err(EmbedError::Score(ScoreError::Interrupted)) => return Ok(Err(Interrupted)),
+        stored => stored?,
+    };
+    print(&if arguments.json { json(&manifest, &arguments.output) } else { text(&manifest, &arguments.output) })?;
+    Ok(Ok(()))
+}
+
+/// What embeds; a cache of an earlier search is used, and none is begun.
+fn deep_prior(options: &EmbedOptions, data: &DataSet, stop: Arc<AtomicBool>) -> Result<DeepPrior> {
+    let mut resources = options.resources.clone();
+    if !resources.cache.as_deref().is_some_and(|folder| Path::new(folder).is_dir()) {
+        resources.cache = None;
+    }
+    let classifier = ClassifierOptions { batch_size: options.embedding.batch_size, ..ClassifierOptions::default() };
+    let scoring = Scoring {
+        data: &options.data,
+        encoder: &options.encoder,
+        classifier: &classifier,
+        training: &TrainingOptions::default(),
+        resources: &resources,
+    };
+    session::deep_prior(scoring, data, stop)
+}
+
+fn json(manifest: &Manifest, output: &Path) -> String {
+    serde_json::json!({
+        "output": output,
+        "layout": manifest.layout,
+        "net": manifest.net,
+        "weight_seed": manifest.weight_seed,
+        "features": manifest.features,
+        "rows": manifest.rows,
+        "classes": manifest.class_names.len(),
+    })
+    .to_string()
+}
+
+fn text(manifest: &Manifest, output: &Path) -> String {
+    let mut text = format!("Stored the embedding of {} in {}:\n", manifest.net, output.display());
+    for split in SplitName::ALL {
+        text.push_str(&format!("  {split:<6}{:>8} rows of {} features\n", manifest.rows.of(split), manifest.features));
+    }
+    text.push_str(&format!("Layout {}, see manifest.json; how to load it: docs/guide/embed.md\n", manifest.layout));
+    text
+}

@@ -199,10 +199,10 @@ pub(crate) fn outcome(trained: Result<FullReport, ScoreError>, test: TestSchedul
             Ok(Outcome::OutOfMemory { reason: error.to_string() })
         }
         Err(ScoreError::Full(FullError::Device { engine, message })) => {
-            let error = EngineError::Device { engine, message };
+            let error = EngineError::Device { engine: engine.clone(), message: message.clone() };
             match error.is_out_of_memory() {
                 true => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
-                false => Err(ScoreError::Engine(error)),
+                false => Err(ScoreError::Full(FullError::Device { engine, message })),
             }
         }
         Err(ScoreError::Full(error @ FullError::NotFinite { .. })) => {

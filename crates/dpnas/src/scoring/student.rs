@@ -63,8 +63,7 @@ mod tests {
             let found = two_sided_quantile(0.95, degrees);
             assert!((found - expected).abs() < 1e-9 * expected, "{degrees}: {found} is not {expected}");
         }
-        for (confidence, degrees, expected) in
-            [(0.99, 2, 9.92484320091807), (0.5, 1, 1.0), (0.9, 4, 2.13184678632665)]
+        for (confidence, degrees, expected) in [(0.99, 2, 9.92484320091807), (0.5, 1, 1.0), (0.9, 4, 2.13184678632665)]
         {
             let found = two_sided_quantile(confidence, degrees);
             assert!((found - expected).abs() < 1e-9 * expected, "{confidence}, {degrees}: {found}");

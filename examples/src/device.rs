@@ -148,7 +148,7 @@ fn cuda(index: usize) -> Result<Box<dyn Engine>> {
         Ok(()) => Ok(Box::new(engine)),
         Err(error) => bail!(
             "GPU {index} cannot be used: {error}. Check that `nvidia-smi` lists it and that the NVIDIA driver is \
-             installed, or use --device flex"
+             installed, or use --device cpu"
         ),
     }
 }

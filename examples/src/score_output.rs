@@ -34,14 +34,16 @@ impl ScoreResult<'_> {
             StopReason::Completed => format!("Scored; draws: {}.\n\n", report.draws.len()),
             stop => format!("Scoring ended ({stop}); draws so far: {}.\n\n", report.draws.len()),
         };
-        text.push_str("  reward              test    group   training  architecture\n");
+        text.push_str("  reward ± 95 %       std     test    group   training  architecture\n");
         for summary in report.summaries() {
             let target = &report.job.targets[summary.target];
             let spread = summary.reward.and_then(half_width).map_or(String::new(), |half| format!(" ± {half:.4}"));
             let reward = summary.reward.map_or("no score".to_owned(), |reward| format!("{:.4}{spread}", reward.mean));
             let test = summary.test_accuracy.map_or("–".to_owned(), |test| format!("{:.4}", test.mean));
+            let deviation = summary.reward.and_then(|reward| reward.standard_deviation);
+            let deviation = deviation.map_or("–".to_owned(), |deviation| format!("{deviation:.4}"));
             let (group, training, net) = (target.group, summary.training, &target.net);
-            text.push_str(&format!("  {reward:<18}  {test:<6}  {group:<6}  {training:<8}  {net}\n"));
+            text.push_str(&format!("  {reward:<18}  {deviation:<6}  {test:<6}  {group:<6}  {training:<8}  {net}\n"));
         }
         for scored in &report.draws {
             if let Outcome::Rejected { reason } | Outcome::OutOfMemory { reason } = &scored.outcome {

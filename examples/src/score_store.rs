@@ -65,10 +65,8 @@ impl ScoreStore {
         let mut stored = Vec::new();
         for draw in report.draws.iter().filter(scored) {
             let (net, path) = (&report.job.targets[draw.target].net, self.place(draw.target, draw.draw));
-            let same = |manifest: &Manifest| {
-                (&manifest.net, manifest.weight_seed, manifest.layout) == (&net.to_string(), draw.seed.0, self.layout)
-                    && manifest.data_fingerprint == prior.splits().fingerprint()
-            };
+            let same =
+                |manifest: &Manifest| manifest.layout == self.layout && prior.would_store(net, draw.seed, manifest);
             if !StoredEmbedding::open(&path).is_ok_and(|embedding| same(embedding.manifest())) {
                 let progress = RowProgress::new(data.train.len() + data.test.len());
                 let result = prior.store_embedding(net, draw.seed, &path, &request, &mut |rows| progress.add(rows));

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
 use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
 use dpnas::full::FullConfig;
+use dpnas::kernels::Precision;
 use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
 use dpnas::train::ProbeConfig;
@@ -110,6 +111,7 @@ impl Evaluate for Scorer {
 /// # Errors
 /// If an option has a wrong value, by its name, or the device or cache cannot be used.
 pub fn scorer(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Result<Scorer> {
+    check_precision(options.training, options.resources)?;
     match options.training.full_training {
         true => Ok(Scorer::FullTraining(Box::new(full_training(options, data, stop)?))),
         false => {
@@ -181,11 +183,30 @@ pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
     let device: Device = resources.device.parse()?;
-    let engine = device.engine(resources.precision.parse().context("precision")?)?;
-    let trainer = device.trainer()?;
-    let splits = Splits::hold_out(data, seed)?;
-    let evaluator = DeepPrior::new(engine, splits, config).with_trainer(trainer).with_cache(cache(resources)?);
+    let engine = device.engine(precision(resources)?)?;
+    let evaluator = DeepPrior::new(engine, Splits::hold_out(data, seed)?, config).with_cache(cache(resources)?);
+    // Built without burn's CPU backends, device `cpu` trains no fully connected layers; scoring says so where it meets some.
+    let evaluator = match device.trainer() {
+        Ok(trainer) => evaluator.with_trainer(trainer),
+        Err(_) => evaluator,
+    };
     Ok(evaluator.with_scratch_folder(&resources.runs).with_stop_flag(stop))
+}
+
+fn precision(options: &ResourceOptions) -> Result<Precision> {
+    options.precision.parse().context("precision")
+}
+
+/// Refuses a precision that nothing would compute in.
+///
+/// # Errors
+/// If it is not f32 while networks are trained in full, or no precision at all.
+pub fn check_precision(options: &TrainingOptions, resources: &ResourceOptions) -> Result<()> {
+    ensure!(
+        precision(resources)? == Precision::F32 || !options.full_training,
+        "precision: full training computes in f32; leave --precision out"
+    );
+    Ok(())
 }
 
 /// Bytes of the memory budget.

@@ -35,13 +35,15 @@ pub(crate) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    pub(crate) fn new(checkpoints: &'a Checkpoints, prior: &Prior, config: &FullConfig) -> Self {
+    pub(crate) fn new(checkpoints: &'a Checkpoints, engine: &str, prior: &Prior, config: &FullConfig) -> Self {
         let identity = vec![
             ("net", prior.plan().net().to_string()),
             ("input", prior.plan().input().to_string()),
             ("initialisation", prior.init().to_string()),
             ("weight seed", prior.seed().0.to_string()),
             ("training", config.identity()),
+            ("test", format!("{:?}", config.test)),
+            ("engine", engine.to_owned()),
             ("data", checkpoints.data.clone()),
         ];
         Self { folder: &checkpoints.folder, identity }

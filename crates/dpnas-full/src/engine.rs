@@ -81,7 +81,7 @@ impl<B: Backend> BurnTrainer<B> {
             lanes: cut.lanes,
             held: cut.held,
         };
-        fit(&machine, &mut model, job, on_epoch)
+        fit(&machine, &mut model, job, &self.name, on_epoch)
     }
 }
 

@@ -56,10 +56,11 @@ pub(crate) fn fit<B: Backend>(
     machine: &Machine<'_, B>,
     model: &mut Model,
     job: &TrainJob<'_>,
+    engine: &str,
     on_epoch: &mut dyn FnMut(&Epoch),
 ) -> Result<FullReport, FullError> {
     let config = job.config;
-    let store = job.checkpoints.map(|checkpoints| Store::new(checkpoints, job.prior, config));
+    let store = job.checkpoints.map(|checkpoints| Store::new(checkpoints, engine, job.prior, config));
     let mut epochs = match &store {
         Some(store) => store.resume(model)?,
         None => Vec::new(),

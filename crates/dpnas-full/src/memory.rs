@@ -14,6 +14,9 @@ const MOVING_MAPS: u64 = 3;
 /// Copies of a layer's activations that computing it and its gradients takes.
 const WORKSPACE_FACTOR: u64 = 4;
 
+/// Arrays of the size of the weights.
+const WEIGHT_COPIES: u64 = 6;
+
 /// The cut of a mini-batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
@@ -64,7 +67,10 @@ impl Cut {
             let all: u64 = plan.stages().iter().map(|stage| stage.activation_bytes).sum();
             working = working.saturating_add(all.saturating_mul(block as u64));
         }
-        let needed = moving.saturating_add(working);
+        // Weights, gradients, Adam's two means, the copy on the device and what a checkpoint writes of them.
+        let weights = plan.parameters().saturating_add(plan.classifier_parameters());
+        let weights = weights.saturating_mul(WEIGHT_COPIES * F32_BYTES);
+        let needed = moving.saturating_add(working).saturating_add(weights);
         let Some(rest) = budget.checked_sub(needed) else {
             return Err(FullError::OutOfMemory { batch: batch_size, needed, budget });
         };

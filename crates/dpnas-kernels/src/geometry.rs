@@ -73,7 +73,7 @@ mod tests {
             prop_assume!(kernel as usize <= padded);
             let conv = ConvShape { in_channels: 1, out_channels: 1, kernel, stride, padding };
             let from = Layout::dense(size, 1, halo(kernel, padding));
-            let mut map = vec![0usize; from.len(1)];
+            let mut map = vec![0usize; Layout::room(from.image(), 1)];
             for y in 0..size {
                 for x in 0..size {
                     map[from.inside(0, y, x)] = 1 + y * size + x;

@@ -2,12 +2,10 @@
 
 use crate::element::Element;
 use crate::group;
-use crate::kernel::SQUARE;
+use crate::kernel::{SQUARE, scratch_bytes};
 use dpnas_grammar::{ConvShape, Plan, Stage};
 use dpnas_prior::EngineMemory;
 
-/// Buffers of transformed tiles, of all threads.
-const SCRATCH: u64 = 16 << 20;
 /// Threads whose groups of images are counted, whatever the chunk; each further one takes as much.
 const THREADS: u64 = 2;
 /// Workspaces: one with and one without fused pooling, for measuring.
@@ -21,9 +19,11 @@ const PADDING: u64 = 2;
 pub(crate) fn memory<E: Element>(plan: &Plan) -> EngineMemory {
     let weights = plan.stages().iter().flat_map(Stage::weights).map(|conv| packed(&conv)).fold(0, u64::saturating_add);
     let image = plan.peak_activation_bytes().saturating_mul(WORKSPACES * PADDING).max(1);
-    let groups = image.saturating_mul(THREADS * group::images::<E>(plan) as u64);
-    let fixed = groups.saturating_add(plan.parameters().saturating_mul(4)).saturating_add(SCRATCH);
-    EngineMemory { weights: weights.saturating_add(fixed), image }
+    let scratch = plan.stages().iter().flat_map(Stage::weights).map(|conv| scratch(&conv)).max().unwrap_or(0);
+    let group = image.saturating_mul(group::images::<E>(plan) as u64);
+    let threads = group.saturating_add(scratch).saturating_mul(THREADS);
+    let drawn = plan.parameters().saturating_mul(4);
+    EngineMemory { weights: weights.saturating_add(drawn).saturating_add(threads), image }
 }
 
 /// Bytes of one convolution's weights in the larger of the two packings.
@@ -31,6 +31,14 @@ fn packed(conv: &ConvShape) -> u64 {
     let taps = u64::from(conv.kernel).saturating_mul(conv.kernel.into()).max(SQUARE as u64);
     let channels = |n: u32| u64::from(n).next_multiple_of(16);
     channels(conv.in_channels).saturating_mul(channels(conv.out_channels)).saturating_mul(taps).saturating_mul(4)
+}
+
+/// Bytes of one thread's tiles, if the convolution goes by polynomials.
+fn scratch(conv: &ConvShape) -> u64 {
+    match conv.kernel {
+        3 | 5 => scratch_bytes(conv.in_channels as usize, conv.out_channels as usize) as u64,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]

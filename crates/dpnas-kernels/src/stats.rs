@@ -67,7 +67,7 @@ mod tests {
             values in prop::collection::vec(-10.0f32..10.0, 2 * 25 * 3)
         ) {
             let layout = Layout { size: 3, channels: 2, stride: 3, halo: 1 };
-            let stats = image_stats(&values[..layout.len(2).min(values.len())], layout, 2);
+            let stats = image_stats(&values[..Layout::room(layout.image(), 2).min(values.len())], layout, 2);
             for (image, stats) in stats.iter().enumerate() {
                 for channel in 0..2 {
                     let pixels: Vec<f64> =

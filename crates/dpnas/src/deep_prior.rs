@@ -2,10 +2,10 @@
 
 use crate::baseline::{pixel_baseline, train_embedding};
 use crate::embedding::{Embedding, Embeddings};
-use crate::full_training::{FULL_VERSION, outcome};
+use crate::full_training::{FULL_VERSION, check_classes, outcome};
 use crate::head::Head;
 use crate::memory_plan::{Demand, can_have};
-use crate::{Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget, Score, ScoreDraw, Splits};
+use crate::{Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget, RowPlace, Score, ScoreDraw, Splits};
 use dpnas_cache::{Cache, CacheError};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
@@ -238,16 +238,24 @@ impl DeepPrior {
 
     fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
         let [train, valid, test] = embedding.splits();
+        let rows = [train.values(), valid.values(), test.values()];
+        let (budget, bytes) = (self.config.memory_budget, 4 * rows.map(<[f32]>::len).iter().sum::<usize>() as u64);
+        if embedding.place() == RowPlace::File {
+            let reason = format!(
+                "fully connected layers are trained on rows in memory: these take {bytes} bytes, the memory budget is \
+                 {budget} bytes"
+            );
+            return Ok(Outcome::OutOfMemory { reason });
+        }
         let head = Head {
             trainer,
             splits: &self.splits,
             probe: &self.config.probe,
             norm: self.config.norm,
-            memory_budget: self.config.memory_budget,
+            memory_budget: budget.saturating_sub(bytes),
             largest_chunk: self.config.largest_chunk,
             stop: &self.stop,
         };
-        let rows = [train.values(), valid.values(), test.values()];
         outcome(head.train(net, train.columns(), rows), head.test_schedule())
     }
 
@@ -300,6 +308,16 @@ pub enum ScoreError {
         /// What it needs and what there is.
         reason: String,
     },
+    /// The architecture tells apart another number of classes than the images have.
+    #[error("{net} has {found} classes, the data set has {expected}: write SM({expected})")]
+    Classes {
+        /// The architecture.
+        net: String,
+        /// Its number of classes.
+        found: u32,
+        /// That of the data set.
+        expected: u32,
+    },
     /// The architecture has fully connected layers, and the evaluator nothing that trains them.
     #[error(
         "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
@@ -337,6 +355,7 @@ impl ScoreDraw for DeepPrior {
     }
 
     fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        check_classes(net, &self.splits)?;
         self.plan(net).map(drop)
     }
 

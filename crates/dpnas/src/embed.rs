@@ -122,6 +122,16 @@ impl DeepPrior {
         }
     }
 
+    /// Whether a stored embedding is what this evaluator would store of an architecture under a draw of its weights: the
+    /// same rows in the same layout, whichever program stored them.
+    pub fn would_store(&self, net: &Net, weight_seed: Seed, manifest: &Manifest) -> bool {
+        let Ok(plan) = net.plan(self.splits().train.shape()) else { return false };
+        let settings = manifest.settings.clone();
+        let request = StoreRequest { layout: manifest.layout, settings, ..StoreRequest::npy(&manifest.data) };
+        let expected = self.manifest(&plan, weight_seed, &request);
+        Manifest { rows: manifest.rows, program: manifest.program.clone(), ..expected } == *manifest
+    }
+
     fn manifest(&self, plan: &Plan, weight_seed: Seed, request: &StoreRequest) -> Manifest {
         let config = self.config();
         let mode = config.norm.effective_mode();

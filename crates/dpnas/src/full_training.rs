@@ -157,6 +157,7 @@ impl ScoreDraw for FullTraining {
     }
 
     fn check(&self, net: &Net) -> Result<(), ScoreError> {
+        check_classes(net, &self.splits)?;
         net.plan(self.splits.train.shape())?;
         Ok(())
     }
@@ -183,6 +184,12 @@ impl Evaluate for FullTraining {
     }
 }
 
+/// Refuses a net that tells apart another number of classes than the images have.
+pub(crate) fn check_classes(net: &Net, splits: &Splits) -> Result<(), ScoreError> {
+    let (found, expected) = (net.classes(), splits.classes());
+    if found == expected { Ok(()) } else { Err(ScoreError::Classes { net: net.to_string(), found, expected }) }
+}
+
 /// What a training means to a search: one that diverges is a rejected architecture.
 pub(crate) fn outcome(trained: Result<FullReport, ScoreError>, test: TestSchedule) -> Result<Outcome, ScoreError> {
     match trained {
@@ -190,6 +197,13 @@ pub(crate) fn outcome(trained: Result<FullReport, ScoreError>, test: TestSchedul
         Err(ScoreError::Draw(error)) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
         Err(ScoreError::Full(error @ FullError::OutOfMemory { .. })) => {
             Ok(Outcome::OutOfMemory { reason: error.to_string() })
+        }
+        Err(ScoreError::Full(FullError::Device { engine, message })) => {
+            let error = EngineError::Device { engine, message };
+            match error.is_out_of_memory() {
+                true => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
+                false => Err(ScoreError::Engine(error)),
+            }
         }
         Err(ScoreError::Full(error @ FullError::NotFinite { .. })) => {
             Ok(Outcome::Rejected { reason: error.to_string() })

@@ -3,7 +3,7 @@
 use crate::{ScoreError, Splits};
 use dpnas_full::{Examples, FullConfig, FullReport, RateSchedule, TestSchedule, TrainEngine, TrainJob};
 use dpnas_grammar::{ImageShape, Layer, Net};
-use dpnas_prior::{EngineError, Images, Normalisation, Prior, WeightInit};
+use dpnas_prior::{EngineError, Images, NormMode, Normalisation, Prior, WeightInit};
 use dpnas_train::ProbeConfig;
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
@@ -70,7 +70,7 @@ impl Head<'_> {
             epsilon: probe.epsilon,
             weight_decay: probe.weight_decay,
             drop_out: probe.drop_out,
-            norm_epsilon: self.norm.epsilon,
+            norm_epsilon: if self.norm.effective_mode() == NormMode::None { 0.0 } else { self.norm.epsilon },
             early_stopping_threshold: probe.early_stopping_threshold,
             early_stopping_epoch: probe.early_stopping_epoch,
             test: self.test_schedule(),

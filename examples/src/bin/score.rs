@@ -66,6 +66,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         None => options::options(&arguments.flags, arguments.config.as_deref())?,
     };
     session::check_learning_rate(&options.training)?;
+    session::check_precision(&options.training, &options.resources)?;
     let (earlier, job) = match earlier {
         Some((folder, job)) => (Some(folder), job),
         None => {

@@ -100,11 +100,18 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         runner = runner.with_limit(limit);
     }
     let report = runner.run();
+    if report.is_err() {
+        drop(runner);
+        progress.finish();
+        return report
+            .map(|report| report.stop)
+            .with_context(|| format!("go on later with: search --resume {}", folder.path().display()));
+    }
+    let report = report?;
     let baseline = baseline(runner.evaluator().splits(), &options, &stop);
     drop(runner);
     progress.finish();
 
-    let report = report.with_context(|| format!("go on later with: search --resume {}", folder.path().display()))?;
     let settings = folder.settings()?;
     let input = data.train.shape();
     let result = SearchResult { folder: &folder, report: &report, input, baseline: baseline?, settings: &settings };

@@ -9,7 +9,7 @@ option_group! {
     /// What is embedded, and how the rows lie in files.
     StoredOptions, StoredFlags, "Embedding";
 
-    /// The architecture; FC layers belong to a classifier and change nothing [required]
+    /// The architecture; FC layers belong to a classifier and change nothing (required)
     #[arg(value_name = "NET", allow_hyphen_values = true)]
     net: Option<String> = None;
     /// Seed of the weights, for another draw of them over the same images [default: the seed]

@@ -83,7 +83,7 @@ pub(crate) use job;
 /// # Errors
 /// An unknown key or a wrong type in the file, by name.
 pub fn options<J: Job>(flags: &J::Flags, config: Option<&Path>) -> Result<J> {
-    let flags = toml::Table::try_from(flags)?;
+    let flags = table(flags)?;
     let Some(path) = config else {
         return with::<J>([flags])?.resolved();
     };
@@ -96,7 +96,7 @@ pub fn options<J: Job>(flags: &J::Flags, config: Option<&Path>) -> Result<J> {
 /// # Errors
 /// If a flag would change a result, or the run's settings cannot be read.
 pub fn options_of_run<J: Job>(flags: &J::Flags, folder: &dpnas::RunFolder) -> Result<J> {
-    let flags = toml::Table::try_from(flags)?;
+    let flags = table(flags)?;
     if let Some(flag) = flags.keys().find(|flag| !J::RESUMABLE.contains(&flag.as_str())) {
         let allowed: Vec<String> = J::RESUMABLE.iter().map(|name| format!("--{name}")).collect();
         bail!(
@@ -107,6 +107,12 @@ pub fn options_of_run<J: Job>(flags: &J::Flags, folder: &dpnas::RunFolder) -> Re
     let path = folder.file("settings.toml");
     let file = read_table::<J>(&path)?;
     with::<J>([file, flags]).with_context(|| path.display().to_string())
+}
+
+/// The flags that were given.
+fn table(flags: &impl Serialize) -> Result<toml::Table> {
+    toml::Table::try_from(flags)
+        .with_context(|| format!("a number is above {}, the largest of a settings file", i64::MAX))
 }
 
 /// The defaults with the values of tables in their place, the later ones first in effect.

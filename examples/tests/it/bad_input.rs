@@ -101,6 +101,23 @@ fn a_value_of_a_wrong_type_in_a_config_file_is_named() {
 }
 
 #[test]
+fn a_seed_that_no_settings_file_holds_is_refused() {
+    let message = message(&["--seed", "9223372036854775808"]);
+    assert!(
+        message.starts_with("error: a number is above 9223372036854775807, the largest of a settings file"),
+        "{message}"
+    );
+}
+
+#[test]
+fn full_training_has_one_precision() {
+    assert_eq!(
+        message(&["--full-training", "--precision", "bf16"]),
+        "error: precision: full training computes in f32; leave --precision out\n"
+    );
+}
+
+#[test]
 fn a_wrong_value_is_named() {
     for (arguments, expected) in [
         (["--epochs", "0"], "error: setting `epochs` is 0, but must be at least 1\n"),

@@ -175,6 +175,15 @@ fn what_cannot_be_scored_is_named_before_a_run_begins() {
     assert_eq!(message, "error: nothing to score: 0 draws; use at least 1\n");
     let message = refused(&["--net", NET, "--index", "1"]);
     assert_eq!(message, "error: index: it is a row of a replay buffer; give one with --replay-buffer, without --net\n");
+    for arguments in [&["--net", "[C(8,3,1,1,1), SM(5)]"][..], &["--net", "[C(8,3,1,1,1), SM(5)]", "--full-training"]] {
+        let message = refused(arguments);
+        assert!(
+            message.ends_with("[C(8,3,1,1,1), SM(5)] has 5 classes, the data set has 10: write SM(10)\n"),
+            "{message}"
+        );
+    }
+    let message = refused(&["--net", NET, "--full-training", "--precision", "bf16"]);
+    assert_eq!(message, "error: precision: full training computes in f32; leave --precision out\n");
     let message = refused(&["--net", "[C(8,3,1,1,1)"]);
     assert!(message.starts_with("error: line 1, column "), "{message}");
 }

@@ -17,7 +17,7 @@ mod winograd_loops;
 
 pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
 pub(crate) use map::{pool, rectify};
-pub(crate) use winograd::{Winograd, tile_size};
+pub(crate) use winograd::{Winograd, scratch_bytes, tile_size};
 pub(crate) use winograd_loops::{POINTS, SQUARE};
 
 use crate::buffer::Buffer;

@@ -38,6 +38,22 @@ pub(crate) fn tile_size(kernel: usize) -> Option<usize> {
     matches!(kernel, 3 | 5).then(|| POINTS + 1 - kernel)
 }
 
+/// Tiles that are computed at once: what fits the cache, or many where the weights are heavy.
+fn block_tiles(channels: usize, from_stride: usize, to_stride: usize) -> usize {
+    let fitting = match SQUARE.saturating_mul(size_of::<f32>()).saturating_mul(channels).saturating_mul(to_stride) {
+        weights if weights >= HEAVY_BYTES => *BLOCK_TILES.end(),
+        _ => BLOCK_BYTES / (SQUARE * size_of::<f32>() * (from_stride + to_stride)),
+    };
+    fitting.clamp(*BLOCK_TILES.start(), *BLOCK_TILES.end())
+}
+
+/// Bytes of one thread's buffers of tiles, before and after the products.
+pub(crate) fn scratch_bytes(in_channels: usize, out_channels: usize) -> usize {
+    let [from, to] = [in_channels, out_channels].map(|channels| channels.next_multiple_of(CHANNEL_BLOCK));
+    let tiles = block_tiles(in_channels, from, to);
+    tiles.saturating_mul(SQUARE * size_of::<f32>()).saturating_mul(from.saturating_add(to))
+}
+
 impl Winograd {
     /// Checks the maps: the input's border is the padding; the output has `size` pixels a side before it is pooled.
     ///
@@ -59,11 +75,7 @@ impl Winograd {
         assert!(skip.is_none_or(|skip| skip.size == size && skip.stride == to.stride), "a skip path that fits");
         // Tiles that no pooling window needs are left out.
         let side = (to.size * window).div_ceil(out);
-        let fitting = match SQUARE * size_of::<f32>() * from.channels * to.stride {
-            weights if weights >= HEAVY_BYTES => *BLOCK_TILES.end(),
-            _ => BLOCK_BYTES / (SQUARE * size_of::<f32>() * (from.stride + to.stride)),
-        };
-        let block = fitting.clamp(*BLOCK_TILES.start(), *BLOCK_TILES.end()).min(images * side * side).max(1);
+        let block = block_tiles(from.channels, from.stride, to.stride).min(images * side * side).max(1);
         let products = ConvKernel::new(
             level,
             ConvTables {

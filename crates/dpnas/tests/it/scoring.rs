@@ -154,7 +154,7 @@ fn draw_0_has_the_seed_itself_and_the_others_their_own() {
 #[test]
 fn value_stability_of_the_seeds_of_draws() {
     let seeds: Vec<u64> = (0..3).map(|draw| draw_seed(Seed(42), draw).0).collect();
-    assert_eq!(seeds, [42, 2394551634838716807, 4465136697960823970]);
+    assert_eq!(seeds, [42, 1197275817419358403, 2232568348980411985]);
 }
 
 #[test]

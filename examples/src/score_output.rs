@@ -4,6 +4,18 @@ use dpnas::report::{ScoreFigure, ScorePage, ScoreRow};
 use dpnas::{NetSummary, Outcome, RunFolder, ScoreReport, ScoredDraw, StopReason, Summary, Training};
 use serde_json::{Value, json};
 
+/// Files of the run that are listed, as far as they are there.
+const FILES: [&str; 8] = [
+    "scores.csv",
+    "summary.csv",
+    "fixed_nets.csv",
+    "fixed_nets_trained.csv",
+    "draws.png",
+    "learning_curves.png",
+    "learning_curves_trained.png",
+    "report.html",
+];
+
 /// A scoring run at its end: what is printed and reported.
 pub struct ScoreResult<'a> {
     /// The run's folder.
@@ -43,7 +55,7 @@ impl ScoreResult<'_> {
             }
         }
         text.push_str("\nFiles:\n");
-        for name in ["scores.csv", "summary.csv", "fixed_nets.csv", "draws.png", "learning_curves.png", "report.html"] {
+        for name in FILES {
             let path = self.folder.file(name);
             if path.exists() {
                 text.push_str(&format!("  {}\n", path.display()));

@@ -132,8 +132,9 @@ mod tests {
         let all = cut(1 << 40).unwrap();
         assert_eq!(all, Cut { block: 4, lanes: 4, held: vec![true; 3] });
         let FullError::OutOfMemory { needed, .. } = cut(0).unwrap_err() else { panic!("there is a smallest way") };
-        // Three maps of 16·16·16 numbers for 64 images; seven times 17 KiB for 4.
-        assert_eq!(needed, 3 * 64 * (16 << 10) + 4 * 7 * (17 << 10));
+        // Three maps of 16·16·16 numbers for 64 images; seven times 17 KiB for 4; six arrays of the weights.
+        let weights = 16 * 9 + 16 * 16 * 9 + 16 * 32 + 32 * 8 * 8 * 10;
+        assert_eq!(needed, 3 * 64 * (16 << 10) + 4 * 7 * (17 << 10) + 6 * 4 * weights);
         assert_eq!(cut(needed).unwrap(), Cut { block: 4, lanes: 1, held: vec![false; 3] });
         let more = needed + 3 * 4 * 7 * (17 << 10);
         assert_eq!(cut(more).unwrap(), Cut { block: 4, lanes: 4, held: vec![false; 3] });

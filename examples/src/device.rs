@@ -146,10 +146,15 @@ fn cuda(index: usize) -> Result<Box<dyn Engine>> {
     std::panic::set_hook(hook);
     match result {
         Ok(()) => Ok(Box::new(engine)),
-        Err(error) => bail!(
-            "GPU {index} cannot be used: {error}. Check that `nvidia-smi` lists it and that the NVIDIA driver is \
-             installed, or use --device cpu"
-        ),
+        Err(error) => {
+            // Without a driver the loader's thread is gone, and the error tells of a channel.
+            let error = error.to_string();
+            let reason = if error.contains("unwrap()") { "no NVIDIA driver answers for it" } else { error.as_str() };
+            bail!(
+                "GPU {index} cannot be used: {reason}. Check that `nvidia-smi` lists it and that the NVIDIA driver is \
+                 installed, or use --device cpu"
+            )
+        }
     }
 }
 

@@ -121,7 +121,7 @@ impl FullTraining {
             folder: folder.join(Self::checkpoint_folder(net, weight_seed)),
             data: self.splits.fingerprint().to_owned(),
         });
-        let job = TrainJob {
+        let mut job = TrainJob {
             prior: &prior,
             config: &self.config.training,
             train: train?,
@@ -137,7 +137,16 @@ impl FullTraining {
                 hook(net, epoch);
             }
         };
-        Ok(self.engine.train(&job, &mut on_epoch)?)
+        // Where the device is out of memory, half of the images at once may fit. No number depends on it.
+        loop {
+            match self.engine.train(&job, &mut on_epoch) {
+                Err(FullError::Device { message, .. }) if names_memory(&message) && job.largest_chunk.get() > 1 => {
+                    job.largest_chunk = NonZeroUsize::new(job.largest_chunk.get() / 2).unwrap_or(NonZeroUsize::MIN);
+                    tracing::warn!("{message}; going on with {net} and {} images at once", job.largest_chunk);
+                }
+                trained => return Ok(trained?),
+            }
+        }
     }
 
     /// Names every setting; `weights` stands for the draw of the weights.
@@ -184,6 +193,11 @@ impl Evaluate for FullTraining {
     }
 }
 
+/// Whether a device failed for want of memory.
+fn names_memory(message: &str) -> bool {
+    EngineError::Device { engine: String::new(), message: message.to_owned() }.is_out_of_memory()
+}
+
 /// Refuses a net that tells apart another number of classes than the images have.
 pub(crate) fn check_classes(net: &Net, splits: &Splits) -> Result<(), ScoreError> {
     let (found, expected) = (net.classes(), splits.classes());
@@ -198,12 +212,8 @@ pub(crate) fn outcome(trained: Result<FullReport, ScoreError>, test: TestSchedul
         Err(ScoreError::Full(error @ FullError::OutOfMemory { .. })) => {
             Ok(Outcome::OutOfMemory { reason: error.to_string() })
         }
-        Err(ScoreError::Full(FullError::Device { engine, message })) => {
-            let error = EngineError::Device { engine: engine.clone(), message: message.clone() };
-            match error.is_out_of_memory() {
-                true => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
-                false => Err(ScoreError::Full(FullError::Device { engine, message })),
-            }
+        Err(ScoreError::Full(FullError::Device { message, .. })) if names_memory(&message) => {
+            Ok(Outcome::OutOfMemory { reason: message })
         }
         Err(ScoreError::Full(error @ FullError::NotFinite { .. })) => {
             Ok(Outcome::Rejected { reason: error.to_string() })

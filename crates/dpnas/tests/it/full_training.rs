@@ -108,8 +108,34 @@ fn what_goes_wrong_in_a_training_is_an_outcome_or_an_error() {
     assert!(matches!(score(|| FullError::Interrupted), Err(ScoreError::Interrupted)));
     let device = || FullError::Device { engine: "failing".into(), message: "no".into() };
     assert!(matches!(score(device), Err(ScoreError::Full(FullError::Device { .. }))));
+    let full_device = || FullError::Device { engine: "failing".into(), message: "out of memory".into() };
+    let large = score(full_device).unwrap();
+    assert!(matches!(&large, Outcome::OutOfMemory { reason } if reason == "out of memory"), "{large:?}");
     let error = full(flex(), full_config()).score(&net("[C(6,9,1,0,1), SM(4)]")).unwrap_err();
     assert!(matches!(error, ScoreError::Plan(_)), "{error}");
+}
+
+/// A device with memory for two images at once.
+struct Small(Box<dyn TrainEngine>);
+
+impl TrainEngine for Small {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+        if job.largest_chunk.get() > 2 {
+            return Err(FullError::Device { engine: "small".into(), message: "OUT_OF_MEMORY".into() });
+        }
+        self.0.train(job, on_epoch)
+    }
+}
+
+#[test]
+fn a_device_that_is_out_of_memory_trains_with_fewer_images_at_once_and_to_the_same_bits() {
+    let whole = scored(full(flex(), full_config()).score(&net(NET)).unwrap());
+    let small = full(Box::new(Small(flex())), full_config());
+    assert_eq!(scored(small.score(&net(NET)).unwrap()), whole);
 }
 
 #[test]

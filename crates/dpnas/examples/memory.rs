@@ -3,15 +3,13 @@
 //! `memory IMAGES SIDE BUDGET_MIB EPOCHS NET [FOLDER]`: with a folder, embeddings are kept in a cache there; without one,
 //! rows that do not fit the memory go to a file without a name in `target`.
 
-use burn_flex::Flex;
 use dpnas::cache::Cache;
 use dpnas::data::{DataSet, Source, SyntheticConfig};
-use dpnas::encoder::BurnEngine;
 use dpnas::grammar::{ImageShape, Net};
+use dpnas::kernels::{CpuEngine, Precision};
 use dpnas::seed::Seed;
 use dpnas::{DeepPrior, DeepPriorConfig, Outcome, RowPlace, Splits};
 use std::error::Error;
-use std::num::NonZeroUsize;
 use std::time::Instant;
 
 #[expect(clippy::print_stdout, reason = "a program for the terminal")]
@@ -30,8 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let program = peak_bytes()?;
     let splits = Splits::hold_out(&images_of(images.parse()?, side.parse()?)?, Seed(0))?;
     let (loaded, shape) = (peak_bytes()?, splits.train.shape());
-    let eight = NonZeroUsize::new(8).ok_or("eight is not zero")?;
-    let engine = BurnEngine::<Flex>::new("flex f32", Default::default()).split_over_threads(eight);
+    let engine = CpuEngine::new(Precision::F32)?;
     let mut prior = DeepPrior::new(Box::new(engine), splits, config).with_scratch_folder("target");
     if let [folder] = folder {
         prior = prior.with_cache(Cache::open(folder, 1 << 40)?);

@@ -7,11 +7,66 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
+/// A bar on a terminal, and a log; both show the libraries' warnings, too.
+pub(crate) struct Display {
+    pub(crate) bar: ProgressBar,
+    pub(crate) terminal: bool,
+    log: Option<File>,
+}
+
+impl Display {
+    /// A display on standard error that counts `things`, and a log file.
+    pub(crate) fn new(things: &str, log: Option<File>) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let template =
+            format!("{{bar:30}} {{pos}}/{{len}} {things}  {{elapsed_precise}} elapsed, {{eta_precise}} left\n{{msg}}");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        show_warnings(&bar, log.as_ref());
+        Self { bar, terminal, log }
+    }
+
+    /// A line on the screen and in the log.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.log(text);
+        if self.terminal {
+            self.bar.println(text);
+        } else {
+            eprintln(text);
+        }
+    }
+
+    /// A line in the log. A log that cannot be written is given up: it must not end a job.
+    pub(crate) fn log(&mut self, text: &str) {
+        if let Some(log) = &mut self.log
+            && writeln!(log, "{text}").is_err()
+        {
+            self.log = None;
+        }
+    }
+}
+
+/// What became of an architecture, in a few words.
+pub(crate) fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Scored(score) => format!(
+            "reward {:.4}, test {:.4}{}",
+            score.reward,
+            score.test_accuracy,
+            if score.train_flag { "" } else { ", stopped early" }
+        ),
+        Outcome::Rejected { reason } => format!("rejected: {reason}"),
+        Outcome::OutOfMemory { reason } => format!("out of memory: {reason}"),
+        _ => "done".to_owned(),
+    }
+}
+
 /// Shows a search while it runs: a bar on a terminal, a line now and then elsewhere; each candidate in the log.
 pub struct SearchProgress {
-    bar: ProgressBar,
-    log: Option<File>,
-    terminal: bool,
+    display: Display,
     started: Instant,
     evaluated: u64,
 }
@@ -19,53 +74,37 @@ pub struct SearchProgress {
 impl SearchProgress {
     /// A display on standard error, and a log file; both show the libraries' warnings, too.
     pub fn new(log: Option<File>) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let template = "{bar:30} {pos}/{len} architectures  {elapsed_precise} elapsed, {eta_precise} left\n{msg}";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━╸─"));
-        }
-        show_warnings(&bar, log.as_ref());
+        let display = Display::new("architectures", log);
         #[expect(clippy::disallowed_methods, reason = "clock: shows a rate and decides no result")]
         let started = Instant::now();
-        Self { bar, log, terminal, started, evaluated: 0 }
+        Self { display, started, evaluated: 0 }
     }
 
     /// Takes in one event.
     pub fn show(&mut self, event: &RunEvent<'_>) {
         match event {
             RunEvent::Resumed { evaluated, progress } => {
-                self.bar.set_length(progress.total);
-                self.bar.set_position(progress.counted);
-                self.bar.reset_eta();
-                self.say(&format!("resumed: {evaluated} scored architectures are in the journal"));
+                self.display.bar.set_length(progress.total);
+                self.display.bar.set_position(progress.counted);
+                self.display.bar.reset_eta();
+                self.display.say(&format!("resumed: {evaluated} scored architectures are in the journal"));
             }
             RunEvent::Evaluating { candidate, progress } => {
-                self.bar.set_length(progress.total);
-                self.bar.set_position(progress.counted);
-                self.log(&format!("candidate {} at ε = {}: {}", candidate.id, candidate.epsilon, candidate.net));
-                self.bar.tick();
+                self.display.bar.set_length(progress.total);
+                self.display.bar.set_position(progress.counted);
+                self.display
+                    .log(&format!("candidate {} at ε = {}: {}", candidate.id, candidate.epsilon, candidate.net));
+                self.display.bar.tick();
             }
             RunEvent::Told { candidate, outcome, progress, best } => {
                 self.evaluated += 1;
-                self.bar.set_position(progress.counted);
-                let told = match outcome {
-                    Outcome::Scored(score) => format!(
-                        "reward {:.4}, test {:.4}{}",
-                        score.reward,
-                        score.test_accuracy,
-                        if score.train_flag { "" } else { ", stopped early" }
-                    ),
-                    Outcome::Rejected { reason } => format!("rejected: {reason}"),
-                    Outcome::OutOfMemory { reason } => format!("out of memory: {reason}"),
-                    _ => "done".to_owned(),
-                };
-                self.log(&format!("candidate {}: {told}", candidate.id));
+                self.display.bar.set_position(progress.counted);
+                let told = told(outcome);
+                self.display.log(&format!("candidate {}: {told}", candidate.id));
                 let rate = self.evaluated as f64 / self.started.elapsed().as_secs_f64().max(1e-9) * 60.0;
                 let best = best.map_or_else(String::new, |best| format!("best {:.4} {}", best.score.reward, best.net));
-                self.bar.set_message(format!("{rate:.1} a minute, ε = {}, {best}", candidate.epsilon));
-                if !self.terminal && (self.evaluated.is_multiple_of(10) || progress.counted == progress.total) {
+                self.display.bar.set_message(format!("{rate:.1} a minute, ε = {}, {best}", candidate.epsilon));
+                if !self.display.terminal && (self.evaluated.is_multiple_of(10) || progress.counted == progress.total) {
                     let (counted, total) = (progress.counted, progress.total);
                     eprintln(&format!("{counted}/{total} architectures, {rate:.1} a minute, {best}"));
                 }
@@ -76,25 +115,7 @@ impl SearchProgress {
 
     /// Removes the bar from the terminal.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
-    }
-
-    fn say(&mut self, text: &str) {
-        self.log(text);
-        if self.terminal {
-            self.bar.println(text);
-        } else {
-            eprintln(text);
-        }
-    }
-
-    /// A log that cannot be written is given up: it must not end a search.
-    fn log(&mut self, text: &str) {
-        if let Some(log) = &mut self.log
-            && writeln!(log, "{text}").is_err()
-        {
-            self.log = None;
-        }
+        self.display.bar.finish_and_clear();
     }
 }
 

@@ -19,4 +19,4 @@ pub use encoder::Encoder;
 pub use engine::BurnEngine;
 
 /// Changes whenever the numbers that an encoder computes change; part of the key of a stored embedding.
-pub const ENCODER_VERSION: u32 = 1;
+pub const ENCODER_VERSION: u32 = 2;

@@ -14,7 +14,8 @@ pub(crate) const HELD_BYTES: u64 = 1 << 30;
 
 impl<B: Backend> Encoder<B> {
     /// Measures every norm's input over a set of images, layer by layer with the earlier norms in effect, `chunk`
-    /// images at once: what one training-mode pass with the whole set as a single batch computes.
+    /// images at once: what one training-mode pass with the whole set as a single batch computes. Earlier norms are
+    /// folded as in [`freeze`](Self::freeze), so that a norm meets the bits that it will meet when encoding.
     ///
     /// # Errors
     /// [`EngineError::WrongShape`], [`EngineError::EmptyCalibrationSet`], or [`EngineError::Device`] if results cannot
@@ -42,7 +43,7 @@ impl<B: Backend> Encoder<B> {
             return Err(EngineError::WrongShape { expected: self.plan.input(), found: images.shape() });
         }
         let mut measured: Vec<Vec<Moments>> = vec![Vec::new(); self.plan.stages().len()];
-        // The operations so far, norms with their statistics; `held` is each chunk's state before operation `held_at`.
+        // The operations so far as they are once frozen; `held` is each chunk's state before operation `held_at`.
         let mut ops: Vec<Op<B>> = Vec::with_capacity(self.drawn.len());
         let (mut held, mut held_at): (Vec<State<B>>, usize) = (Vec::new(), 0);
         let bytes_of = |state: &State<B>| (state.elements_per_image() * images.len() * size_of::<f32>()) as u64;
@@ -52,14 +53,17 @@ impl<B: Backend> Encoder<B> {
                 ops.push(op.clone());
                 continue;
             };
+            // A norm folds into the convolution before it, whose output is then another: its input is held.
+            let hold_at = ops.len() - usize::from(matches!(ops.last(), Some(Op::Conv(_))));
             // What was held until now stays until all of the next is there.
             let room = work.held_bytes.saturating_sub(held.first().map_or(0, bytes_of));
             let advance = |(index, block): (usize, &Images<'_>)| {
                 let start = held.get(index).cloned().unwrap_or_else(|| State::new(self.upload(*block)));
-                let state = ops[held_at..].iter().fold(start, |state, op| op.apply(state));
-                let measured = image_moments(&state.value)?;
-                let keep = bytes_of(&state) <= room;
-                Ok((measured, keep.then_some(state)))
+                let before = ops[held_at..hold_at].iter().fold(start, |state, op| op.apply(state));
+                let keep = bytes_of(&before) <= room;
+                let kept = keep.then(|| before.clone());
+                let state = ops[hold_at..].iter().fold(before, |state, op| op.apply(state));
+                Ok((image_moments(&state.value)?, kept))
             };
             let results: Vec<(ImageMoments, Option<State<B>>)> = work.run(&blocks, advance)?;
             let mut moments = Moments::new(results.first().map_or(0, |(measured, _)| measured.channels));
@@ -69,9 +73,13 @@ impl<B: Backend> Encoder<B> {
                 states.extend(state);
             }
             if !states.is_empty() {
-                (held, held_at) = (states, ops.len());
+                (held, held_at) = (states, hold_at);
             }
-            ops.push(Op::affine(*stage, &moments.stats().fold(epsilon), &self.device));
+            let affine = moments.stats().fold(epsilon);
+            match ops.last_mut() {
+                Some(Op::Conv(conv)) => *conv = conv.folded(&affine),
+                _ => ops.push(Op::affine(*stage, &affine, &self.device)),
+            }
             measured[*stage].push(moments);
         }
         Ok(measured)

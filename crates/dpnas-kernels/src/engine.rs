@@ -6,9 +6,10 @@ use crate::level::{Level, LevelError};
 use crate::measure::HELD_BYTES;
 use crate::memory::memory;
 use crate::norms::Norms;
+use crate::pack::Pixels;
 use crate::program::{Fusion, Program};
 use crate::run::Workspaces;
-use crate::weights::{StageWeights, pack};
+use crate::weights::{StageWeights, input_pixels, pack};
 use crate::{KERNELS_VERSION, group};
 use dpnas_grammar::Plan;
 use dpnas_prior::{Calibration, Encode, Engine, EngineError, EngineMemory, Images, Moments, Prior};
@@ -78,6 +79,7 @@ pub(crate) struct Loaded<E> {
     pub(crate) level: Level,
     pub(crate) plan: Plan,
     weights: Vec<StageWeights<E>>,
+    pixels: Pixels,
     norms: Norms,
     program: Program<E>,
     workspaces: Workspaces<E>,
@@ -92,12 +94,14 @@ impl<E: Compute> Loaded<E> {
     pub(crate) fn new(level: Level, prior: &Prior) -> Self {
         let plan = prior.plan().clone();
         let weights = pack(level, prior);
-        let program = Program::new(level, &plan, &weights, group::images::<E>(&plan), Fusion::Fused);
+        let pixels = input_pixels(prior);
+        let program = Program::new(level, &plan, (&weights, pixels), group::images::<E>(&plan), Fusion::Fused);
         Self {
             level,
             norms: Norms::none(&plan),
             plan,
             weights,
+            pixels,
             program,
             workspaces: Workspaces::new(),
             raw: OnceLock::new(),
@@ -109,7 +113,7 @@ impl<E: Compute> Loaded<E> {
     pub(crate) fn raw_program(&self) -> &Program<E> {
         self.raw.get_or_init(|| {
             let images = group::images::<E>(&self.plan);
-            Program::new(self.level, &self.plan, &self.weights, images, Fusion::Apart)
+            Program::new(self.level, &self.plan, (&self.weights, self.pixels), images, Fusion::Apart)
         })
     }
 
@@ -161,9 +165,6 @@ impl<E: Compute> Encode for Loaded<E> {
     }
 
     fn hold_at_most(&mut self, bytes: u64) {
-        // With bf16 a map that is kept is rounded, so what is kept must not depend on the memory there is.
-        if E::EXACT {
-            self.held = usize::try_from(bytes).unwrap_or(usize::MAX);
-        }
+        self.held = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
 }

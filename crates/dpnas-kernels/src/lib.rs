@@ -46,4 +46,4 @@ pub use level::{LEVEL_VARIABLE, Level, LevelError};
 
 /// Changes whenever the numbers that an encoder computes change; part of the engine's name, and so of the key of a
 /// stored embedding.
-pub const KERNELS_VERSION: u32 = 1;
+pub const KERNELS_VERSION: u32 = 2;

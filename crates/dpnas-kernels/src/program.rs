@@ -4,7 +4,7 @@ use crate::geometry::{Pooling, halo, pixels, steps, windows};
 use crate::kernel::{Compute, ConvKernel, ConvTables, Winograd};
 use crate::layout::Layout;
 use crate::level::Level;
-use crate::pack::Packed;
+use crate::pack::{Packed, Pixels};
 use crate::weights::{Conv, ConvPack, StageWeights};
 use dpnas_grammar::{Layer, Plan, Stage};
 use std::sync::Arc;
@@ -68,14 +68,20 @@ pub(crate) struct Program<E> {
 }
 
 impl<E: Compute> Program<E> {
-    /// The steps of a plan for groups of `images` images.
-    pub(crate) fn new(level: Level, plan: &Plan, weights: &[StageWeights<E>], images: usize, fusion: Fusion) -> Self {
+    /// The steps of a plan for groups of `images` images whose pixels lie as `pixels` says.
+    pub(crate) fn new(
+        level: Level,
+        plan: &Plan,
+        (weights, pixels): (&[StageWeights<E>], Pixels),
+        images: usize,
+        fusion: Fusion,
+    ) -> Self {
         let stages = plan.stages();
         let input = plan.input();
         let (size, channels) = (input.height as usize, input.channels as usize);
-        let layout = match stages.first().map(|stage| stage.layer) {
-            Some(Layer::Conv { .. }) => Layout::dense(size, channels, border(stages, 0)),
-            _ => Layout::padded(size, channels, border(stages, 0)),
+        let layout = match pixels {
+            Pixels::Dense => Layout::dense(size, channels, border(stages, 0)),
+            Pixels::Padded => Layout::padded(size, channels, border(stages, 0)),
         };
         let image = Map { slot: 0, layout };
         let mut builder = Builder { level, images, steps: Vec::new(), slots: Vec::new(), norms: 0 };

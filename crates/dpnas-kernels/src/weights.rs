@@ -37,7 +37,7 @@ pub(crate) fn pack<E: Compute>(level: Level, prior: &Prior) -> Vec<StageWeights<
         .map(|(index, stage)| {
             let weights = prior.stage(index).iter().enumerate();
             let convs = weights.map(|(conv, weights)| {
-                let is_first = index == 0 && conv == 0 && matches!(stage.layer, Layer::Conv { .. });
+                let is_first = index == 0 && conv == 0 && input_pixels(prior) == Pixels::Dense;
                 Conv { shape: *weights.shape(), pack: pack_conv(level, weights, stage, is_first) }
             });
             StageWeights { convs: convs.collect() }
@@ -45,9 +45,17 @@ pub(crate) fn pack<E: Compute>(level: Level, prior: &Prior) -> Vec<StageWeights<
         .collect()
 }
 
+/// How the pixels of a prior's input lie: those of images that meet a convolution are not padded. The maps that go into a
+/// part of a plan lie as they do within the whole.
+pub(crate) fn input_pixels(prior: &Prior) -> Pixels {
+    match prior.plan().stages().first().map(|stage| stage.layer) {
+        Some(Layer::Conv { .. }) if prior.first_stage() == 0 => Pixels::Dense,
+        _ => Pixels::Padded,
+    }
+}
+
 fn pack_conv<E: Compute>(level: Level, weights: &ConvWeights, stage: &Stage, is_first: bool) -> ConvPack<E> {
     match () {
-        // The pixels of images are not padded.
         () if is_first => ConvPack::Direct(Arc::new(Packed::new(level, weights, Pixels::Dense))),
         () if polynomials_pay::<E>(weights.shape(), stage) => {
             ConvPack::Products(Arc::new(pack_products(level, weights)))

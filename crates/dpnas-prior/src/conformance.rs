@@ -1,8 +1,8 @@
 //! What every engine must satisfy, as checks that its tests call with plans of their choice.
 //!
 //! [`check`] compares an engine with a slow reference that shares no code with any, and holds it to the promises of
-//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads, errors where they are due. The
-//! first broken promise comes back as a text.
+//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads, and for the parts of a plan one
+//! after the other; errors where they are due. The first broken promise comes back as a text.
 //!
 //! ```no_run
 //! # fn of(engine: &dyn dpnas_prior::Engine) -> Result<(), Box<dyn std::error::Error>> {
@@ -54,6 +54,7 @@ pub fn check(engine: &dyn Engine, plan: &Plan, seed: u64, tolerance: Tolerance) 
         .and_then(|()| case.moments(tolerance))
         .and_then(|()| case.chunks())
         .and_then(|()| case.threads())
+        .and_then(|()| case.parts())
         .and_then(|()| case.errors())
         .map_err(|broken| format!("{} on {} of {}, seed {seed}: {broken}", engine.name(), plan.net(), plan.input()))
 }
@@ -121,17 +122,9 @@ impl<'a> Case<'a> {
 
     /// Calibrates on the first five images and embeds all, `chunk` at once.
     fn results(&self, chunk: usize) -> Result<(Calibration, Vec<u32>), String> {
-        let (mut encoder, images) = (self.load()?, self.images()?);
         let chunk = NonZeroUsize::new(chunk).unwrap_or(NonZeroUsize::MIN);
-        let first = images.chunks(NonZeroUsize::MIN.saturating_add(4)).next().unwrap_or(images);
-        let calibration = encoder.calibrate(first, EPSILON, chunk).map_err(text)?;
-        let mut rows = Vec::new();
-        let sink = |block: &[f32]| -> Result<(), EngineError> {
-            rows.extend(block.iter().map(|value| value.to_bits()));
-            Ok(())
-        };
-        encoder.encode_in_chunks(images, chunk, sink).map_err(text)?;
-        Ok((calibration, rows))
+        let (calibration, rows) = calibrate_and_embed(&mut *self.load()?, self.images()?, chunk)?;
+        Ok((calibration, rows.into_iter().map(f32::to_bits).collect()))
     }
 
     fn chunks(&self) -> Result<(), String> {
@@ -151,6 +144,30 @@ impl<'a> Case<'a> {
             pool.in_place_scope(|_| self.results(4))
         };
         if run(1)? != run(3)? { Err("three threads give other bits than one".into()) } else { Ok(()) }
+    }
+
+    /// The embedding of a head is the input of its tail, and both together are the whole, calibration included.
+    fn parts(&self) -> Result<(), String> {
+        let (calibration, rows) = self.results(512)?;
+        let stages = self.plan.stages().len();
+        for cut in 0..=stages {
+            let part = |range: std::ops::Range<usize>, pixels: &[f32]| {
+                let (plan, first) = (self.plan.part(range.clone()).map_err(text)?, range.start);
+                let prior = Prior::draw_part(&plan, first, self.prior.init(), self.prior.seed()).map_err(text)?;
+                let images = Images::new(plan.input(), pixels).map_err(text)?;
+                calibrate_and_embed(&mut *self.engine.load(&prior).map_err(text)?, images, NonZeroUsize::MAX)
+            };
+            let (mut calibrated, maps) = part(0..cut, &self.pixels)?;
+            let (tail, found) = part(cut..stages, &maps)?;
+            calibrated.stages.extend(tail.stages);
+            if calibrated != calibration {
+                return Err(format!("cut before stage {cut}, the calibration has other bits"));
+            }
+            if !found.iter().map(|value| value.to_bits()).eq(rows.iter().copied()) {
+                return Err(format!("cut before stage {cut}, the embedding has other bits"));
+            }
+        }
+        Ok(())
     }
 
     fn errors(&self) -> Result<(), String> {
@@ -192,6 +209,23 @@ impl<'a> Case<'a> {
         }
         Ok(())
     }
+}
+
+/// Calibrates on the first five images and embeds all.
+fn calibrate_and_embed(
+    encoder: &mut dyn Encode,
+    images: Images<'_>,
+    chunk: NonZeroUsize,
+) -> Result<(Calibration, Vec<f32>), String> {
+    let first = images.chunks(NonZeroUsize::MIN.saturating_add(4)).next().unwrap_or(images);
+    let calibration = encoder.calibrate(first, EPSILON, chunk).map_err(text)?;
+    let mut rows = Vec::new();
+    let sink = |block: &[f32]| -> Result<(), EngineError> {
+        rows.extend_from_slice(block);
+        Ok(())
+    };
+    encoder.encode_in_chunks(images, chunk, sink).map_err(text)?;
+    Ok((calibration, rows))
 }
 
 /// Variances that are small beside the mean would amplify rounding errors: they are raised, for both sides.

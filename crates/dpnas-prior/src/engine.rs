@@ -125,7 +125,9 @@ impl EngineError {
 
 /// Makes frozen encoders on one device.
 ///
-/// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them.
+/// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them. A prior may
+/// be a part of a plan, whose images are the maps that the part before it embeds: calibrated and encoded one after the
+/// other, the parts of a plan give the bits of the whole.
 pub trait Engine {
     /// Device and precision, for example `flex f32`: part of a run's record and of the key of a stored embedding.
     fn name(&self) -> &str;

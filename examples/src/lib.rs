@@ -4,6 +4,7 @@
 pub mod bytes;
 pub mod device;
 pub mod earlier;
+pub mod encodings;
 pub mod fetching;
 pub mod interrupt;
 pub mod options;

@@ -5,64 +5,21 @@ use crate::embedding::{Embedding, Embeddings};
 use crate::full_training::{FULL_VERSION, check_classes, outcome};
 use crate::head::Head;
 use crate::memory_plan::{Demand, can_have};
-use crate::{Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget, RowPlace, Score, ScoreDraw, Splits};
-use dpnas_cache::{Cache, CacheError};
+use crate::parts::lock;
+use crate::prefixes::PrefixStore;
+use crate::{DeepPriorConfig, Encoding, EncodingHook, Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget};
+use crate::{RowPlace, Score, ScoreDraw, ScoreError, Splits, WeightDraw};
+use dpnas_cache::Cache;
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
-use dpnas_full::{FullError, TrainEngine};
-use dpnas_grammar::{Net, Plan, PlanError};
-use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
+use dpnas_full::TrainEngine;
+use dpnas_grammar::{Net, Plan};
+use dpnas_prior::Engine;
 use dpnas_search::{Candidate, Seed};
-use dpnas_train::{Fitted, ProbeConfig, TestSchedule, TrainError, fit_memory};
-use std::num::NonZeroUsize;
+use dpnas_train::{Fitted, TestSchedule, TrainError, fit_memory};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// How a deep prior is scored.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DeepPriorConfig {
-    /// How weights are drawn.
-    pub init: WeightInit,
-    /// The seed of the weights: one draw for the whole search, so nets share the weights of a common prefix.
-    pub weight_seed: Seed,
-    /// How activations are normalised.
-    pub norm: Normalisation,
-    /// Training images that calibrate the normalisation, at most: a random subset by the classifier's seed.
-    pub calibration_images: NonZeroUsize,
-    /// How the linear classifier is trained.
-    pub probe: ProbeConfig,
-    /// Bytes that scoring may take beside the images and the program: weights, activations, embedding and classifier. It
-    /// decides how many images are computed at once and whether an embedding stays in memory. No result depends on it,
-    /// but an architecture that does not fit it one image at a time is out of memory.
-    pub memory_budget: u64,
-    /// Images computed at once, at most. No result depends on it.
-    pub largest_chunk: NonZeroUsize,
-}
-
-impl DeepPriorConfig {
-    /// Calibration images by default. A channel's statistics over them are within a few percent of those over a large
-    /// training set, even where a map is down to one pixel.
-    pub const CALIBRATION_IMAGES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-    /// The memory budget by default, in bytes: 2 GiB. [`auto_memory_budget`](crate::auto_memory_budget) goes by what is
-    /// free.
-    pub const MEMORY_BUDGET: u64 = 2 << 30;
-    /// Images computed at once by default.
-    pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-    /// Kaiming-normal weights, calibrated normalisation, and the published classifier.
-    pub fn paper(seed: Seed) -> Self {
-        Self {
-            init: WeightInit::KaimingNormal,
-            weight_seed: seed,
-            norm: Normalisation::calibrated(),
-            calibration_images: Self::CALIBRATION_IMAGES,
-            probe: ProbeConfig::paper(seed),
-            memory_budget: Self::MEMORY_BUDGET,
-            largest_chunk: Self::LARGEST_CHUNK,
-        }
-    }
-}
+use std::sync::{Arc, Mutex};
 
 /// Scores architectures as deep priors.
 ///
@@ -72,19 +29,35 @@ pub struct DeepPrior {
     engine: Box<dyn Engine>,
     trainer: Option<Box<dyn TrainEngine>>,
     splits: Splits,
-    calibration: ImageSet,
+    /// Indices of the training images that calibrate the normalisation, and these images.
+    calibration: (Vec<usize>, ImageSet),
     config: DeepPriorConfig,
     cache: Cache,
     scratch: PathBuf,
     stop: Arc<AtomicBool>,
+    /// Maps that architectures leave for later ones.
+    prefixes: Option<Mutex<PrefixStore>>,
+    on_encoded: Option<EncodingHook>,
 }
 
 impl DeepPrior {
     /// An evaluator without a cache on disk.
     pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
-        let calibration = splits.calibration_set(config.calibration_images.get(), config.probe.seed);
-        let (cache, scratch, stop) = (Cache::in_memory(), std::env::temp_dir(), Arc::default());
-        Self { engine, trainer: None, splits, calibration, config, cache, scratch, stop }
+        let calibration = splits.calibration_indices(config.calibration_images.get(), config.probe.seed);
+        let calibration = (calibration.clone(), splits.train.select(&calibration));
+        let shares = config.prefix_budget > 0 && config.draw == WeightDraw::PerSearch;
+        Self {
+            engine,
+            trainer: None,
+            splits,
+            calibration,
+            config,
+            cache: Cache::in_memory(),
+            scratch: std::env::temp_dir(),
+            stop: Arc::default(),
+            prefixes: shares.then(Mutex::default),
+            on_encoded: None,
+        }
     }
 
     /// Trains the fully connected layers of architectures that have some. They are no part of the frozen encoder.
@@ -116,6 +89,13 @@ impl DeepPrior {
         self
     }
 
+    /// Calls a hook after each embedding that was computed.
+    #[must_use]
+    pub fn with_encoding_hook(mut self, hook: impl Fn(&Encoding) + 'static) -> Self {
+        self.on_encoded = Some(Box::new(hook));
+        self
+    }
+
     /// Classifies the test images after every epoch, not after the last one alone.
     #[must_use]
     pub fn testing_every_epoch(mut self) -> Self {
@@ -138,21 +118,45 @@ impl DeepPrior {
         self.engine.name()
     }
 
-    /// Scores one architecture with the configured weight seed.
+    /// Scores one architecture with the weights that the configuration gives it.
     ///
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
-        self.score_draw(net, self.config.weight_seed)
+        self.score_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
 
     fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         let plan = self.plan(net)?;
-        let memory = match self.memory_plan(&plan) {
+        // What the budget has no room for does not depend on what is kept for others.
+        if let Err(over) = MemoryPlan::new(self.config.memory_budget, &self.demand(&plan)) {
+            return Ok(Outcome::OutOfMemory { reason: over.to_string() });
+        }
+        let outcome = self.score_planned(&plan, weight_seed, self.prefixes.as_ref())?;
+        match (&outcome, &self.prefixes) {
+            (Outcome::OutOfMemory { .. }, Some(prefixes)) => {
+                lock(prefixes).clear();
+                self.score_planned(&plan, weight_seed, None)
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    fn score_planned(
+        &self,
+        plan: &Plan,
+        weight_seed: Seed,
+        prefixes: Option<&Mutex<PrefixStore>>,
+    ) -> Result<Outcome, ScoreError> {
+        let net = plan.net();
+        let memory = match self.plan_beside(plan, prefixes.map_or(0, |_| self.config.prefix_budget)) {
             Ok(memory) => memory,
             Err(over) => return Ok(Outcome::OutOfMemory { reason: over.to_string() }),
         };
-        let embedding = match self.embeddings(memory, weight_seed).of(&plan) {
+        if let Some(prefixes) = prefixes {
+            lock(prefixes).shrink_to(memory.prefixes);
+        }
+        let embedding = match self.embeddings(memory, weight_seed, prefixes).of(plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
             Err(ScoreError::Engine(error)) if error.is_out_of_memory() => {
@@ -162,7 +166,7 @@ impl DeepPrior {
             Err(error) => return Err(error),
         };
         if let (Some(_), Some(trainer)) = (net.linear_units().next(), &self.trainer) {
-            return self.train_head(&**trainer, net, &embedding);
+            return self.train_head(&**trainer, net, &embedding, memory);
         }
         match train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding) {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
@@ -201,31 +205,46 @@ impl DeepPrior {
     /// # Errors
     /// [`OverBudget`] if it does not fit even one image at a time, which [`score`](Self::score) calls out of memory.
     pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
+        self.plan_beside(plan, self.prefixes.as_ref().map_or(0, |_| self.config.prefix_budget))
+    }
+
+    fn plan_beside(&self, plan: &Plan, prefixes: u64) -> Result<MemoryPlan, OverBudget> {
+        let demand = self.demand(plan);
+        let mut memory = MemoryPlan::beside(self.config.memory_budget, &demand, prefixes)?;
+        memory.fit_to(&demand, can_have)?;
+        Ok(memory)
+    }
+
+    fn demand(&self, plan: &Plan) -> Demand {
         let Splits { train, valid, test, .. } = &self.splits;
         let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
-        let demand = Demand {
+        Demand {
             engine: self.engine.memory(plan),
             fit: fit_memory(&self.config.probe, self.splits.classes(), features),
             features: plan.features(),
             images: (train.len() + valid.len() + test.len()) as u64,
             largest_chunk: self.config.largest_chunk,
-        };
-        let mut memory = MemoryPlan::new(self.config.memory_budget, &demand)?;
-        memory.fit_to(&demand, can_have)?;
-        Ok(memory)
+        }
     }
 
-    pub(crate) fn embeddings(&self, memory: MemoryPlan, weight_seed: Seed) -> Embeddings<'_> {
+    pub(crate) fn embeddings<'a>(
+        &'a self,
+        memory: MemoryPlan,
+        weight_seed: Seed,
+        prefixes: Option<&'a Mutex<PrefixStore>>,
+    ) -> Embeddings<'a> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
-            calibration: &self.calibration,
+            calibration: (&self.calibration.0, &self.calibration.1),
             config: &self.config,
             weight_seed,
             cache: &self.cache,
             scratch: &self.scratch,
             stop: &self.stop,
             memory,
+            prefixes,
+            on_encoded: self.on_encoded.as_ref(),
         }
     }
 
@@ -236,7 +255,13 @@ impl DeepPrior {
         }
     }
 
-    fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
+    fn train_head(
+        &self,
+        trainer: &dyn TrainEngine,
+        net: &Net,
+        embedding: &Embedding,
+        memory: MemoryPlan,
+    ) -> Result<Outcome, ScoreError> {
         let [train, valid, test] = embedding.splits();
         let rows = [train.values(), valid.values(), test.values()];
         let (budget, bytes) = (self.config.memory_budget, 4 * rows.map(<[f32]>::len).iter().sum::<usize>() as u64);
@@ -252,7 +277,7 @@ impl DeepPrior {
             splits: &self.splits,
             probe: &self.config.probe,
             norm: self.config.norm,
-            memory_budget: budget.saturating_sub(bytes),
+            memory_budget: budget.saturating_sub(bytes).saturating_sub(memory.prefixes),
             largest_chunk: self.config.largest_chunk,
             stop: &self.stop,
         };
@@ -290,65 +315,6 @@ fn not_finite() -> Outcome {
     Outcome::Rejected { reason: "the embedding has infinite or undefined values".to_owned() }
 }
 
-/// Why an architecture could not be scored.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScoreError {
-    /// The stop flag was set.
-    #[error("interrupted")]
-    Interrupted,
-    /// The embedding has infinite or undefined values.
-    #[error("the embedding has infinite or undefined values")]
-    NotFinite,
-    /// Not even one image fits the memory budget. [`DeepPrior::score`] makes an outcome of it.
-    #[error("{net} does not fit the memory: {reason}")]
-    OutOfMemory {
-        /// The architecture.
-        net: String,
-        /// What it needs and what there is.
-        reason: String,
-    },
-    /// The architecture tells apart another number of classes than the images have.
-    #[error("{net} has {found} classes, the data set has {expected}: write SM({expected})")]
-    Classes {
-        /// The architecture.
-        net: String,
-        /// Its number of classes.
-        found: u32,
-        /// That of the data set.
-        expected: u32,
-    },
-    /// The architecture has fully connected layers, and the evaluator nothing that trains them.
-    #[error(
-        "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
-    )]
-    LinearLayers {
-        /// The architecture.
-        net: String,
-    },
-    /// The architecture does not fit the images.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The weights need more memory than there is.
-    #[error(transparent)]
-    Draw(#[from] DrawError),
-    /// The encoder failed.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The embedding could not be stored or read.
-    #[error(transparent)]
-    Cache(#[from] CacheError),
-    /// The rows of an embedding could not be read back.
-    #[error("the rows of the embedding cannot be read back from their file")]
-    Rows(#[source] std::io::Error),
-    /// The classifier could not be trained.
-    #[error(transparent)]
-    Train(#[from] TrainError),
-    /// A network could not be trained.
-    #[error(transparent)]
-    Full(#[from] FullError),
-}
-
 impl ScoreDraw for DeepPrior {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         self.score_with(net, weight_seed)
@@ -370,7 +336,7 @@ impl ScoreDraw for DeepPrior {
 
 impl Evaluate for DeepPrior {
     fn identity(&self) -> String {
-        self.describe(&format!("seed {}", self.config.weight_seed.0))
+        self.describe(&self.config.draw.describe(self.config.weight_seed))
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {

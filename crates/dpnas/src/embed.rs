@@ -1,9 +1,9 @@
 //! Handing an embedding to others: row by row, or stored in a folder that other programs read.
 
 use crate::MemoryPlan;
-use crate::deep_prior::{DeepPrior, ScoreError};
 use crate::embedding::RowSink;
 use crate::store::{EmbeddingWriter, Existing, Layout, Manifest, NormRecord, SplitName, StoreError};
+use crate::{DeepPrior, ScoreError};
 use dpnas_grammar::{Net, Plan};
 use dpnas_prior::NormMode;
 use dpnas_search::Seed;
@@ -101,7 +101,7 @@ impl DeepPrior {
         sink: &mut RowSink<'_, E>,
     ) -> Result<(), E> {
         let mut failed = None;
-        let streamed = self.embeddings(memory, weight_seed).stream(&plan, &mut |split, rows| {
+        let streamed = self.embeddings(memory, weight_seed, None).stream(&plan, &mut |split, rows| {
             // The error of the sink ends the stream as an interruption does.
             sink(split, rows).map_err(|error| {
                 failed = Some(error);

@@ -1,18 +1,18 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
-use crate::deep_prior::{DeepPriorConfig, ScoreError};
+use crate::prefixes::PrefixStore;
 use crate::store::SplitName;
-use crate::{MemoryPlan, RowPlace, Splits};
+use crate::{DeepPriorConfig, EncodingHook, MemoryPlan, RowPlace, ScoreError, Splits};
 use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
-use dpnas_prior::{Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_prior::{Engine, NormMode};
 use dpnas_seed::Seed;
 use dpnas_train::ReadRows;
 use std::io;
-use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The rows of training, validation and test images, `[n, features]` each.
@@ -57,7 +57,8 @@ pub(crate) type RowSink<'a, E> = dyn FnMut(SplitName, &[f32]) -> Result<(), E> +
 pub(crate) struct Embeddings<'a> {
     pub(crate) engine: &'a dyn Engine,
     pub(crate) splits: &'a Splits,
-    pub(crate) calibration: &'a ImageSet,
+    /// Indices of the training images that calibrate the normalisation, and these images.
+    pub(crate) calibration: (&'a [usize], &'a ImageSet),
     pub(crate) config: &'a DeepPriorConfig,
     pub(crate) weight_seed: Seed,
     pub(crate) cache: &'a Cache,
@@ -65,6 +66,9 @@ pub(crate) struct Embeddings<'a> {
     pub(crate) scratch: &'a Path,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) memory: MemoryPlan,
+    /// Maps that earlier architectures have left, if this one may use them.
+    pub(crate) prefixes: Option<&'a Mutex<PrefixStore>>,
+    pub(crate) on_encoded: Option<&'a EncodingHook>,
 }
 
 impl Embeddings<'_> {
@@ -109,7 +113,7 @@ impl Embeddings<'_> {
     /// cache if it has all of them, or as they are computed, and then nothing keeps them.
     pub(crate) fn stream(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let [Some(train), Some(valid), Some(test)] = self.cached(&self.keys(plan)) else {
-            return self.encode(plan, sink);
+            return self.encode_whole(plan, sink);
         };
         let chunk = self.memory.chunk.get();
         for (split, matrix) in SplitName::ALL.into_iter().zip([train, valid, test]) {
@@ -139,44 +143,17 @@ impl Embeddings<'_> {
         Ok(Embedding { splits: [train?, valid?, test?], place })
     }
 
-    /// Computes the rows of all splits and hands them over chunk by chunk, in the order of [`SplitName::ALL`].
-    fn encode(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
-        let MemoryPlan { chunk, held, .. } = self.memory;
-        let mut encoder = self.engine.load(&Prior::draw(plan, self.config.init, self.weight_seed)?)?;
-        encoder.hold_at_most(held);
-        let norm = self.config.norm;
-        let train = images(&self.splits.train)?;
-        let mut checked = |split, rows: &[f32]| {
-            self.check(rows)?;
-            sink(split, rows)
-        };
-        match norm.effective_mode() {
-            NormMode::Reference => {
-                let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
-                let mut sink = |rows: &[f32]| checked(SplitName::Train, rows);
-                embed_by_mini_batch(&mut *encoder, train, batch, norm.epsilon, chunk, &mut sink)?;
-            }
-            mode => {
-                if mode == NormMode::Calibrated {
-                    encoder.calibrate(images(self.calibration)?, norm.epsilon, chunk)?;
-                }
-                encoder.encode_in_chunks(train, chunk, |rows| checked(SplitName::Train, rows))?;
-            }
-        }
-        let valid = images(&self.splits.valid)?;
-        encoder.encode_in_chunks(valid, chunk, |rows| checked(SplitName::Val, rows))?;
-        encoder.encode_in_chunks(images(&self.splits.test)?, chunk, |rows| checked(SplitName::Test, rows))
-    }
-
     /// Rows must be numbers: an undefined one would train nothing and say nothing.
-    fn check(&self, rows: &[f32]) -> Result<(), ScoreError> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(ScoreError::Interrupted);
-        }
+    pub(crate) fn check(&self, rows: &[f32]) -> Result<(), ScoreError> {
+        self.check_stop()?;
         if !rows.iter().all(|value| value.is_finite()) {
             return Err(ScoreError::NotFinite);
         }
         Ok(())
+    }
+
+    pub(crate) fn check_stop(&self) -> Result<(), ScoreError> {
+        if self.stop.load(Ordering::Relaxed) { Err(ScoreError::Interrupted) } else { Ok(()) }
     }
 
     fn keys(&self, plan: &Plan) -> [Key; 3] {
@@ -208,13 +185,6 @@ impl Embeddings<'_> {
 }
 
 /// The encoder's layers: classifiers do not change an embedding.
-fn encoder_text(net: &Net) -> String {
+pub(crate) fn encoder_text(net: &Net) -> String {
     net.encoder().iter().map(Layer::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn images(set: &ImageSet) -> Result<Images<'_>, ScoreError> {
-    Images::new(set.shape(), set.pixels()).map_err(|error| {
-        // An image set holds whole images; only an empty shape can get here.
-        ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message: error.to_string() })
-    })
 }

@@ -1,6 +1,6 @@
 //! The evaluator of conventional search: encoder and classifier are trained together.
 
-use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, ScoreError, Splits};
+use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, ScoreError, Splits, WeightDraw};
 use dpnas_cache::Key;
 use dpnas_data::ImageSet;
 use dpnas_full::{
@@ -20,8 +20,10 @@ use std::sync::atomic::AtomicBool;
 pub struct FullTrainingConfig {
     /// How the encoder's initial weights are drawn.
     pub init: WeightInit,
-    /// The seed of the initial weights: one draw for the whole search.
+    /// The seed of the initial weights.
     pub weight_seed: Seed,
+    /// Whether all architectures have that seed.
+    pub draw: WeightDraw,
     /// How encoder and classifier are trained.
     pub training: FullConfig,
     /// Bytes that activations may take. No result depends on it, but a net that does not fit is out of memory.
@@ -36,6 +38,7 @@ impl FullTrainingConfig {
         Self {
             init: WeightInit::KaimingNormal,
             weight_seed: seed,
+            draw: WeightDraw::PerSearch,
             training: FullConfig::paper(seed),
             memory_budget: crate::DeepPriorConfig::MEMORY_BUDGET,
             largest_chunk: crate::DeepPriorConfig::LARGEST_CHUNK,
@@ -105,12 +108,12 @@ impl FullTraining {
         hash
     }
 
-    /// Scores one architecture with the configured weight seed.
+    /// Scores one architecture with the initial weights that the configuration gives it.
     ///
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
-        self.score_draw(net, self.config.weight_seed)
+        self.score_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
 
     fn train(&self, net: &Net, weight_seed: Seed) -> Result<FullReport, ScoreError> {
@@ -182,7 +185,7 @@ impl ScoreDraw for FullTraining {
 
 impl Evaluate for FullTraining {
     fn identity(&self) -> String {
-        self.describe(&format!("seed {}", self.config.weight_seed.0))
+        self.describe(&self.config.draw.describe(self.config.weight_seed))
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {

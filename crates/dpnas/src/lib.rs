@@ -38,9 +38,11 @@ mod artifacts;
 mod baseline;
 mod csv_error;
 mod deep_prior;
+mod deep_prior_config;
 mod earlier_run;
 mod embed;
 mod embedding;
+mod encoding;
 mod evaluate;
 mod fetch;
 mod full_training;
@@ -48,6 +50,8 @@ mod head;
 mod journal;
 mod memory;
 mod memory_plan;
+mod parts;
+mod prefixes;
 mod python_number;
 mod q_csv;
 mod read_q_csv;
@@ -57,18 +61,22 @@ mod run_folder;
 mod run_report;
 mod runner;
 mod score_draw;
+mod score_error;
 mod scores;
 mod scoring;
 mod splits;
 pub mod store;
+mod weight_draw;
 
 pub use artifacts::{draw_rewards, reward_points};
 pub use baseline::pixel_baseline;
 pub use csv_error::CsvError;
-pub use deep_prior::{DeepPrior, DeepPriorConfig, ScoreError};
+pub use deep_prior::DeepPrior;
+pub use deep_prior_config::DeepPriorConfig;
 pub use dpnas_search::Candidate;
 pub use earlier_run::EarlierRun;
 pub use embed::{EmbedError, StoreRequest};
+pub use encoding::{Encoding, EncodingHook};
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
 pub use fetch::{FetchConfig, fetch_known};
 pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
@@ -82,12 +90,14 @@ pub use run_folder::{FolderError, RunFolder};
 pub use run_report::{Report, RunError, RunEvent, StopReason};
 pub use runner::{Hook, Runner};
 pub use score_draw::ScoreDraw;
+pub use score_error::ScoreError;
 pub use scores::Scored;
 pub use scoring::{
     ChoiceError, Group, NetSummary, ScoreJob, ScoreReport, ScoreRunner, ScoredDraw, ScoringError, ScoringEvent,
     ScoringHook, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
 };
 pub use splits::{Splits, VALID_FRACTION};
+pub use weight_draw::{UnknownWeightDraw, WeightDraw};
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]

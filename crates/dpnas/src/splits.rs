@@ -44,11 +44,16 @@ impl Splits {
     /// # Source
     /// SPEC §6.
     pub fn calibration_set(&self, images: usize, seed: Seed) -> ImageSet {
+        self.train.select(&self.calibration_indices(images, seed))
+    }
+
+    /// The training images of [`calibration_set`](Self::calibration_set), by their indices.
+    pub(crate) fn calibration_indices(&self, images: usize, seed: Seed) -> Vec<usize> {
         let mut indices: Vec<usize> = (0..self.train.len()).collect();
         shuffle(&mut seed.stream("calibration", 0).rng(), &mut indices);
         indices.truncate(images);
         indices.sort_unstable();
-        self.train.select(&indices)
+        indices
     }
 
     /// Identifies all three sets: pixels, labels and order.

@@ -10,7 +10,7 @@ use dpnas::store::{Existing, Manifest, SplitName};
 use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest};
 use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
-use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, TrainingOptions};
+use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, SharingOptions, TrainingOptions};
 use dpnas_examples::output::print;
 use dpnas_examples::progress::eprintln;
 use dpnas_examples::row_progress::RowProgress;
@@ -104,6 +104,7 @@ fn deep_prior(options: &EmbedOptions, data: &DataSet, stop: Arc<AtomicBool>) -> 
     let scoring = Scoring {
         data: &options.data,
         encoder: &options.encoder,
+        sharing: &SharingOptions::default(),
         classifier: &classifier,
         training: &TrainingOptions::default(),
         resources: &resources,

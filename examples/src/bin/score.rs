@@ -71,7 +71,9 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         Some((folder, job)) => (Some(folder), job),
         None => {
             let choice = &options.choice;
-            (None, ScoreJob { targets: choice.targets()?, seed: Seed(options.data.seed), draws: choice.draws })
+            let weights = options.sharing.draw.parse().context("draw")?;
+            let (seed, draws) = (Seed(options.data.seed), choice.draws);
+            (None, ScoreJob { targets: choice.targets()?, seed, draws, weights })
         }
     };
     session::use_threads(&options.resources)?;

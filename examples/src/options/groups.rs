@@ -114,8 +114,17 @@ option_group! {
 
 impl ResourceOptions {
     /// Options that may change when a run is resumed: nothing that a result depends on.
-    pub const RESUMABLE: [&str; 8] =
-        ["threads", "memory-budget", "chunk", "cache", "cache-budget", "data-dir", "offline", "mirror"];
+    pub const RESUMABLE: [&str; 9] = [
+        "threads",
+        "memory-budget",
+        "prefix-budget",
+        "chunk",
+        "cache",
+        "cache-budget",
+        "data-dir",
+        "offline",
+        "mirror",
+    ];
 
     /// The cache with its folder and the memory budget in numbers, so that a run's settings do not depend on another
     /// option or on what is free when they are used again.

@@ -11,6 +11,7 @@
 
 use super::runner::{ScoreJob, Training};
 use super::{Group, Searched, Target};
+use crate::WeightDraw;
 use crate::journal::{JOURNAL_FORMAT, ToldOutcome};
 use dpnas_grammar::ParseError;
 use dpnas_seed::Seed;
@@ -43,6 +44,8 @@ pub(crate) struct Begun {
     pub(crate) identity: String,
     seed: u64,
     draws: u32,
+    #[serde(default, skip_serializing_if = "WeightDraw::is_default")]
+    weights: WeightDraw,
     nets: Vec<Line>,
 }
 
@@ -70,6 +73,7 @@ impl Begun {
             identity,
             seed: job.seed.0,
             draws: job.draws,
+            weights: job.weights,
             nets: job.targets.iter().map(line).collect(),
         }
     }
@@ -81,7 +85,7 @@ impl Begun {
             Ok(Target { net: line.net.parse()?, group: line.group, searched })
         };
         let targets = self.nets.iter().map(target).collect::<Result<_, _>>()?;
-        Ok(ScoreJob { targets, seed: Seed(self.seed), draws: self.draws })
+        Ok(ScoreJob { targets, seed: Seed(self.seed), draws: self.draws, weights: self.weights })
     }
 }
 
@@ -93,19 +97,24 @@ mod tests {
     fn what_the_run_does_comes_back_from_the_first_line() {
         let net = |text: &str| text.parse::<dpnas_grammar::Net>().unwrap();
         let searched = Some(Searched { row: 7, reward: 1.0 / 3.0 });
-        let job = ScoreJob {
+        let mut job = ScoreJob {
             targets: vec![
                 Target { net: net("[C(8,3,1,1,1), SM(10)]"), group: Group::Low, searched },
                 Target::given(net("[C(16,3,1,1,1), SM(10)]")),
             ],
             seed: Seed(u64::MAX),
             draws: 3,
+            weights: WeightDraw::PerSearch,
         };
-        let text = serde_json::to_string(&Event::Begun(Begun::new(&job, "test".to_owned()))).unwrap();
-        assert!(text.starts_with("{\"event\":\"begun\",\"format\":1,"), "{text}");
-        let Event::Begun(begun) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
-        assert_eq!(begun.job().unwrap(), job);
-        assert_eq!(begun.identity, "test");
+        for weights in [WeightDraw::PerSearch, WeightDraw::PerCandidate] {
+            job.weights = weights;
+            let text = serde_json::to_string(&Event::Begun(Begun::new(&job, "test".to_owned()))).unwrap();
+            assert!(text.starts_with("{\"event\":\"begun\",\"format\":1,"), "{text}");
+            assert_eq!(text.contains("\"weights\":\"per-candidate\""), weights == WeightDraw::PerCandidate, "{text}");
+            let Event::Begun(begun) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
+            assert_eq!(begun.job().unwrap(), job);
+            assert_eq!(begun.identity, "test");
+        }
     }
 
     #[test]

@@ -5,7 +5,8 @@ use super::files;
 use super::report::{ScoreReport, ScoredDraw, ScoringError, ScoringEvent};
 use super::{Searched, Target};
 use crate::journal::Journal;
-use crate::{Outcome, RunFolder, ScoreDraw, ScoreError, StopReason};
+use crate::{Outcome, RunFolder, ScoreDraw, ScoreError, StopReason, WeightDraw};
+use dpnas_grammar::Net;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,11 +43,18 @@ pub struct ScoreJob {
     pub targets: Vec<Target>,
     /// The seed of draw 0, from which the others follow.
     pub seed: Seed,
+    /// Whether that is the seed itself for every architecture, or one of its own for each.
+    pub weights: WeightDraw,
     /// Draws of the weights of each architecture.
     pub draws: u32,
 }
 
 impl ScoreJob {
+    /// The seed of one draw of an architecture's weights: draw 0 is that of a search with the same seed.
+    pub fn seed_of(&self, net: &Net, draw: u32) -> Seed {
+        draw_seed(self.weights.seed(self.seed, net), draw)
+    }
+
     /// Opens the folder of an earlier scoring run and reads what it does.
     ///
     /// # Errors
@@ -194,8 +202,8 @@ impl<'a> ScoreRunner<'a> {
                     let outcome = Outcome::from(outcome);
                     let scored = ScoredDraw { target: net, training, draw, seed: Seed(seed), outcome };
                     let asked = self.scorers.contains_key(&training)
-                        && (draw < self.job.draws && net < self.job.targets.len())
-                        && scored.seed == draw_seed(self.job.seed, draw);
+                        && draw < self.job.draws
+                        && self.job.targets.get(net).is_some_and(|it| scored.seed == self.job.seed_of(&it.net, draw));
                     if !asked || done.insert(place, scored).is_some() {
                         let found = format!("draw {draw} ({training}, seed {seed}) of architecture {net}");
                         return Err(ScoringError::Diverged { found });
@@ -241,7 +249,7 @@ impl<'a> ScoreRunner<'a> {
             if self.call(&event).is_break() {
                 return Ok(StopReason::Interrupted);
             }
-            let seed = draw_seed(self.job.seed, draw);
+            let seed = self.job.seed_of(&target.net, draw);
             let outcome = match scorer.score_draw(&target.net, seed) {
                 Ok(outcome) => outcome,
                 Err(ScoreError::Interrupted) => return Ok(StopReason::Interrupted),

@@ -7,6 +7,7 @@ mod engine;
 mod full_training;
 mod memory;
 mod pandas;
+mod prefixes;
 mod published;
 mod runner;
 mod scoring;

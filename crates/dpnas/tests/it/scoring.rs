@@ -5,7 +5,7 @@ use dpnas::grammar::{ImageShape, Net};
 use dpnas::seed::Seed;
 use dpnas::{
     Group, Outcome, RunFolder, Score, ScoreDraw, ScoreError, ScoreJob, ScoreReport, ScoreRunner, ScoringError,
-    ScoringEvent, Searched, StopReason, Target, Training, draw_seed,
+    ScoringEvent, Searched, StopReason, Target, Training, WeightDraw, draw_seed,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -88,7 +88,7 @@ fn job() -> ScoreJob {
         target(4, Group::Top, 2),
         Target::given(net(6)),
     ];
-    ScoreJob { targets, seed: Seed(9), draws: 3 }
+    ScoreJob { targets, seed: Seed(9), draws: 3, weights: WeightDraw::PerSearch }
 }
 
 fn folder(runs: &Path) -> RunFolder {
@@ -303,7 +303,12 @@ fn a_folder_of_another_job_is_no_scoring_run() {
 fn deep_priors_under_draw_0_have_the_reward_of_the_search() {
     let scorer = evaluator(&Toy::default(), config());
     let net: Net = "[C(8,3,1,1,1), P(2,2,0,0), SM(4)]".parse().unwrap();
-    let job = ScoreJob { targets: vec![Target::given(net.clone())], seed: config().weight_seed, draws: 3 };
+    let job = ScoreJob {
+        targets: vec![Target::given(net.clone())],
+        seed: config().weight_seed,
+        draws: 3,
+        weights: WeightDraw::PerSearch,
+    };
     let report = ScoreRunner::new(job).scored_by(Training::Random, &scorer).run().unwrap();
     assert_eq!(report.draws[0].outcome, scorer.score(&net).unwrap());
     assert!(report.draws[1].outcome != report.draws[0].outcome && report.draws[2].outcome != report.draws[1].outcome);

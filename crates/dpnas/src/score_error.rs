@@ -1,0 +1,66 @@
+//! Why an architecture could not be scored.
+
+use dpnas_cache::CacheError;
+use dpnas_full::FullError;
+use dpnas_grammar::PlanError;
+use dpnas_prior::{DrawError, EngineError};
+use dpnas_train::TrainError;
+
+/// Why an architecture could not be scored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScoreError {
+    /// The stop flag was set.
+    #[error("interrupted")]
+    Interrupted,
+    /// The embedding has infinite or undefined values.
+    #[error("the embedding has infinite or undefined values")]
+    NotFinite,
+    /// Not even one image fits the memory budget. [`DeepPrior::score`] makes an outcome of it.
+    #[error("{net} does not fit the memory: {reason}")]
+    OutOfMemory {
+        /// The architecture.
+        net: String,
+        /// What it needs and what there is.
+        reason: String,
+    },
+    /// The architecture tells apart another number of classes than the images have.
+    #[error("{net} has {found} classes, the data set has {expected}: write SM({expected})")]
+    Classes {
+        /// The architecture.
+        net: String,
+        /// Its number of classes.
+        found: u32,
+        /// That of the data set.
+        expected: u32,
+    },
+    /// The architecture has fully connected layers, and the evaluator nothing that trains them.
+    #[error(
+        "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
+    )]
+    LinearLayers {
+        /// The architecture.
+        net: String,
+    },
+    /// The architecture does not fit the images.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The weights need more memory than there is.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
+    /// The encoder failed.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The embedding could not be stored or read.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The rows of an embedding could not be read back.
+    #[error("the rows of the embedding cannot be read back from their file")]
+    Rows(#[source] std::io::Error),
+    /// The classifier could not be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// A network could not be trained.
+    #[error(transparent)]
+    Full(#[from] FullError),
+}

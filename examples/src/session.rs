@@ -14,7 +14,7 @@ use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
 use dpnas::full::FullConfig;
 use dpnas::kernels::Precision;
 use dpnas::prior::{NormMode, Normalisation};
-use dpnas::search::{Schedule, Search, SearchSettings, Seed};
+use dpnas::search::{Forecast, Schedule, Search, SearchSettings, Seed};
 use dpnas::train::ProbeConfig;
 use dpnas::{
     Candidate, DeepPrior, DeepPriorConfig, EarlierRun, Encoding, Evaluate, EvaluateError, FullTraining,
@@ -114,6 +114,17 @@ impl Evaluate for Scorer {
         match self {
             Self::DeepPrior(scorer) => scorer.evaluate(candidate),
             Self::FullTraining(scorer) => scorer.evaluate(candidate),
+        }
+    }
+
+    fn evaluate_foreseeing(
+        &mut self,
+        candidate: &Candidate,
+        forecast: Option<&Forecast<'_>>,
+    ) -> Result<Outcome, EvaluateError> {
+        match self {
+            Self::DeepPrior(scorer) => scorer.evaluate_foreseeing(candidate, forecast),
+            Self::FullTraining(scorer) => scorer.evaluate_foreseeing(candidate, forecast),
         }
     }
 }

@@ -219,6 +219,11 @@ impl Search {
         self.flights.values().map(|flight| &flight.candidate)
     }
 
+    /// Architectures that are recorded or in flight: drawn again, they are not scored.
+    pub(crate) fn met_nets(&self) -> impl Iterator<Item = &Net> + '_ {
+        self.met.keys().map(|net| &**net)
+    }
+
     /// Whether the schedule is complete.
     pub fn is_finished(&self) -> bool {
         self.counted >= self.settings.schedule.total()

@@ -6,20 +6,23 @@ use crate::full_training::{FULL_VERSION, check_classes, outcome};
 use crate::head::Head;
 use crate::memory_plan::{Demand, can_have};
 use crate::parts::lock;
-use crate::prefixes::PrefixStore;
+use crate::prefixes::{Foresee, PrefixStore};
 use crate::{DeepPriorConfig, Encoding, EncodingHook, Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget};
 use crate::{RowPlace, Score, ScoreDraw, ScoreError, Splits, WeightDraw};
 use dpnas_cache::Cache;
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_full::TrainEngine;
-use dpnas_grammar::{Net, Plan};
+use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::Engine;
-use dpnas_search::{Candidate, Seed};
+use dpnas_search::{Candidate, Forecast, Seed};
 use dpnas_train::{Fitted, TestSchedule, TrainError, fit_memory};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+
+/// Maps that may be used, and what is known of their use.
+type Prefixes<'a> = (&'a Mutex<PrefixStore>, Option<&'a Foresee<'a>>);
 
 /// Scores architectures as deep priors.
 ///
@@ -126,13 +129,14 @@ impl DeepPrior {
         self.score_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
 
-    fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+    fn score_with(&self, net: &Net, weight_seed: Seed, foresee: Option<&Foresee<'_>>) -> Result<Outcome, ScoreError> {
         let plan = self.plan(net)?;
         // What the budget has no room for does not depend on what is kept for others.
         if let Err(over) = MemoryPlan::new(self.config.memory_budget, &self.demand(&plan)) {
             return Ok(Outcome::OutOfMemory { reason: over.to_string() });
         }
-        let outcome = self.score_planned(&plan, weight_seed, self.prefixes.as_ref())?;
+        let outcome =
+            self.score_planned(&plan, weight_seed, self.prefixes.as_ref().map(|prefixes| (prefixes, foresee)))?;
         match (&outcome, &self.prefixes) {
             (Outcome::OutOfMemory { .. }, Some(prefixes)) => {
                 lock(prefixes).clear();
@@ -146,15 +150,15 @@ impl DeepPrior {
         &self,
         plan: &Plan,
         weight_seed: Seed,
-        prefixes: Option<&Mutex<PrefixStore>>,
+        prefixes: Option<Prefixes<'_>>,
     ) -> Result<Outcome, ScoreError> {
         let net = plan.net();
         let memory = match self.plan_beside(plan, prefixes.map_or(0, |_| self.config.prefix_budget)) {
             Ok(memory) => memory,
             Err(over) => return Ok(Outcome::OutOfMemory { reason: over.to_string() }),
         };
-        if let Some(prefixes) = prefixes {
-            lock(prefixes).shrink_to(memory.prefixes);
+        if let Some((prefixes, foresee)) = prefixes {
+            lock(prefixes).shrink_to(memory.prefixes, foresee);
         }
         let embedding = match self.embeddings(memory, weight_seed, prefixes).of(plan) {
             Ok(embedding) => embedding,
@@ -231,7 +235,7 @@ impl DeepPrior {
         &'a self,
         memory: MemoryPlan,
         weight_seed: Seed,
-        prefixes: Option<&'a Mutex<PrefixStore>>,
+        prefixes: Option<Prefixes<'a>>,
     ) -> Embeddings<'a> {
         Embeddings {
             engine: &*self.engine,
@@ -243,7 +247,8 @@ impl DeepPrior {
             scratch: &self.scratch,
             stop: &self.stop,
             memory,
-            prefixes,
+            prefixes: prefixes.map(|(prefixes, _)| prefixes),
+            foresee: prefixes.and_then(|(_, foresee)| foresee),
             on_encoded: self.on_encoded.as_ref(),
         }
     }
@@ -317,7 +322,7 @@ fn not_finite() -> Outcome {
 
 impl ScoreDraw for DeepPrior {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
-        self.score_with(net, weight_seed)
+        self.score_with(net, weight_seed, None)
     }
 
     fn check(&self, net: &Net) -> Result<(), ScoreError> {
@@ -340,9 +345,21 @@ impl Evaluate for DeepPrior {
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
-        self.score(&candidate.net).map_err(|error| match error {
+        self.evaluate_foreseeing(candidate, None)
+    }
+
+    fn evaluate_foreseeing(
+        &mut self,
+        candidate: &Candidate,
+        forecast: Option<&Forecast<'_>>,
+    ) -> Result<Outcome, EvaluateError> {
+        let net = &*candidate.net;
+        let share = |layers: &[Layer]| forecast.map_or(0.0, |forecast| forecast.share(layers));
+        let foresee: Option<&Foresee<'_>> = if forecast.is_some() { Some(&share) } else { None };
+        let seed = self.config.draw.seed(self.config.weight_seed, net);
+        self.score_with(net, seed, foresee).map_err(|error| match error {
             ScoreError::Interrupted => EvaluateError::Interrupted,
-            error => EvaluateError::Failed { net: candidate.net.to_string(), source: Box::new(error) },
+            error => EvaluateError::Failed { net: net.to_string(), source: Box::new(error) },
         })
     }
 }

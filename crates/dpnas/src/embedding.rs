@@ -1,6 +1,6 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
-use crate::prefixes::PrefixStore;
+use crate::prefixes::{Foresee, PrefixStore};
 use crate::store::SplitName;
 use crate::{DeepPriorConfig, EncodingHook, MemoryPlan, RowPlace, ScoreError, Splits};
 use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
@@ -68,6 +68,8 @@ pub(crate) struct Embeddings<'a> {
     pub(crate) memory: MemoryPlan,
     /// Maps that earlier architectures have left, if this one may use them.
     pub(crate) prefixes: Option<&'a Mutex<PrefixStore>>,
+    /// How likely the next architecture begins with some layers, if somebody knows.
+    pub(crate) foresee: Option<&'a Foresee<'a>>,
     pub(crate) on_encoded: Option<&'a EncodingHook>,
 }
 
@@ -185,6 +187,6 @@ impl Embeddings<'_> {
 }
 
 /// The encoder's layers: classifiers do not change an embedding.
-pub(crate) fn encoder_text(net: &Net) -> String {
+fn encoder_text(net: &Net) -> String {
     net.encoder().iter().map(Layer::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -1,13 +1,14 @@
 //! Computing an embedding part by part: from the longest prefix that an earlier architecture has left, with further ones
 //! left on the way.
 
-use crate::embedding::{Embeddings, RowSink, encoder_text};
+use crate::embedding::{Embeddings, RowSink};
 use crate::memory_plan::PartMemory;
 use crate::prefixes::{Cut, PrefixRows, PrefixStore};
 use crate::store::SplitName;
 use crate::{Encoding, ScoreError, Splits};
 use dpnas_grammar::{ImageShape, Layer, Plan};
 use dpnas_prior::{EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_seed::Seed;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -68,23 +69,24 @@ impl Embeddings<'_> {
         prefixes: &Mutex<PrefixStore>,
         sink: &mut RowSink<'_, ScoreError>,
     ) -> Result<(usize, usize), ScoreError> {
-        let cuts = self.cuts(plan);
+        let images = self.split_sizes().iter().map(|&images| images as u64).sum();
+        let cuts = cuts(plan, self.weight_seed, images);
         let room = self.memory.prefixes;
-        let choice = lock(prefixes).choose(&cuts, room);
+        let choice = lock(prefixes).choose(&cuts, room, self.foresee);
         let (reused, mut rows) = choice.from.map_or((0, None), |(stages, rows)| (stages, Some(rows)));
         let (mut start, mut kept) = (reused, 0);
         for cut in choice.keep.into_iter().map(|index| &cuts[index]) {
-            let features = cut_features(plan, cut.stages);
+            let features = cut_features(plan, cut.stages());
             let lengths = self.split_sizes().map(|images| images.saturating_mul(features));
             let Some(mut maps) = PrefixRows::with_room(lengths) else { continue };
-            self.encode_range(plan, start..cut.stages, rows.as_deref(), &mut |split, rows| {
+            self.encode_range(plan, start..cut.stages(), rows.as_deref(), &mut |split, rows| {
                 self.check_stop()?;
                 maps.splits[split as usize].extend_from_slice(rows);
                 Ok(())
             })?;
             let maps = Arc::new(maps);
             lock(prefixes).keep(cut, Arc::clone(&maps), room);
-            (start, rows, kept) = (cut.stages, Some(maps), kept + 1);
+            (start, rows, kept) = (cut.stages(), Some(maps), kept + 1);
         }
         self.encode_range(plan, start..plan.stages().len(), rows.as_deref(), &mut |split, rows| {
             self.check(rows)?;
@@ -180,26 +182,25 @@ impl Embeddings<'_> {
         Ok(Cow::Owned(values))
     }
 
-    /// The places where a plan may be cut. Nothing is left before pooling, which makes maps small.
-    fn cuts(&self, plan: &Plan) -> Vec<Cut> {
-        let images = self.split_sizes().iter().map(|&images| images as u64).sum::<u64>();
-        let (mut key, mut work, mut cuts) = (format!("{} {}", self.weight_seed.0, plan.input()), 0u64, Vec::new());
-        let layers = encoder_text(plan.net());
-        for ((index, stage), layer) in plan.stages().iter().enumerate().zip(layers.split(' ')) {
-            key = format!("{key} {layer}");
-            work = work.saturating_add(stage.multiply_adds.saturating_mul(images));
-            let next = plan.stages().get(index + 1).map(|next| next.layer);
-            let bytes = stage.output.elements().and_then(|values| values.checked_mul(4)?.checked_mul(images));
-            let may_keep = bytes.is_some() && !matches!(next, Some(Layer::MaxPool { .. }));
-            cuts.push(Cut { stages: index + 1, key: key.clone(), work, bytes: bytes.unwrap_or(u64::MAX), may_keep });
-        }
-        cuts
-    }
-
     fn split_sizes(&self) -> [usize; 3] {
         let Splits { train, valid, test, .. } = self.splits;
         [train.len(), valid.len(), test.len()]
     }
+}
+
+/// The places where a plan may be cut, for so many images.
+pub(crate) fn cuts(plan: &Plan, weight_seed: Seed, images: u64) -> Vec<Cut> {
+    let (mut layers, mut work, mut cuts) = (Vec::new(), 0u64, Vec::new());
+    for (index, stage) in plan.stages().iter().enumerate() {
+        layers.push(stage.layer);
+        work = work.saturating_add(stage.multiply_adds.saturating_mul(images));
+        let next = plan.stages().get(index + 1).map(|next| next.layer);
+        let bytes = stage.output.elements().and_then(|values| values.checked_mul(4)?.checked_mul(images));
+        let is_large = matches!(next, Some(Layer::MaxPool { .. }));
+        let key = (weight_seed.0, layers.clone());
+        cuts.push(Cut { key, work, bytes: bytes.unwrap_or(u64::MAX), is_large });
+    }
+    cuts
 }
 
 /// Numbers of one image's map before stage `stages`.

@@ -219,9 +219,11 @@ impl Search {
         self.flights.values().map(|flight| &flight.candidate)
     }
 
-    /// Architectures that are recorded or in flight: drawn again, they are not scored.
+    /// Architectures that are recorded or in flight, in their order: drawn again, they are not scored.
     pub(crate) fn met_nets(&self) -> impl Iterator<Item = &Net> + '_ {
-        self.met.keys().map(|net| &**net)
+        let mut nets: Vec<&Net> = self.met.keys().map(|net| &**net).collect();
+        nets.sort_unstable();
+        nets.into_iter()
     }
 
     /// Whether the schedule is complete.

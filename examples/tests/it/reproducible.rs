@@ -42,6 +42,54 @@ fn the_cpu_device_gives_the_same_replay_buffer_whatever_threads_and_chunk() {
 }
 
 #[test]
+fn the_same_seed_gives_the_same_replay_buffer_whatever_prefixes_are_kept() {
+    let runs = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let folder = tiny(runs.path(), &[&["--max-conv", "3", "--schedule", "1.0:10,0.1:14"], arguments].concat());
+        let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
+        let reusing = log.lines().filter(|line| line.contains("embedded in ") && !line.contains(" s, 0 of ")).count();
+        (replay_buffer(&folder), reusing, folder)
+    };
+    let (first, reusing, _) = run(&["--prefix-budget", "off"]);
+    assert!(first.lines().count() > 20 && reusing == 0, "{first}");
+    for budget in ["1KiB", "500KiB", "1GiB", "auto"] {
+        let (again, reusing, _) = run(&["--prefix-budget", budget]);
+        assert_eq!(again, first, "{budget}");
+        assert_eq!(reusing > 0, budget != "1KiB", "{budget}: {reusing}");
+    }
+    for precision in ["f32", "bf16"] {
+        let (off, ..) = run(&["--prefix-budget", "off", "--precision", precision]);
+        assert_eq!(run(&["--prefix-budget", "1GiB", "--precision", precision, "--threads", "1"]).0, off, "{precision}");
+    }
+    // What was kept is gone when a run is resumed, and may have another budget.
+    let (_, _, folder) = run(&["--limit", "12"]);
+    let output = search().arg("--resume").arg(&folder).args(["--prefix-budget", "2MiB"]).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(replay_buffer(&folder), first);
+}
+
+#[test]
+fn a_draw_for_each_candidate_has_other_rewards_and_the_same_ones_again() {
+    let runs = tempfile::tempdir().unwrap();
+    let per_candidate = ["--draw", "per-candidate"];
+    let first = replay_buffer(&tiny(runs.path(), &per_candidate));
+    assert_ne!(first, replay_buffer(&tiny(runs.path(), &[])));
+    for arguments in [&["--threads", "1"][..], &["--prefix-budget", "off"]] {
+        assert_eq!(replay_buffer(&tiny(runs.path(), &[&per_candidate, arguments].concat())), first);
+    }
+    let folder = tiny(runs.path(), &[&per_candidate[..], &["--limit", "3"]].concat());
+    let refused = search().arg("--resume").arg(&folder).args(["--draw", "per-search"]).output().unwrap();
+    assert!(stderr(&refused).contains("--draw cannot change while a run is resumed"), "{}", stderr(&refused));
+    let output = search().arg("--resume").arg(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(replay_buffer(&folder), first);
+    let settings = std::fs::read_to_string(folder.join("settings.toml")).unwrap();
+    assert!(settings.contains("draw = \"per-candidate\""), "{settings}");
+    let journal = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
+    assert!(journal.lines().next().unwrap().contains("by candidate from seed 5"), "{journal}");
+}
+
+#[test]
 fn the_settings_of_a_run_repeat_it() {
     let runs = tempfile::tempdir().unwrap();
     let folder = tiny(runs.path(), &["--init", "xavier-uniform", "--min-conv", "3"]);

@@ -121,18 +121,20 @@ fn the_lowest_middle_and_highest_of_a_replay_buffer_are_scored() {
 #[test]
 fn a_run_folder_takes_the_place_of_its_replay_buffer_and_draw_0_has_the_weights_of_the_search() {
     let runs = tempfile::tempdir().unwrap();
-    let run = tiny(runs.path(), &[]);
-    let settings = run.join("settings.toml");
-    let csv = std::fs::read_to_string(run.join("replay_buffer.csv")).unwrap();
-    let row = csv.lines().skip(1).position(|line| line.contains(",True,")).unwrap().to_string();
-    // The same options as those of the search: the same data, encoder and classifier.
-    let mut arguments = vec!["--seed", "5", "--epochs", "6", "--limit-train", "300", "--cache", "off", "--json"];
-    let path = run.display().to_string();
-    arguments.extend(["--replay-buffer", &path, "--index", &row]);
-    assert!(std::fs::read_to_string(settings).unwrap().contains("seed = 5"));
-    let output = score().args(&arguments).arg("--runs").arg(runs.path()).output().unwrap();
-    let json = json(&output);
-    assert_eq!(json["results"][0]["reward"], json["summary"][0]["searched_reward"]);
+    for draw in ["per-search", "per-candidate"] {
+        let run = tiny(runs.path(), &["--draw", draw]);
+        let settings = run.join("settings.toml");
+        let csv = std::fs::read_to_string(run.join("replay_buffer.csv")).unwrap();
+        let row = csv.lines().skip(1).position(|line| line.contains(",True,")).unwrap().to_string();
+        // The same options as those of the search: the same data, encoder, weights and classifier.
+        let mut arguments = vec!["--seed", "5", "--epochs", "6", "--limit-train", "300", "--cache", "off", "--json"];
+        let path = run.display().to_string();
+        arguments.extend(["--replay-buffer", &path, "--index", &row, "--draw", draw, "--draws", "2"]);
+        assert!(std::fs::read_to_string(settings).unwrap().contains("seed = 5"));
+        let output = score().args(&arguments).arg("--runs").arg(runs.path()).output().unwrap();
+        let json = json(&output);
+        assert_eq!(json["results"][0]["reward"], json["summary"][0]["searched_reward"], "{draw}");
+    }
 }
 
 #[test]

@@ -2,20 +2,22 @@
 
 use crate::baseline::{pixel_baseline, train_embedding};
 use crate::embedding::{Embedding, Embeddings};
-use crate::full_training::{FULL_VERSION, check_classes, outcome};
+use crate::full_training::{FULL_VERSION, outcome};
 use crate::head::Head;
 use crate::memory_plan::{Demand, can_have};
 use crate::parts::lock;
 use crate::prefixes::{Foresee, PrefixStore};
-use crate::{DeepPriorConfig, Encoding, EncodingHook, Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget};
-use crate::{RowPlace, Score, ScoreDraw, ScoreError, Splits, WeightDraw};
+use crate::{
+    DeepPriorConfig, Encoding, EncodingHook, MemoryPlan, Outcome, OverBudget, RowPlace, Score, ScoreDraw, ScoreError,
+    Splits, WeightDraw,
+};
 use dpnas_cache::Cache;
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_full::TrainEngine;
-use dpnas_grammar::{Layer, Net, Plan};
+use dpnas_grammar::{Net, Plan};
 use dpnas_prior::Engine;
-use dpnas_search::{Candidate, Forecast, Seed};
+use dpnas_seed::Seed;
 use dpnas_train::{Fitted, TestSchedule, TrainError, fit_memory};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -129,7 +131,12 @@ impl DeepPrior {
         self.score_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
 
-    fn score_with(&self, net: &Net, weight_seed: Seed, foresee: Option<&Foresee<'_>>) -> Result<Outcome, ScoreError> {
+    pub(crate) fn score_with(
+        &self,
+        net: &Net,
+        weight_seed: Seed,
+        foresee: Option<&Foresee<'_>>,
+    ) -> Result<Outcome, ScoreError> {
         let plan = self.plan(net)?;
         // What the budget has no room for does not depend on what is kept for others.
         if let Err(over) = MemoryPlan::new(self.config.memory_budget, &self.demand(&plan)) {
@@ -197,7 +204,7 @@ impl DeepPrior {
         pixel_baseline(&self.splits, &self.config.probe, &self.stop)
     }
 
-    fn plan(&self, net: &Net) -> Result<Plan, ScoreError> {
+    pub(crate) fn plan(&self, net: &Net) -> Result<Plan, ScoreError> {
         if net.linear_units().next().is_some() && self.trainer.is_none() {
             return Err(ScoreError::LinearLayers { net: net.to_string() });
         }
@@ -290,7 +297,7 @@ impl DeepPrior {
     }
 
     /// Names every setting; `weights` stands for the draw of the weights.
-    fn describe(&self, weights: &str) -> String {
+    pub(crate) fn describe(&self, weights: &str) -> String {
         let c = &self.config;
         let p = &c.probe;
         let head =
@@ -318,48 +325,4 @@ impl DeepPrior {
 
 fn not_finite() -> Outcome {
     Outcome::Rejected { reason: "the embedding has infinite or undefined values".to_owned() }
-}
-
-impl ScoreDraw for DeepPrior {
-    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
-        self.score_with(net, weight_seed, None)
-    }
-
-    fn check(&self, net: &Net) -> Result<(), ScoreError> {
-        check_classes(net, &self.splits)?;
-        self.plan(net).map(drop)
-    }
-
-    fn identity(&self) -> String {
-        let test = match self.config.probe.test {
-            TestSchedule::AfterLast => "after the last epoch",
-            TestSchedule::EveryEpoch => "after every epoch",
-        };
-        format!("{}; test {test}", self.describe("by draw"))
-    }
-}
-
-impl Evaluate for DeepPrior {
-    fn identity(&self) -> String {
-        self.describe(&self.config.draw.describe(self.config.weight_seed))
-    }
-
-    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
-        self.evaluate_foreseeing(candidate, None)
-    }
-
-    fn evaluate_foreseeing(
-        &mut self,
-        candidate: &Candidate,
-        forecast: Option<&Forecast<'_>>,
-    ) -> Result<Outcome, EvaluateError> {
-        let net = &*candidate.net;
-        let share = |layers: &[Layer]| forecast.map_or(0.0, |forecast| forecast.share(layers));
-        let foresee: Option<&Foresee<'_>> = if forecast.is_some() { Some(&share) } else { None };
-        let seed = self.config.draw.seed(self.config.weight_seed, net);
-        self.score_with(net, seed, foresee).map_err(|error| match error {
-            ScoreError::Interrupted => EvaluateError::Interrupted,
-            error => EvaluateError::Failed { net: net.to_string(), source: Box::new(error) },
-        })
-    }
 }

@@ -39,6 +39,7 @@ mod baseline;
 mod csv_error;
 mod deep_prior;
 mod deep_prior_config;
+mod deep_prior_roles;
 mod earlier_run;
 mod embed;
 mod embedding;

@@ -113,10 +113,11 @@ impl<E: Compute> Loaded<E> {
         })
     }
 
-    /// Numbers of each buffer for one image, with and without fused pooling.
+    /// Bytes of a thread's maps, with and without fused pooling, and the images that they hold.
     #[cfg(test)]
-    pub(crate) fn slots(&self) -> (&[usize], &[usize]) {
-        (&self.program.slots, &self.raw_program().slots)
+    pub(crate) fn map_bytes(&self) -> (usize, usize) {
+        let slots = self.program.slots.iter().chain(&self.raw_program().slots);
+        (slots.map(|numbers| numbers * size_of::<E>()).sum(), self.program.images)
     }
 
     pub(crate) fn check_shape(&self, images: Images<'_>) -> Result<(), EngineError> {

@@ -2,7 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::kernel::{Compute, ConvCall, Scratch, pool, rectify};
-use crate::layout::{CHANNEL_BLOCK, Layout};
+use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
 use crate::norms::Norms;
 use crate::program::{Kernel, Map, Op, Program, Step};
@@ -30,9 +30,8 @@ impl<E: Compute> Workspaces<E> {
     /// Lends buffers for a group of images.
     pub(crate) fn with<T>(&self, program: &Program<E>, f: impl FnOnce(&mut Workspace<E>) -> T) -> T {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let buffer = |image: &usize| Buffer::zeros(Layout::room(*image, program.images));
         let mut workspace = kept.unwrap_or_else(|| Workspace {
-            slots: program.slots.iter().map(buffer).collect(),
+            slots: program.slots.iter().map(|length| Buffer::zeros(*length)).collect(),
             scratch: Scratch::default(),
         });
         let result = f(&mut workspace);
@@ -148,6 +147,7 @@ impl<E: Compute> Step<E> {
                 match &**kernel {
                     Kernel::Direct(kernel, weights) => kernel.run(weights, call),
                     Kernel::Products(kernel, weights) => kernel.run(weights, call),
+                    Kernel::Tiles(kernel, weights) => kernel.run(weights, call),
                 }
             }
             Op::Rectify => rectify(level, (input(0), from), (output, layout), images, Some(affine)),

@@ -2,6 +2,7 @@
 
 use super::lanes::Lanes;
 use super::maps::MapJob;
+use super::matrix_loops::{FinishJob, GatherJob};
 use super::tile::Job;
 use super::winograd_loops::TileJob;
 
@@ -11,7 +12,7 @@ pub(crate) type Shape = (usize, usize, usize);
 /// The loops, compiled for the instructions of a level.
 ///
 /// # Safety
-/// The processor must have the level's instructions; jobs are as [`Job`], [`MapJob`] and [`TileJob`] say.
+/// The processor must have the level's instructions; jobs are as their types say.
 pub(super) trait Loops: Lanes {
     /// Tiles without pooling, the widest first.
     const PLAIN: &'static [(usize, usize)];
@@ -30,6 +31,10 @@ pub(super) trait Loops: Lanes {
     unsafe fn transform_input(job: &TileJob<'_, Self::Element>);
     /// Transforms products back to output tiles.
     unsafe fn transform_output(job: &TileJob<'_, Self::Element>);
+    /// Copies windows into rows.
+    unsafe fn gather(job: &GatherJob<'_, Self::Element>);
+    /// Brings a panel's sums to their pixels.
+    unsafe fn finish(job: &FinishJob<'_, Self::Element>);
 }
 
 /// Implements [`Loops`] for a type, under an attribute that names the instructions.
@@ -93,6 +98,8 @@ macro_rules! level {
                 2 => winograd_loops::output::<$lanes, 2>(job),
                 _ => winograd_loops::output::<$lanes, 4>(job),
             });
+            compiled!($lanes, $attribute, gather, GatherJob, |job| matrix_loops::gather::<$lanes>(job));
+            compiled!($lanes, $attribute, finish, FinishJob, |job| matrix_loops::finish::<$lanes>(job));
         }
     };
 }

@@ -2,6 +2,8 @@
 //! ([`ConvKernel::new`]) and where maps come in ([`ConvKernel::run`], [`pool`], [`rectify`]).
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -10,13 +12,19 @@ mod lanes;
 mod level;
 mod map;
 mod maps;
+mod matrix;
+mod matrix_loops;
 mod portable;
 mod tile;
 mod winograd;
 mod winograd_loops;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use amx::is_usable as amx_is_usable;
 pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
 pub(crate) use map::{pool, rectify};
+pub(crate) use matrix::{TileConv, tile_scratch_bytes};
+pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
 pub(crate) use winograd::{Winograd, scratch_bytes, tile_size};
 pub(crate) use winograd_loops::{POINTS, SQUARE};
 
@@ -26,6 +34,7 @@ use crate::level::{Kind, Level};
 use half::bf16;
 use level::{Loops, Shape};
 use maps::MapJob;
+use matrix_loops::{FinishJob, GatherJob, ProductJob};
 use tile::Job;
 use winograd_loops::TileJob;
 
@@ -48,6 +57,12 @@ pub(crate) trait Compute: Element {
     unsafe fn transform_input(kind: Kind, job: &TileJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn transform_output(kind: Kind, job: &TileJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn gather(kind: Kind, job: &GatherJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn multiply(kind: Kind, job: &ProductJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn finish(kind: Kind, job: &FinishJob<'_, Self>);
 }
 
 /// Memory for what is between a convolution's steps.
@@ -101,7 +116,7 @@ macro_rules! dispatch {
 }
 
 macro_rules! compute {
-    ($element:ty, $avx512:pat) => {
+    ($element:ty, $avx512:pat, $multiply:ident) => {
         impl Compute for $element {
             fn shapes(level: Level) -> Shapes {
                 dispatch!(level.kind(), $element, $avx512, L => Shapes::of::<L>())
@@ -136,9 +151,63 @@ macro_rules! compute {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::transform_output(job) })
             }
+
+            unsafe fn gather(kind: Kind, job: &GatherJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::gather(job) })
+            }
+
+            unsafe fn multiply(kind: Kind, job: &ProductJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                unsafe { $multiply(kind, job) }
+            }
+
+            unsafe fn finish(kind: Kind, job: &FinishJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::finish(job) })
+            }
         }
     };
 }
 
-compute!(f32, Kind::Avx512 | Kind::Avx512Bf16);
-compute!(bf16, Kind::Avx512Bf16);
+compute!(f32, Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx, multiply_f32);
+compute!(bf16, Kind::Avx512Bf16 | Kind::Amx, multiply_bf16);
+
+/// Runs `f` with what a kind needs to multiply tiles on this thread.
+///
+/// # Safety
+/// The processor has the kind's instructions.
+unsafe fn with_tiles(kind: Kind, f: impl FnOnce()) {
+    match kind {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: passed on from the caller.
+        Kind::Amx => unsafe {
+            amx::begin();
+            f();
+            amx::end();
+        },
+        _ => f(),
+    }
+}
+
+/// No processor multiplies tiles of f32: this is for trying the way.
+///
+/// # Safety
+/// As [`ProductJob`] says.
+unsafe fn multiply_f32(_: Kind, job: &ProductJob<'_, f32>) {
+    // SAFETY: passed on from the caller.
+    unsafe { matrix_loops::multiply(job) }
+}
+
+/// # Safety
+/// As [`ProductJob`] says, within [`with_tiles`].
+unsafe fn multiply_bf16(kind: Kind, job: &ProductJob<'_, bf16>) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match kind {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => amx::multiply(job),
+            _ => matrix_loops::multiply(job),
+        }
+    }
+}

@@ -7,7 +7,9 @@ use crate::order::{in_order, shuffled};
 use crate::report::mean_of_last_five;
 use crate::stored::{ReadRows, Set, StoredRows, Values};
 use crate::worker::{Halt, Shared, Worker};
-use crate::{Element, Epoch, Labelled, LinearClassifier, ProbeConfig, ProbeReport, Split, Stop, TestSchedule, TrainError};
+use crate::{
+    Element, Epoch, Labelled, LinearClassifier, ProbeConfig, ProbeReport, Split, Stop, TestSchedule, TrainError,
+};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 

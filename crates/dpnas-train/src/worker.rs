@@ -5,7 +5,6 @@
 //! and updates its blocks. The rows come from far away for the scores; nothing but the weights is read between these and
 //! the gradient, which finds the rows in the cache as far as a mini-batch fits there.
 
-use crate::{Element, ProbeConfig};
 use crate::adam::Clock;
 use crate::backward::Backward;
 use crate::barrier::{Barrier, Broken};
@@ -17,6 +16,7 @@ use crate::lanes::Rows;
 use crate::order::{in_order, shuffled};
 use crate::softmax::{Softmax, argmax};
 use crate::stored::{Batch, Set, Values};
+use crate::{Element, ProbeConfig};
 use pulp::Arch;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -3,7 +3,8 @@
 
 use dpnas_seed::Seed;
 use dpnas_train::{
-    Element, Epoch, Fitted, Labelled, ProbeConfig, ReadRows, Split, Stop, StoredRows, TestSchedule, TrainError, fit, fit_stored,
+    Element, Epoch, Fitted, Labelled, ProbeConfig, ReadRows, Split, Stop, StoredRows, TestSchedule, TrainError, fit,
+    fit_stored,
 };
 use half::bf16;
 use half::slice::HalfFloatSliceExt;

@@ -25,6 +25,8 @@ impl Level {
 const ROW: usize = 64;
 /// Bytes of a tile of weights.
 const WEIGHTS: usize = TILE * ROW;
+/// Bytes of a panel's sums of one tile of windows.
+const SUMS: usize = TILE * PANEL * size_of::<f32>();
 
 /// Whether the processor multiplies tiles of bf16 and the operating system lets this process do so.
 pub(crate) fn is_usable() -> bool {
@@ -105,24 +107,27 @@ pub(super) unsafe fn end() {
     unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
 }
 
-/// Multiplies a panel, two tiles of windows at a time.
+/// Multiplies a panel: two tiles of windows × two of channels at a time, or four × one where the panel has only one.
 ///
 /// # Safety
 /// As [`ProductJob`] says, between [`begin`] and [`end`].
 pub(super) unsafe fn multiply(job: &ProductJob<'_, bf16>) {
-    let mut pairs = job.starts.chunks_exact(2);
-    let mut sums = job.sums;
-    let two = |starts: [usize; 2], sums: *mut f32| {
-        // SAFETY: sixteen rows from each start lie in the windows; there is room for the sums of one more tile.
-        unsafe { pair(job, starts, sums) }
-    };
-    for starts in pairs.by_ref() {
-        two([starts[0], starts[1]], sums);
-        // SAFETY: the sums of the tiles that were computed lie in the memory.
-        sums = unsafe { sums.add(2 * TILE * PANEL) };
+    if job.offsets.is_empty() {
+        return;
     }
-    if let [last] = pairs.remainder() {
-        two([*last; 2], sums);
+    let mut sums = job.sums;
+    let at_once = if job.channels > TILE { 2 } else { 4 };
+    for starts in job.starts.chunks(at_once) {
+        // The last tiles are computed again where there are too few.
+        let start = |index: usize| starts[index.min(starts.len() - 1)];
+        // SAFETY: sixteen rows from each start lie in the windows; there is room for the sums of three tiles more.
+        unsafe {
+            match at_once {
+                2 => two_by_two(job, [start(0), start(1)], sums),
+                _ => four_by_one(job, [start(0), start(1), start(2), start(3)], sums),
+            }
+        }
+        sums = sums.wrapping_add(at_once * TILE * PANEL);
     }
 }
 
@@ -131,13 +136,10 @@ pub(super) unsafe fn multiply(job: &ProductJob<'_, bf16>) {
 /// # Safety
 /// As [`ProductJob`] says, for these starts and sums; tile registers are configured.
 #[inline(always)]
-unsafe fn pair(job: &ProductJob<'_, bf16>, starts: [usize; 2], sums: *mut f32) {
-    if job.offsets.is_empty() {
-        return;
-    }
+unsafe fn two_by_two(job: &ProductJob<'_, bf16>, starts: [usize; 2], sums: *mut f32) {
     let [first, second] = starts.map(|start| job.windows.wrapping_add(start).cast::<u8>());
     // SAFETY: rows at each offset, weights for each, and the sums are as the job says; only tile registers and the named
-    // ones change. The two tiles of sums lie below each other, `PANEL` sums a row, which is twice a row of weights.
+    // ones change. Tiles of sums lie below each other, `PANEL` sums a row, which is twice a row of weights.
     unsafe {
         asm!(
             "test {at:e}, {at:e}",
@@ -148,32 +150,31 @@ unsafe fn pair(job: &ProductJob<'_, bf16>, starts: [usize; 2], sums: *mut f32) {
             "tilezero tmm3",
             "jmp 3f",
             "2:",
-            "tileloadd tmm0, [{sums} + {weights_pitch} * 2]",
-            "tileloadd tmm1, [{sums} + {weights_pitch} * 2 + {row}]",
-            "tileloadd tmm2, [{below} + {weights_pitch} * 2]",
-            "tileloadd tmm3, [{below} + {weights_pitch} * 2 + {row}]",
+            "tileloadd tmm0, [{sums} + {row} * 2]",
+            "tileloadd tmm1, [{sums} + {row} * 2 + {half}]",
+            "tileloadd tmm2, [{sums} + {row} * 2 + {below}]",
+            "tileloadd tmm3, [{sums} + {row} * 2 + {below} + {half}]",
             "3:",
             "mov {offset}, [{offsets}]",
-            "tileloadd tmm6, [{weights} + {weights_pitch}]",
+            "tileloadd tmm6, [{weights} + {row}]",
             "lea {at}, [{first} + {offset}]",
             "tileloadd tmm4, [{at} + {pitch}]",
             "tdpbf16ps tmm0, tmm4, tmm6",
-            "tileloadd tmm7, [{weights} + {weights_pitch} + {weights_bytes}]",
+            "tileloadd tmm7, [{weights} + {row} + {tile}]",
             "tdpbf16ps tmm1, tmm4, tmm7",
             "lea {at}, [{second} + {offset}]",
             "tileloadd tmm5, [{at} + {pitch}]",
             "tdpbf16ps tmm2, tmm5, tmm6",
             "tdpbf16ps tmm3, tmm5, tmm7",
             "add {offsets}, 8",
-            "add {weights}, 2 * {weights_bytes}",
+            "add {weights}, 2 * {tile}",
             "dec {count}",
             "jnz 3b",
-            "tilestored [{sums} + {weights_pitch} * 2], tmm0",
-            "tilestored [{sums} + {weights_pitch} * 2 + {row}], tmm1",
-            "tilestored [{below} + {weights_pitch} * 2], tmm2",
-            "tilestored [{below} + {weights_pitch} * 2 + {row}], tmm3",
+            "tilestored [{sums} + {row} * 2], tmm0",
+            "tilestored [{sums} + {row} * 2 + {half}], tmm1",
+            "tilestored [{sums} + {row} * 2 + {below}], tmm2",
+            "tilestored [{sums} + {row} * 2 + {below} + {half}], tmm3",
             sums = in(reg) sums,
-            below = in(reg) sums.wrapping_add(TILE * PANEL),
             first = in(reg) first,
             second = in(reg) second,
             pitch = in(reg) job.pitch,
@@ -181,10 +182,77 @@ unsafe fn pair(job: &ProductJob<'_, bf16>, starts: [usize; 2], sums: *mut f32) {
             offset = out(reg) _,
             offsets = inout(reg) job.offsets.as_ptr() => _,
             weights = inout(reg) job.weights => _,
-            weights_pitch = in(reg) ROW,
+            row = in(reg) ROW,
             count = inout(reg) job.offsets.len() => _,
-            row = const ROW,
-            weights_bytes = const WEIGHTS,
+            half = const ROW,
+            tile = const WEIGHTS,
+            below = const SUMS,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack)
+        );
+    }
+}
+
+/// Four tiles of windows × one of channels, over all tiles of weights, of which only the first of each two is read.
+///
+/// # Safety
+/// As [`ProductJob`] says, for these starts and sums; tile registers are configured.
+#[inline(always)]
+unsafe fn four_by_one(job: &ProductJob<'_, bf16>, starts: [usize; 4], sums: *mut f32) {
+    let [first, second, third, fourth] = starts.map(|start| job.windows.wrapping_add(start).cast::<u8>());
+    // SAFETY: as in `two_by_two`.
+    unsafe {
+        asm!(
+            "test {at:e}, {at:e}",
+            "jnz 2f",
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "jmp 3f",
+            "2:",
+            "tileloadd tmm0, [{sums} + {row} * 2]",
+            "tileloadd tmm1, [{sums} + {row} * 2 + {below}]",
+            "tileloadd tmm2, [{sums} + {row} * 2 + 2 * {below}]",
+            "tileloadd tmm3, [{sums} + {row} * 2 + 3 * {below}]",
+            "3:",
+            "mov {offset}, [{offsets}]",
+            "tileloadd tmm6, [{weights} + {row}]",
+            "lea {at}, [{first} + {offset}]",
+            "tileloadd tmm4, [{at} + {pitch}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "lea {at}, [{second} + {offset}]",
+            "tileloadd tmm5, [{at} + {pitch}]",
+            "tdpbf16ps tmm1, tmm5, tmm6",
+            "lea {at}, [{third} + {offset}]",
+            "tileloadd tmm4, [{at} + {pitch}]",
+            "tdpbf16ps tmm2, tmm4, tmm6",
+            "lea {at}, [{fourth} + {offset}]",
+            "tileloadd tmm5, [{at} + {pitch}]",
+            "tdpbf16ps tmm3, tmm5, tmm6",
+            "add {offsets}, 8",
+            "add {weights}, 2 * {tile}",
+            "dec {count}",
+            "jnz 3b",
+            "tilestored [{sums} + {row} * 2], tmm0",
+            "tilestored [{sums} + {row} * 2 + {below}], tmm1",
+            "tilestored [{sums} + {row} * 2 + 2 * {below}], tmm2",
+            "tilestored [{sums} + {row} * 2 + 3 * {below}], tmm3",
+            sums = in(reg) sums,
+            first = in(reg) first,
+            second = in(reg) second,
+            third = in(reg) third,
+            fourth = in(reg) fourth,
+            pitch = in(reg) job.pitch,
+            at = inout(reg) usize::from(job.begin == Begin::Earlier) => _,
+            offset = out(reg) _,
+            offsets = inout(reg) job.offsets.as_ptr() => _,
+            weights = inout(reg) job.weights => _,
+            row = in(reg) ROW,
+            count = inout(reg) job.offsets.len() => _,
+            tile = const WEIGHTS,
+            below = const SUMS,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
             out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
             options(nostack)

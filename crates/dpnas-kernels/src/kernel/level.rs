@@ -1,7 +1,7 @@
 //! Compiles the loops for the instructions of a level.
 
 use super::lanes::Lanes;
-use super::maps::MapJob;
+use super::maps::{EmitJob, MapJob};
 use super::matrix_loops::{FinishJob, GatherJob};
 use super::tile::Job;
 use super::winograd_loops::TileJob;
@@ -25,6 +25,8 @@ pub(super) trait Loops: Lanes {
     unsafe fn blocked(job: &Job<'_, Self::Element>, shape: (usize, usize));
     /// Pools a map.
     unsafe fn pool(job: &MapJob<'_, Self::Element>);
+    /// Writes the features of images.
+    unsafe fn emit(job: &EmitJob<'_, Self::Element>);
     /// Scales, shifts and rectifies a map.
     unsafe fn rectify(job: &MapJob<'_, Self::Element>);
     /// Transforms input tiles.
@@ -90,6 +92,9 @@ macro_rules! level {
             }
 
             compiled!($lanes, $attribute, pool, MapJob, |job| maps::pool::<$lanes>(job));
+            compiled!($lanes, $attribute, emit, EmitJob, |job| {
+                maps::emit::<$lanes, { <$lanes as Lanes>::LANES }>(job)
+            });
             compiled!($lanes, $attribute, rectify, MapJob, |job| maps::rectify::<$lanes>(job));
             compiled!($lanes, $attribute, transform_input, TileJob, |job| {
                 winograd_loops::input::<$lanes>(job)

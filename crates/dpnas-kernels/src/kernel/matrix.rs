@@ -1,7 +1,7 @@
 //! Convolutions as products of matrix tiles, checked.
 
 use super::conv::{ConvCall, ConvTables};
-use super::matrix_loops::{Begin, FinishJob, GatherJob, PANEL, ProductJob, TILE, tile_numbers};
+use super::matrix_loops::{Begin, FinishJob, GatherJob, PANEL, ProductJob, SPARE_TILES, TILE, tile_numbers};
 use super::{Compute, Scratch, with_tiles};
 use crate::level::Level;
 use crate::pack_tiles::{Order, TileWeights};
@@ -149,7 +149,7 @@ impl<E: Compute> TileConv<E> {
         };
         let (rows, blocks, source, offsets, pitch, input_len, gathered_len) = built;
         let tallest = blocks.iter().map(|block| block.tiles.len()).max().unwrap_or(0);
-        let sums_len = panels * (tallest + 1) * TILE * PANEL;
+        let sums_len = panels * (tallest + SPARE_TILES) * TILE * PANEL;
         Self {
             level,
             channels,
@@ -213,6 +213,8 @@ impl<E: Compute> TileConv<E> {
                 // made where the processor has its instructions.
                 let (source, starts) = unsafe { self.source(block, pixels.clone(), first, (call.input, gathered)) };
                 for panel in 0..weights.panels() {
+                    let at = panel * PANEL;
+                    let channels = PANEL.min(self.channels - at);
                     let sums = &mut sums[panel * rows_of_panel..][..rows_of_panel];
                     let product = ProductJob {
                         windows: source,
@@ -222,13 +224,13 @@ impl<E: Compute> TileConv<E> {
                         weights: weights.from(panel, first).as_ptr(),
                         sums: sums.as_mut_ptr(),
                         begin: if first == 0 { Begin::Zero } else { Begin::Earlier },
+                        channels,
                     };
-                    // SAFETY: as above; the panel has weights for each offset, and sums for one tile more than a block has.
+                    // SAFETY: as above; the panel has weights for each offset, and sums for the spare tiles.
                     unsafe { E::multiply(self.level.kind(), &product) };
                     if first + offsets.len() < self.offsets.len() {
                         continue;
                     }
-                    let at = panel * PANEL;
                     // SAFETY: the panel's first channel is one of the stored channels, which scale, shift, outputs and
                     // skip positions were checked for; rows are those of the block's tiles.
                     unsafe {
@@ -243,7 +245,7 @@ impl<E: Compute> TileConv<E> {
                             scale: scale.as_ptr().add(at),
                             shift: shift.as_ptr().add(at),
                             floor: call.floor,
-                            channels: PANEL.min(self.channels - at),
+                            channels,
                         };
                         E::finish(self.level.kind(), &finish);
                     }

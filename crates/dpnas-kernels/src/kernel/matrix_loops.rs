@@ -9,6 +9,9 @@ pub(crate) const TILE: usize = 16;
 /// Output channels of a panel: two tiles side by side.
 pub(crate) const PANEL: usize = 2 * TILE;
 
+/// Tiles of sums that are written past the last one.
+pub(crate) const SPARE_TILES: usize = 3;
+
 /// Numbers in a row of a tile of windows: 64 bytes of bf16.
 pub(crate) const fn tile_numbers<E: Element>() -> usize {
     TILE * E::STEP
@@ -36,7 +39,7 @@ pub(crate) struct GatherJob<'a, E> {
 /// Products of tiles of windows with one panel's weights.
 ///
 /// Whoever makes a job vouches that sixteen rows from each start, at each offset, lie in `windows`, that there are weights
-/// for each offset, and that the sums have room for the tiles and one more.
+/// for each offset, and that the sums have room for the tiles and [`SPARE_TILES`] more.
 #[derive(Clone, Copy)]
 pub(crate) struct ProductJob<'a, E> {
     pub(crate) windows: *const E,
@@ -50,6 +53,8 @@ pub(crate) struct ProductJob<'a, E> {
     /// `[row][channel of the panel]`.
     pub(crate) sums: *mut f32,
     pub(crate) begin: Begin,
+    /// Stored channels of the panel: of one tile, or of two.
+    pub(crate) channels: usize,
 }
 
 /// What sums begin with.
@@ -150,11 +155,16 @@ pub(super) unsafe fn multiply<E: Element>(job: &ProductJob<'_, E>) {
                 let mut weights = job.weights;
                 for offset in job.offsets {
                     let numbers = job.windows.add(*start).byte_add(row * job.pitch + offset);
-                    for half in sums.chunks_exact_mut(TILE) {
+                    for (index, half) in sums.chunks_exact_mut(TILE).enumerate() {
+                        let first = weights;
+                        weights = weights.add(TILE * tile_numbers::<E>());
+                        if index * TILE >= job.channels {
+                            continue;
+                        }
                         let mut parts = [[0.0f32; TILE]; 2];
                         for at in 0..tile_numbers::<E>() {
                             let number = (*numbers.add(at)).to_f32();
-                            let column = weights.add(at / E::STEP * TILE * E::STEP + at % E::STEP);
+                            let column = first.add(at / E::STEP * TILE * E::STEP + at % E::STEP);
                             for (channel, part) in parts[at % E::STEP].iter_mut().enumerate() {
                                 *part += number * (*column.add(channel * E::STEP)).to_f32();
                             }
@@ -162,7 +172,6 @@ pub(super) unsafe fn multiply<E: Element>(job: &ProductJob<'_, E>) {
                         for (channel, sum) in half.iter_mut().enumerate() {
                             *sum += parts[0][channel] + parts[1][channel];
                         }
-                        weights = weights.add(TILE * tile_numbers::<E>());
                     }
                 }
             }

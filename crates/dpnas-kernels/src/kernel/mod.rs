@@ -22,7 +22,7 @@ mod winograd_loops;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use amx::is_usable as amx_is_usable;
 pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
-pub(crate) use map::{pool, rectify};
+pub(crate) use map::{emit, pool, rectify};
 pub(crate) use matrix::{TileConv, tile_scratch_bytes};
 pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
 pub(crate) use winograd::{Winograd, scratch_bytes, tile_size};
@@ -33,7 +33,7 @@ use crate::element::Element;
 use crate::level::{Kind, Level};
 use half::bf16;
 use level::{Loops, Shape};
-use maps::MapJob;
+use maps::{EmitJob, MapJob};
 use matrix_loops::{FinishJob, GatherJob, ProductJob};
 use tile::Job;
 use winograd_loops::TileJob;
@@ -51,6 +51,8 @@ pub(crate) trait Compute: Element {
     unsafe fn blocked(kind: Kind, job: &Job<'_, Self>, shape: (usize, usize));
     #[doc(hidden)]
     unsafe fn pool(kind: Kind, job: &MapJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>);
     #[doc(hidden)]
@@ -135,6 +137,11 @@ macro_rules! compute {
             unsafe fn pool(kind: Kind, job: &MapJob<'_, Self>) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::pool(job) })
+            }
+
+            unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::emit(job) })
             }
 
             unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>) {

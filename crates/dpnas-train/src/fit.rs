@@ -4,11 +4,11 @@ use crate::barrier::Broken;
 use crate::block::{Block, Blocks};
 use crate::memory::fit_memory;
 use crate::order::{in_order, shuffled};
-use crate::report::mean_of_last_five;
+use crate::report::stops_early;
 use crate::stored::{ReadRows, Set, StoredRows, Values};
 use crate::worker::{Halt, Shared, Worker};
 use crate::{
-    Element, Epoch, Labelled, LinearClassifier, ProbeConfig, ProbeReport, Split, Stop, TestSchedule, TrainError,
+    Element, Epoch, Labelled, LinearClassifier, ProbeConfig, Split, Stop, TestSchedule, TrainError, TrainReport,
 };
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +19,7 @@ pub struct Fitted {
     /// The classifier after the last epoch that was run.
     pub classifier: LinearClassifier,
     /// The course of the training.
-    pub report: ProbeReport,
+    pub report: TrainReport,
 }
 
 /// Trains the bias-free linear classifier on `train`; `on_epoch` sees each epoch's record and may end the fit.
@@ -146,7 +146,7 @@ impl<'a, E: Element> Course<'_, 'a, E> {
         &self,
         mut worker: Worker<'_, '_, E>,
         on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
-    ) -> (Vec<Block>, Result<ProbeReport, TrainError>) {
+    ) -> (Vec<Block>, Result<TrainReport, TrainError>) {
         let _guards = (self.shared.barrier.guard(), self.shared.feed.end_on_drop());
         let mut epochs = Vec::new();
         let mut stop = Stop::Completed;
@@ -160,11 +160,7 @@ impl<'a, E: Element> Course<'_, 'a, E> {
             }
             stop == Stop::Completed
         });
-        let test_accuracy = match stop {
-            Stop::Completed => epochs.last().and_then(|epoch| epoch.test_accuracy).unwrap_or(0.0),
-            Stop::EarlyStopped { .. } | Stop::Cancelled => 0.0,
-        };
-        (worker.into_blocks(), outcome.map(|()| ProbeReport { epochs, stop, test_accuracy }))
+        (worker.into_blocks(), outcome.map(|()| TrainReport::of(epochs, stop)))
     }
 
     /// Any other thread.
@@ -239,7 +235,6 @@ impl<'a, E: Element> Course<'_, 'a, E> {
 
     fn is_hopeless(&self, epochs: &[Epoch]) -> bool {
         let config = self.shared.config;
-        epochs.len() == config.early_stopping_epoch as usize
-            && mean_of_last_five(epochs) < config.early_stopping_threshold
+        stops_early(epochs, config.early_stopping_epoch, config.early_stopping_threshold)
     }
 }

@@ -58,5 +58,5 @@ pub use element::Element;
 pub use error::{Split, TrainError};
 pub use fit::{Fitted, fit, fit_stored};
 pub use memory::{FitMemory, fit_memory};
-pub use report::{Epoch, ProbeReport, Stop};
+pub use report::{Epoch, Stop, TrainReport, stops_early};
 pub use stored::{ReadRows, StoredRows};

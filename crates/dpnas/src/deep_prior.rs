@@ -171,14 +171,7 @@ impl DeepPrior {
                 Ok(Outcome::OutOfMemory { reason: error.to_string() })
             }
             Err(error) => Err(error),
-            Ok(fitted) => Ok(Outcome::Scored(Score {
-                reward: fitted.report.reward(),
-                train_flag: fitted.report.train_flag(),
-                valid_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
-                train_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
-                test_accuracy: fitted.report.test_accuracy,
-                test_accuracies: self.test_accuracies(&fitted),
-            })),
+            Ok(fitted) => Ok(Outcome::Scored(Score::of(&fitted.report, self.config.probe.test))),
         }
     }
 
@@ -235,13 +228,6 @@ impl DeepPrior {
         }
     }
 
-    fn test_accuracies(&self, fitted: &Fitted) -> Vec<f64> {
-        match self.config.probe.test {
-            TestSchedule::AfterLast => Vec::new(),
-            TestSchedule::EveryEpoch => fitted.report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
-        }
-    }
-
     fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
         let [train, valid, test] = embedding.splits();
         // A net with fully connected layers has rows of `f32`.
@@ -263,7 +249,7 @@ impl DeepPrior {
             largest_chunk: self.config.largest_chunk,
             stop: &self.stop,
         };
-        outcome(head.train(net, train.columns(), rows), head.test_schedule())
+        outcome(head.train(net, train.columns(), rows), self.config.probe.test)
     }
 
     /// Names every setting; `weights` stands for the draw of the weights.
@@ -367,11 +353,7 @@ impl ScoreDraw for DeepPrior {
     }
 
     fn identity(&self) -> String {
-        let test = match self.config.probe.test {
-            TestSchedule::AfterLast => "after the last epoch",
-            TestSchedule::EveryEpoch => "after every epoch",
-        };
-        format!("{}; test {test}", self.describe("by draw"))
+        format!("{}; test {}", self.describe("by draw"), self.config.probe.test)
     }
 }
 
@@ -381,9 +363,6 @@ impl Evaluate for DeepPrior {
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
-        self.score(&candidate.net).map_err(|error| match error {
-            ScoreError::Interrupted => EvaluateError::Interrupted,
-            error => EvaluateError::Failed { net: candidate.net.to_string(), source: Box::new(error) },
-        })
+        self.score(&candidate.net).map_err(|error| EvaluateError::of(&candidate.net, error))
     }
 }

@@ -3,7 +3,7 @@
 use crate::engine::{Toy, config, data, evaluator};
 use burn_flex::Flex;
 use dpnas::full::{
-    BEST_CHECKPOINT, BurnTrainer, Epoch, FullError, FullReport, LAST_CHECKPOINT, Split, TrainEngine, TrainJob,
+    BEST_CHECKPOINT, BurnTrainer, Epoch, FullError, LAST_CHECKPOINT, Split, TrainEngine, TrainJob, TrainReport,
 };
 use dpnas::grammar::Net;
 use dpnas::prior::Precision;
@@ -52,7 +52,7 @@ impl TrainEngine for Failing {
         "failing"
     }
 
-    fn train(&self, job: &TrainJob<'_>, _: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+    fn train(&self, job: &TrainJob<'_>, _: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         let plan = job.prior.plan();
         self.asked.lock().unwrap().push(format!("{} on {} by {}", plan.net(), plan.input(), job.prior.seed().0));
         Err((self.error)())
@@ -124,7 +124,7 @@ impl TrainEngine for Small {
         self.0.name()
     }
 
-    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         if job.largest_chunk.get() > 2 {
             return Err(FullError::Device { engine: "small".into(), message: "OUT_OF_MEMORY".into() });
         }

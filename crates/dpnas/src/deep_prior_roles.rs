@@ -6,7 +6,6 @@ use crate::{DeepPrior, Evaluate, EvaluateError, Outcome, ScoreDraw, ScoreError};
 use dpnas_grammar::{Layer, Net};
 use dpnas_search::{Candidate, Forecast};
 use dpnas_seed::Seed;
-use dpnas_train::TestSchedule;
 
 impl ScoreDraw for DeepPrior {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
@@ -19,11 +18,7 @@ impl ScoreDraw for DeepPrior {
     }
 
     fn identity(&self) -> String {
-        let test = match self.config().probe.test {
-            TestSchedule::AfterLast => "after the last epoch",
-            TestSchedule::EveryEpoch => "after every epoch",
-        };
-        format!("{}; test {test}", self.describe("by draw"))
+        format!("{}; test {}", self.describe("by draw"), self.config().probe.test)
     }
 }
 
@@ -45,9 +40,6 @@ impl Evaluate for DeepPrior {
         let share = |layers: &[Layer]| forecast.map_or(0.0, |forecast| forecast.share(layers));
         let foresee: Option<&Foresee<'_>> = if forecast.is_some() { Some(&share) } else { None };
         let seed = self.config().draw.seed(self.config().weight_seed, net);
-        self.score_with(net, seed, foresee).map_err(|error| match error {
-            ScoreError::Interrupted => EvaluateError::Interrupted,
-            error => EvaluateError::Failed { net: net.to_string(), source: Box::new(error) },
-        })
+        self.score_with(net, seed, foresee).map_err(|error| EvaluateError::of(net, error))
     }
 }

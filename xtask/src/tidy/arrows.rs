@@ -27,7 +27,7 @@ const LAYERS: &[Layer] = &[
     ),
     ("dpnas-encoder", &["dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
     ("dpnas-kernels", &["dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
-    ("dpnas-full", &["dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
+    ("dpnas-full", &["dpnas-train", "dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
     ("dpnas-search", &["dpnas-grammar", "dpnas-seed"]),
     ("dpnas-prior", &["dpnas-grammar", "dpnas-seed"]),
     ("dpnas-data", &["dpnas-grammar", "dpnas-seed"]),
@@ -49,6 +49,7 @@ const BURN_FREE: &[&str] = &[
     "dpnas-download",
     "dpnas-kernels",
     "dpnas-cache",
+    "dpnas-train",
     "dpnas-report",
     "xtask",
 ];

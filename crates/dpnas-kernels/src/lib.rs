@@ -35,6 +35,7 @@ mod measure;
 mod memory;
 mod norms;
 mod pack;
+mod peak;
 mod program;
 mod run;
 mod stats;
@@ -43,6 +44,8 @@ mod weights;
 pub use element::{Precision, UnknownPrecision};
 pub use engine::CpuEngine;
 pub use level::{LEVEL_VARIABLE, Level, LevelError};
+#[doc(hidden)]
+pub use peak::peak_operations;
 
 /// Changes whenever the numbers that an encoder computes change; part of the engine's name, and so of the key of a
 /// stored embedding.

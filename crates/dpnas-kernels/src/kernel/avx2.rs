@@ -3,6 +3,7 @@
 use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
 use super::maps::{self, MapJob};
+use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};
 use half::bf16;
@@ -145,5 +146,5 @@ impl Lanes for Avx2<bf16> {
     }
 }
 
-level!(Avx2<f32>, target_feature(enable = "avx2,fma"), [(6, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
-level!(Avx2<bf16>, target_feature(enable = "avx2,fma"), [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Avx2<f32>, target_feature(enable = "avx2,fma"), 12, [(6, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Avx2<bf16>, target_feature(enable = "avx2,fma"), 12, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);

@@ -10,6 +10,7 @@ mod lanes;
 mod level;
 mod map;
 mod maps;
+mod peak;
 mod portable;
 mod tile;
 mod winograd;
@@ -24,6 +25,7 @@ use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::level::{Kind, Level};
 use half::bf16;
+use lanes::Lanes;
 use level::{Loops, Shape};
 use maps::MapJob;
 use tile::Job;
@@ -36,6 +38,10 @@ use winograd_loops::TileJob;
 pub(crate) trait Compute: Element {
     /// Sums of a vector, tiles without pooling and tiles with it.
     fn shapes(level: Level) -> Shapes;
+    /// Independent sums of [`Compute::peak`], and lanes of each.
+    fn peak_shape(level: Level) -> (usize, usize);
+    /// Multiply-adds that touch no memory; the sum of all lanes.
+    fn peak(level: Level, rounds: usize) -> f32;
     #[doc(hidden)]
     unsafe fn direct(kind: Kind, job: &Job<'_, Self>, shape: Shape);
     #[doc(hidden)]
@@ -105,6 +111,15 @@ macro_rules! compute {
         impl Compute for $element {
             fn shapes(level: Level) -> Shapes {
                 dispatch!(level.kind(), $element, $avx512, L => Shapes::of::<L>())
+            }
+
+            fn peak_shape(level: Level) -> (usize, usize) {
+                dispatch!(level.kind(), $element, $avx512, L => (L::PEAK_SUMS, L::LANES))
+            }
+
+            fn peak(level: Level, rounds: usize) -> f32 {
+                // SAFETY: a level is only made where the processor has its instructions.
+                dispatch!(level.kind(), $element, $avx512, L => unsafe { L::peak(rounds) })
             }
 
             unsafe fn direct(kind: Kind, job: &Job<'_, Self>, shape: Shape) {

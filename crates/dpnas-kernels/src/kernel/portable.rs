@@ -3,6 +3,7 @@
 use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
 use super::maps::{self, MapJob};
+use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};
 use crate::element::Element;
@@ -98,5 +99,5 @@ macro_rules! lanes {
 lanes!(f32, 1);
 lanes!(bf16, 2);
 
-level!(Portable<f32>, inline(never), [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
-level!(Portable<bf16>, inline(never), [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Portable<f32>, inline(never), 4, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Portable<bf16>, inline(never), 4, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);

@@ -8,6 +8,7 @@ type Layer = (&'static str, &'static [&'static str]);
 const LAYERS: &[Layer] = &[
     ("xtask", &[]),
     ("dpnas-examples", &["dpnas"]),
+    ("dpnas-bench", &["dpnas-kernels", "dpnas-prior", "dpnas-train", "dpnas-grammar", "dpnas-seed"]),
     (
         "dpnas",
         &[
@@ -50,6 +51,8 @@ const BURN_FREE: &[&str] = &[
     "dpnas-kernels",
     "dpnas-cache",
     "dpnas-report",
+    "dpnas-train",
+    "dpnas-bench",
     "xtask",
 ];
 

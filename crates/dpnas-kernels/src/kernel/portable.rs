@@ -99,5 +99,5 @@ macro_rules! lanes {
 lanes!(f32, 1);
 lanes!(bf16, 2);
 
-level!(Portable<f32>, inline(never), 4, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
-level!(Portable<bf16>, inline(never), 4, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Portable<f32>, inline(never), 3, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Portable<bf16>, inline(never), 3, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);

@@ -36,8 +36,8 @@ enum Command {
     Tidy,
     /// List the scripts that make golden values, or rerun them
     Fixtures(fixtures::Arguments),
-    /// Run the benchmarks of the workspace
-    Bench(bench::Arguments),
+    /// Measure speed and memory, beside PyTorch where a Python has it
+    Bench(Box<bench::Arguments>),
 }
 
 fn main() -> ExitCode {

@@ -117,7 +117,7 @@ fn print(measured: &Measured, settings: &compare::Settings, host: &Host, peer: O
     let peer = peer.map(|peer| format!(", {}", peer.engine(None))).unwrap_or_default();
     let compare::Settings { images, channels, size, epochs, threads, rounds, .. } = settings;
     println!(
-        "{}{peer}. {images} images of {channels}x{size}x{size}, {threads} threads, the best of {rounds} rounds in turns; \
+        "{}{peer}. {images} images of {channels}x{size}x{size}, {threads} threads, the best of {rounds} in turns; \
          classifiers measured on {epochs} epochs and scaled to 70. GFLOP/s count direct convolution.",
         host.line()
     );

@@ -76,7 +76,10 @@ impl Element for bf16 {
 
     #[inline(always)]
     fn from_f32(value: f32) -> Self {
-        Self::from_f32(value)
+        // As `half` rounds, without a branch: to the nearest, the even one of two, and a NaN stays one.
+        let bits = value.to_bits();
+        let rounded = (bits.wrapping_add(0x7FFF + (bits >> 16 & 1)) >> 16) as u16;
+        Self::from_bits(if value.is_nan() { (bits >> 16) as u16 | 0x40 } else { rounded })
     }
 
     #[inline(always)]
@@ -88,6 +91,15 @@ impl Element for bf16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bf16_is_rounded_as_the_crate_half_rounds(bits: u32) {
+            let value = f32::from_bits(bits);
+            prop_assert_eq!(<bf16 as Element>::from_f32(value).to_bits(), bf16::from_f32(value).to_bits());
+        }
+    }
 
     #[test]
     fn precisions_print_and_parse() {

@@ -113,10 +113,11 @@ impl<E: Compute> Loaded<E> {
         })
     }
 
-    /// Numbers of each buffer for one image, with and without fused pooling.
+    /// Bytes of a thread's maps, with and without fused pooling, and the images that they hold.
     #[cfg(test)]
-    pub(crate) fn slots(&self) -> (&[usize], &[usize]) {
-        (&self.program.slots, &self.raw_program().slots)
+    pub(crate) fn map_bytes(&self) -> (usize, usize) {
+        let slots = self.program.slots.iter().chain(&self.raw_program().slots);
+        (slots.map(|numbers| numbers * size_of::<E>()).sum(), self.program.images)
     }
 
     pub(crate) fn check_shape(&self, images: Images<'_>) -> Result<(), EngineError> {
@@ -141,9 +142,15 @@ impl<E: Compute> Encode for Loaded<E> {
     }
 
     fn encode(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
+        let mut rows = Vec::new();
+        self.encode_into(images, &mut rows)?;
+        Ok(rows)
+    }
+
+    fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
         self.check_shape(images)?;
         let features = self.plan.features() as usize;
-        let mut rows = vec![0.0; images.len() * features];
+        rows.resize(images.len() * features, 0.0);
         // A chunk that is smaller than a group a thread is divided evenly.
         let share = images.len().div_ceil(rayon::current_num_threads().max(1));
         let group = NonZeroUsize::new(self.program.images.min(share)).unwrap_or(NonZeroUsize::MIN);
@@ -153,7 +160,7 @@ impl<E: Compute> Encode for Loaded<E> {
                 self.program.run(self.level, &self.norms, workspace, block.pixels(), rows);
             });
         });
-        Ok(rows)
+        Ok(())
     }
 
     fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {

@@ -1,6 +1,8 @@
 //! Which instructions the kernels use: found at run time, or forced by an environment variable.
 
 use crate::Precision;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::amx_is_usable;
 use std::fmt;
 
 /// The environment variable that forces a level.
@@ -11,7 +13,7 @@ pub const LEVEL_VARIABLE: &str = "DPNAS_CPU_LEVEL";
 /// Only [`Level::available`] and [`Level::from_environment`] make one, so holding a level means that its instructions
 /// may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Level(Kind);
+pub struct Level(pub(crate) Kind);
 
 /// The levels that exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,11 @@ pub(crate) enum Kind {
     /// AVX-512 with products of pairs of bf16, x86-64.
     #[cfg(target_arch = "x86_64")]
     Avx512Bf16,
+    /// Products of tiles of bf16, and AVX-512 for the rest, x86-64.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
+    /// What [`Kind::Amx`] computes, in plain code.
+    Tiles,
 }
 
 /// A level that cannot be had.
@@ -34,7 +41,7 @@ pub(crate) enum Kind {
 #[non_exhaustive]
 pub enum LevelError {
     /// The variable's value is no level.
-    #[error("{LEVEL_VARIABLE} is `{value}`: use portable, avx2 or avx512, or leave it unset for the best one")]
+    #[error("{LEVEL_VARIABLE} is `{value}`: use portable, avx2, avx512 or amx, or leave it unset for the best one")]
     Unknown {
         /// The variable's value.
         value: String,
@@ -60,7 +67,7 @@ impl Level {
             #[cfg(target_arch = "x86_64")]
             Precision::F32 => &[Kind::Avx512, Kind::Avx2, Kind::Portable],
             #[cfg(target_arch = "x86_64")]
-            Precision::Bf16 => &[Kind::Avx512Bf16, Kind::Avx2, Kind::Portable],
+            Precision::Bf16 => &[Kind::Amx, Kind::Avx512Bf16, Kind::Avx2, Kind::Portable],
             #[cfg(not(target_arch = "x86_64"))]
             _ => &[Kind::Portable],
         };
@@ -86,7 +93,7 @@ impl Level {
             return Ok(*level);
         }
         match value.as_str() {
-            "portable" | "avx2" | "avx512" => {
+            "portable" | "avx2" | "avx512" | "amx" => {
                 let usable = available.iter().map(|level| level.to_string()).collect::<Vec<_>>().join(" or ");
                 Err(LevelError::Unsupported { value, precision, usable })
             }
@@ -99,15 +106,31 @@ impl Level {
         Self(Kind::Portable)
     }
 
+    /// The way of AMX in plain code: for tests on processors without these instructions.
+    #[doc(hidden)]
+    pub fn tiles_in_plain_code() -> Self {
+        Self(Kind::Tiles)
+    }
+
     pub(crate) fn kind(self) -> Kind {
         self.0
     }
 }
 
 impl Kind {
+    /// Whether convolutions are products of matrix tiles.
+    pub(crate) fn has_tiles(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => true,
+            Self::Tiles => true,
+            _ => false,
+        }
+    }
+
     fn is_supported(self) -> bool {
         match self {
-            Self::Portable => true,
+            Self::Portable | Self::Tiles => true,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
@@ -118,6 +141,8 @@ impl Kind {
             }
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Bf16 => Self::Avx512.is_supported() && is_x86_feature_detected!("avx512bf16"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => Self::Avx512Bf16.is_supported() && amx_is_usable(),
         }
     }
 }
@@ -132,6 +157,9 @@ impl fmt::Display for Level {
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512Bf16 => "avx512-bf16",
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => "amx",
+            Kind::Tiles => "tiles",
         })
     }
 }
@@ -169,13 +197,13 @@ mod tests {
         let message = choose("sse9").unwrap_err().to_string();
         assert_eq!(
             message,
-            "DPNAS_CPU_LEVEL is `sse9`: use portable, avx2 or avx512, or leave it unset for the best one"
+            "DPNAS_CPU_LEVEL is `sse9`: use portable, avx2, avx512 or amx, or leave it unset for the best one"
         );
     }
 
     #[test]
     fn a_level_that_the_processor_lacks_is_an_error_that_lists_what_it_has() {
-        for name in ["portable", "avx2", "avx512"] {
+        for name in ["portable", "avx2", "avx512", "amx"] {
             let has = Level::available(Precision::F32).iter().any(|level| level.to_string() == name);
             match choose(name) {
                 Ok(level) => assert!(has && level.to_string() == name),

@@ -35,6 +35,7 @@ mod measure;
 mod memory;
 mod norms;
 mod pack;
+mod pack_tiles;
 mod peak;
 mod program;
 mod run;

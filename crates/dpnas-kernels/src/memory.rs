@@ -2,7 +2,7 @@
 
 use crate::element::Element;
 use crate::group;
-use crate::kernel::{SQUARE, scratch_bytes};
+use crate::kernel::{SQUARE, scratch_bytes, tile_scratch_bytes};
 use dpnas_grammar::{ConvShape, Plan, Stage};
 use dpnas_prior::EngineMemory;
 
@@ -19,7 +19,7 @@ const PADDING: u64 = 2;
 pub(crate) fn memory<E: Element>(plan: &Plan) -> EngineMemory {
     let weights = plan.stages().iter().flat_map(Stage::weights).map(|conv| packed(&conv)).fold(0, u64::saturating_add);
     let image = plan.peak_activation_bytes().saturating_mul(WORKSPACES * PADDING).max(1);
-    let scratch = plan.stages().iter().flat_map(Stage::weights).map(|conv| scratch(&conv)).max().unwrap_or(0);
+    let scratch = plan.stages().iter().flat_map(Stage::weights).map(|conv| scratch::<E>(&conv)).max().unwrap_or(0);
     let group = image.saturating_mul(group::images::<E>(plan) as u64);
     let threads = group.saturating_add(scratch).saturating_mul(THREADS);
     let drawn = plan.parameters().saturating_mul(4);
@@ -33,12 +33,15 @@ fn packed(conv: &ConvShape) -> u64 {
     channels(conv.in_channels).saturating_mul(channels(conv.out_channels)).saturating_mul(taps).saturating_mul(4)
 }
 
-/// Bytes of one thread's tiles, if the convolution goes by polynomials.
-fn scratch(conv: &ConvShape) -> u64 {
-    match conv.kernel {
-        3 | 5 => scratch_bytes(conv.in_channels as usize, conv.out_channels as usize) as u64,
+/// Bytes of one thread's buffers, by polynomials or by matrix tiles, whichever takes more.
+fn scratch<E: Element>(conv: &ConvShape) -> u64 {
+    let polynomials = match conv.kernel {
+        3 | 5 => scratch_bytes(conv.in_channels as usize, conv.out_channels as usize),
         _ => 0,
-    }
+    };
+    // Maps and weights of one number a step never become matrix tiles.
+    let tiles = if E::STEP > 1 { tile_scratch_bytes(conv.out_channels as usize) } else { 0 };
+    polynomials.max(tiles) as u64
 }
 
 #[cfg(test)]
@@ -49,10 +52,11 @@ mod tests {
     use dpnas_grammar::{ImageShape, Net};
     use dpnas_prior::{Engine, Prior, WeightInit};
     use dpnas_seed::Seed;
+    use half::bf16;
 
     #[test]
     #[cfg_attr(miri, ignore = "draws large weights, all of it safe code")]
-    fn the_buffers_of_an_image_are_within_the_estimate() {
+    fn the_maps_of_a_group_are_within_the_estimate() {
         for net in [
             "[C(32,5,1,2,1), P(4,4,0,0), C(32,3,1,1,0), C(64,1,1,0,1), C(32,3,1,0,1), SM(10)]",
             "[C(16,3,1,1,1), P(2,2,0,0), C(32,3,1,1,1), P(2,2,0,0), C(64,3,1,1,1), SM(10)]",
@@ -62,11 +66,14 @@ mod tests {
         ] {
             let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(1, 28)).unwrap();
             let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(0)).unwrap();
-            let loaded = Loaded::<f32>::new(Level::portable(), &prior);
-            let estimate = CpuEngine::at(Level::portable(), Precision::F32).memory(&plan);
-            let (fused, raw) = loaded.slots();
-            let bytes: usize = fused.iter().chain(raw).map(|numbers| numbers * size_of::<f32>()).sum();
-            assert!(bytes as u64 <= estimate.image, "{net}: {bytes} bytes, estimated {}", estimate.image);
+            let (portable, tiles) = (Level::portable(), Level::tiles_in_plain_code());
+            for ((bytes, images), engine) in [
+                (Loaded::<f32>::new(portable, &prior).map_bytes(), CpuEngine::at(portable, Precision::F32)),
+                (Loaded::<bf16>::new(tiles, &prior).map_bytes(), CpuEngine::at(tiles, Precision::Bf16)),
+            ] {
+                let estimate = engine.memory(&plan).image * images as u64;
+                assert!(bytes as u64 <= estimate, "{net} on {}: {bytes} bytes, estimated {estimate}", engine.name());
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How many operations a core can do at most at a level, to be timed by a benchmark.
 
-use crate::element::{Element, Precision};
+use crate::element::Precision;
 use crate::kernel::Compute;
 use crate::level::Level;
 use half::bf16;
@@ -18,9 +18,8 @@ pub fn peak_operations(level: Level, precision: Precision, rounds: usize) -> u64
 }
 
 fn operations<E: Compute>(level: Level, rounds: usize) -> u64 {
-    let (sums, lanes) = E::peak_shape(level);
     black_box(E::peak(level, rounds));
-    2 * (rounds * sums * lanes * <E as Element>::STEP) as u64
+    2 * (rounds * E::peak_products(level)) as u64
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! A plan as a list of steps on a few buffers.
 
 use crate::geometry::{Pooling, halo, pixels, steps, windows};
-use crate::kernel::{Compute, ConvKernel, ConvTables, Winograd};
+use crate::kernel::{Compute, ConvKernel, ConvTables, TileConv, Winograd};
 use crate::layout::Layout;
 use crate::level::Level;
-use crate::pack::Packed;
+use crate::pack::{Packed, Tap};
+use crate::pack_tiles::TileWeights;
 use crate::weights::{Conv, ConvPack, StageWeights};
 use dpnas_grammar::{Layer, Plan, Stage};
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub(crate) enum Op<E> {
 pub(crate) enum Kernel<E> {
     Direct(ConvKernel<E>, Arc<Packed<E>>),
     Products(Winograd, Arc<Vec<Packed<f32>>>),
+    Tiles(TileConv<E>, Arc<TileWeights<E>>),
 }
 
 /// Whether pooling that follows a convolution without overlap is computed by it.
@@ -61,7 +63,7 @@ pub(crate) struct Program<E> {
     pub(crate) image: Map,
     /// Where the features are.
     pub(crate) result: Map,
-    /// Numbers of each buffer for one image.
+    /// Numbers of each buffer, with what kernels read past the last image.
     pub(crate) slots: Vec<usize>,
     /// Images of a group.
     pub(crate) images: usize,
@@ -155,6 +157,15 @@ impl<E: Compute> Builder<E> {
     fn conv(&mut self, conv: &Conv<E>, inputs: Vec<Map>, output: Map, pooling: Pooling, norm: Norm) -> Map {
         let (from, to, images) = (inputs[0].layout, output.layout, self.images);
         let skip = inputs.get(1).map(|map| map.layout);
+        let tables = |taps: &[Tap]| ConvTables {
+            windows: windows(from, &conv.shape, to.size, pooling, images),
+            steps: steps(from, taps),
+            outputs: pixels(to.size, Pooling::NONE, images, |image, y, x| to.inside(image, y, x)),
+            skip: skip.map(|skip| pixels(to.size, pooling, images, |image, y, x| skip.inside(image, y, x))),
+            window: pooling.size * pooling.size,
+            channels: to.stride,
+            images,
+        };
         let kernel = match &conv.pack {
             ConvPack::Products(weights) => {
                 let kernel = conv.shape.kernel as usize;
@@ -163,17 +174,13 @@ impl<E: Compute> Builder<E> {
                 Kernel::Products(winograd, Arc::clone(weights))
             }
             ConvPack::Direct(weights) => {
-                let skip = |skip: Layout| pixels(to.size, pooling, images, |image, y, x| skip.inside(image, y, x));
-                let tables = ConvTables {
-                    windows: windows(from, &conv.shape, to.size, pooling, images),
-                    steps: steps(from, weights.taps()),
-                    outputs: pixels(to.size, Pooling::NONE, images, |image, y, x| to.inside(image, y, x)),
-                    skip: inputs.get(1).map(|map| skip(map.layout)),
-                    window: pooling.size * pooling.size,
-                    channels: to.stride,
-                    images,
-                };
-                Kernel::Direct(ConvKernel::new(self.level, tables), Arc::clone(weights))
+                Kernel::Direct(ConvKernel::new(self.level, tables(weights.taps())), Arc::clone(weights))
+            }
+            ConvPack::Tiles(weights) => {
+                let pitch = from.stride * conv.shape.stride as usize;
+                let kernel = TileConv::new(self.level, tables(weights.taps()), weights, (pitch, to.size));
+                self.lengthen(inputs[0].slot, kernel.input_len());
+                Kernel::Tiles(kernel, Arc::clone(weights))
             }
         };
         self.push(Op::Conv(Box::new(kernel)), inputs, output, norm)
@@ -203,7 +210,11 @@ impl<E: Compute> Builder<E> {
         if self.slots.len() <= map.slot {
             self.slots.resize(map.slot + 1, 0);
         }
-        self.slots[map.slot] = self.slots[map.slot].max(map.layout.image());
+        self.lengthen(map.slot, Layout::room(map.layout.image(), self.images));
+    }
+
+    fn lengthen(&mut self, slot: usize, length: usize) {
+        self.slots[slot] = self.slots[slot].max(length);
     }
 }
 

@@ -1,15 +1,11 @@
 //! Running a program's steps on a group of images.
 
 use crate::buffer::Buffer;
-use crate::kernel::{Compute, ConvCall, Scratch, pool, rectify};
-use crate::layout::{CHANNEL_BLOCK, Layout};
+use crate::kernel::{Compute, ConvCall, Scratch, emit, pool, rectify};
 use crate::level::Level;
 use crate::norms::Norms;
 use crate::program::{Kernel, Map, Op, Program, Step};
 use std::sync::{Mutex, PoisonError};
-
-/// Pixels whose channels are transposed at once.
-const EMIT_PIXELS: usize = 8;
 
 /// The buffers of one thread.
 #[derive(Debug)]
@@ -30,9 +26,8 @@ impl<E: Compute> Workspaces<E> {
     /// Lends buffers for a group of images.
     pub(crate) fn with<T>(&self, program: &Program<E>, f: impl FnOnce(&mut Workspace<E>) -> T) -> T {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let buffer = |image: &usize| Buffer::zeros(Layout::room(*image, program.images));
         let mut workspace = kept.unwrap_or_else(|| Workspace {
-            slots: program.slots.iter().map(buffer).collect(),
+            slots: program.slots.iter().map(|length| Buffer::zeros(*length)).collect(),
             scratch: Scratch::default(),
         });
         let result = f(&mut workspace);
@@ -56,7 +51,8 @@ impl<E: Compute> Program<E> {
         for step in &self.steps {
             step.run(level, norms, workspace, count);
         }
-        self.emit(workspace, rows);
+        let Map { slot, layout } = self.result;
+        emit(level, (workspace.slots[slot].as_slice(), layout), rows);
     }
 
     /// Brings images, `[n, channels, height, width]`, into their buffer.
@@ -77,35 +73,6 @@ impl<E: Compute> Program<E> {
                 }
                 if layout.stride > layout.channels {
                     row.chunks_exact_mut(layout.stride).for_each(|pixel| pixel[layout.channels..].fill(E::default()));
-                }
-            }
-        }
-    }
-
-    /// Writes the features of the images, `[n, channels · height · width]`; −0 becomes 0.
-    fn emit(&self, workspace: &Workspace<E>, rows: &mut [f32]) {
-        let layout = self.result.layout;
-        let map = workspace.slots[self.result.slot].as_slice();
-        let pixels = layout.pixels();
-        let places: Vec<usize> =
-            (0..pixels).map(|pixel| layout.inside(0, pixel / layout.size, pixel % layout.size)).collect();
-        for (index, row) in rows.chunks_exact_mut(pixels * layout.channels).enumerate() {
-            let image = &map[index * layout.image()..][..layout.image()];
-            for (block, places) in places.chunks(EMIT_PIXELS).enumerate() {
-                for first in (0..layout.channels).step_by(CHANNEL_BLOCK) {
-                    let channels = CHANNEL_BLOCK.min(layout.channels - first);
-                    // A few pixels and channels at once, so that what is read and what is written stays in the cache.
-                    let mut square = [[0.0f32; EMIT_PIXELS]; CHANNEL_BLOCK];
-                    for (pixel, place) in places.iter().enumerate() {
-                        let values = &image[place + first..][..channels];
-                        for (channel, value) in square.iter_mut().zip(values) {
-                            channel[pixel] = value.to_f32() + 0.0;
-                        }
-                    }
-                    for (channel, values) in square.iter().enumerate().take(channels) {
-                        let start = (first + channel) * pixels + block * EMIT_PIXELS;
-                        row[start..start + places.len()].copy_from_slice(&values[..places.len()]);
-                    }
                 }
             }
         }
@@ -148,6 +115,7 @@ impl<E: Compute> Step<E> {
                 match &**kernel {
                     Kernel::Direct(kernel, weights) => kernel.run(weights, call),
                     Kernel::Products(kernel, weights) => kernel.run(weights, call),
+                    Kernel::Tiles(kernel, weights) => kernel.run(weights, call),
                 }
             }
             Op::Rectify => rectify(level, (input(0), from), (output, layout), images, Some(affine)),

@@ -4,6 +4,7 @@ use crate::geometry::Pooling;
 use crate::kernel::{Compute, POINTS, SQUARE, tile_size};
 use crate::level::Level;
 use crate::pack::{Packed, Pixels, pack_products};
+use crate::pack_tiles::TileWeights;
 use dpnas_grammar::{ConvShape, Layer, Stage};
 use dpnas_prior::{ConvWeights, Prior};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub(crate) enum ConvPack<E> {
     Direct(Arc<Packed<E>>),
     /// By polynomials.
     Products(Arc<Vec<Packed<f32>>>),
+    /// By matrix tiles.
+    Tiles(Arc<TileWeights<E>>),
 }
 
 /// Packs the weights of a prior.
@@ -46,13 +49,14 @@ pub(crate) fn pack<E: Compute>(level: Level, prior: &Prior) -> Vec<StageWeights<
 }
 
 fn pack_conv<E: Compute>(level: Level, weights: &ConvWeights, stage: &Stage, is_first: bool) -> ConvPack<E> {
+    // The pixels of images are not padded.
+    let pixels = if is_first { Pixels::Dense } else { Pixels::Padded };
     match () {
-        // The pixels of images are not padded.
-        () if is_first => ConvPack::Direct(Arc::new(Packed::new(level, weights, Pixels::Dense))),
-        () if polynomials_pay::<E>(weights.shape(), stage) => {
+        () if level.kind().has_tiles() => ConvPack::Tiles(Arc::new(TileWeights::new(weights, pixels))),
+        () if !is_first && polynomials_pay::<E>(weights.shape(), stage) => {
             ConvPack::Products(Arc::new(pack_products(level, weights)))
         }
-        () => ConvPack::Direct(Arc::new(Packed::new(level, weights, Pixels::Padded))),
+        () => ConvPack::Direct(Arc::new(Packed::new(level, weights, pixels))),
     }
 }
 
@@ -88,7 +92,7 @@ impl<E> Conv<E> {
     /// Whether its kernel can pool its output.
     pub(crate) fn can_pool(&self, pooling: Pooling) -> bool {
         match self.pack {
-            ConvPack::Direct(_) => pooling.stride >= pooling.size,
+            ConvPack::Direct(_) | ConvPack::Tiles(_) => pooling.stride >= pooling.size,
             ConvPack::Products(_) => {
                 let out = tile_size(self.shape.kernel as usize).unwrap_or(1);
                 pooling.stride == pooling.size && out.is_multiple_of(pooling.size)

@@ -20,6 +20,7 @@ fn all_levels(precision: Precision, plan: &Plan, seed: u64) -> Result<(), String
     };
     Level::available(precision)
         .into_iter()
+        .chain([Level::tiles_in_plain_code()])
         .try_for_each(|level| check(&CpuEngine::at(level, precision), plan, seed, tolerance))
 }
 
@@ -66,7 +67,7 @@ fn a_pixel_that_is_not_a_number_reaches_the_embedding() {
         let mut pixels = vec![0.5; 64];
         pixels[27] = f32::NAN;
         for precision in [Precision::F32, Precision::Bf16] {
-            for level in Level::available(precision) {
+            for level in Level::available(precision).into_iter().chain([Level::tiles_in_plain_code()]) {
                 let encoder = CpuEngine::at(level, precision).load(&prior).unwrap();
                 let rows = encoder.encode(Images::new(plan.input(), &pixels).unwrap()).unwrap();
                 assert!(rows.iter().any(|value| value.is_nan()), "{net} at {level} {precision}");

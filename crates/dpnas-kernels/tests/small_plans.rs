@@ -29,7 +29,7 @@ fn every_way_through_the_kernels_gives_an_image_the_same_row_alone_and_among_oth
         Seed(1).stream("images", 0).fill_uniform(0, 0.0, 1.0, &mut pixels);
         let images = Images::new(plan.input(), &pixels).unwrap();
         for precision in [Precision::F32, Precision::Bf16] {
-            for level in Level::available(precision) {
+            for level in Level::available(precision).into_iter().chain([Level::tiles_in_plain_code()]) {
                 let mut encoder = CpuEngine::at(level, precision).load(&prior).unwrap();
                 let two = NonZeroUsize::new(2).unwrap();
                 encoder.calibrate(images, 1e-4, two).unwrap();

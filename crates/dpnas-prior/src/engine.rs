@@ -163,6 +163,15 @@ pub trait Encode {
     /// [`EngineError::WrongShape`], or [`EngineError::Device`] if the device fails.
     fn encode(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError>;
 
+    /// Embeds images as [`encode`](Self::encode) does, into `rows`, whose memory is used again; what was in it is gone.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode); then what is in `rows` means nothing.
+    fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
+        *rows = self.encode(images)?;
+        Ok(())
+    }
+
     /// Measures every norm's input over a set of images, layer by layer with the earlier norms in effect, `chunk`
     /// images at once: what one training-mode pass with the whole set as a single batch computes.
     ///
@@ -211,11 +220,12 @@ impl dyn Encode + '_ {
         mut chunk: NonZeroUsize,
         mut sink: impl FnMut(&[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut rest = images;
+        let (mut rest, mut rows) = (images, Vec::new());
         while !rest.is_empty() {
-            let (rows, done) = halving(&mut chunk, |chunk| {
+            let done = halving(&mut chunk, |chunk| {
                 let block = rest.first(chunk.get());
-                Ok((self.encode(block)?, block.len()))
+                self.encode_into(block, &mut rows)?;
+                Ok(block.len())
             })?;
             sink(&rows)?;
             rest = rest.skip(done);

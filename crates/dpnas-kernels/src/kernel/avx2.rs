@@ -2,7 +2,8 @@
 
 use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
-use super::maps::{self, MapJob};
+use super::maps::{self, EmitJob, MapJob};
+use super::matrix_loops::{self, FinishJob, GatherJob};
 use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};

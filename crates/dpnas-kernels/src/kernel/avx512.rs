@@ -2,7 +2,8 @@
 
 use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
-use super::maps::{self, MapJob};
+use super::maps::{self, EmitJob, MapJob};
+use super::matrix_loops::{self, FinishJob, GatherJob};
 use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};
@@ -49,7 +50,50 @@ macro_rules! sums {
             // SAFETY: the processor has AVX-512, as the trait demands.
             unsafe { _mm512_max_ps(a, b) }
         }
+
+        #[inline(always)]
+        unsafe fn transpose(square: &mut [__m512]) {
+            // SAFETY: the processor has AVX-512, as the trait demands.
+            unsafe { transpose(square) }
+        }
     };
+}
+
+/// Swaps lanes and vectors of sixteen vectors: pairs of vectors by one lane, by two, by four and by eight.
+///
+/// # Safety
+/// The processor has AVX-512.
+#[inline(always)]
+unsafe fn transpose(square: &mut [__m512]) {
+    // SAFETY: the processor has AVX-512.
+    unsafe {
+        for pair in square.chunks_exact_mut(2) {
+            let (a, b) = (pair[0], pair[1]);
+            (pair[0], pair[1]) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+        }
+        for four in square.chunks_exact_mut(4) {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|index: usize| _mm512_castps_pd(four[index]));
+            let pairs = [
+                _mm512_unpacklo_pd(a, c),
+                _mm512_unpackhi_pd(a, c),
+                _mm512_unpacklo_pd(b, d),
+                _mm512_unpackhi_pd(b, d),
+            ];
+            for (place, pair) in four.iter_mut().zip(pairs) {
+                *place = _mm512_castpd_ps(pair);
+            }
+        }
+        // Quarters of a vector are now right in themselves: [4 i + j] has column j of rows 4 i … 4 i + 3, of each quarter.
+        for column in 0..4 {
+            let [a, b, c, d] = [0, 4, 8, 12].map(|first: usize| square[first + column]);
+            let (ab, cd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d));
+            let (odd_ab, odd_cd) = (_mm512_shuffle_f32x4::<0xDD>(a, b), _mm512_shuffle_f32x4::<0xDD>(c, d));
+            square[column] = _mm512_shuffle_f32x4::<0x88>(ab, cd);
+            square[column + 4] = _mm512_shuffle_f32x4::<0x88>(odd_ab, odd_cd);
+            square[column + 8] = _mm512_shuffle_f32x4::<0xDD>(ab, cd);
+            square[column + 12] = _mm512_shuffle_f32x4::<0xDD>(odd_ab, odd_cd);
+        }
+    }
 }
 
 impl Lanes for Avx512<f32> {

@@ -36,6 +36,23 @@ pub(super) trait Lanes: Copy {
     unsafe fn affine(sums: Self::Sums, scale: Self::Sums, shift: Self::Sums) -> Self::Sums;
     /// The larger of each lane; `b` where either is not a number.
     unsafe fn max(a: Self::Sums, b: Self::Sums) -> Self::Sums;
+    /// Swaps lanes and vectors of a square of `LANES` vectors.
+    unsafe fn transpose(square: &mut [Self::Sums]) {
+        let lanes = Self::LANES;
+        let mut values = [0.0; 256];
+        for (index, sums) in square.iter().enumerate() {
+            // SAFETY: a square has at most sixteen vectors of sixteen.
+            unsafe { Self::store(values[index * lanes..][..lanes].as_mut_ptr(), *sums) };
+        }
+        for (index, sums) in square.iter_mut().enumerate() {
+            let mut column = [0.0; 16];
+            for (lane, value) in column[..lanes].iter_mut().enumerate() {
+                *value = values[lane * lanes + index];
+            }
+            // SAFETY: the column has `LANES` sums.
+            *sums = unsafe { Self::load(column.as_ptr()) };
+        }
+    }
     /// Reads `LANES` stored numbers.
     unsafe fn read(from: *const Self::Element) -> Self::Sums;
     /// Writes `LANES` stored numbers, rounded to the nearest.

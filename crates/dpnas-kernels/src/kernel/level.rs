@@ -1,7 +1,8 @@
 //! Compiles the loops for the instructions of a level.
 
 use super::lanes::Lanes;
-use super::maps::MapJob;
+use super::maps::{EmitJob, MapJob};
+use super::matrix_loops::{FinishJob, GatherJob};
 use super::tile::Job;
 use super::winograd_loops::TileJob;
 
@@ -11,7 +12,7 @@ pub(crate) type Shape = (usize, usize, usize);
 /// The loops, compiled for the instructions of a level.
 ///
 /// # Safety
-/// The processor must have the level's instructions; jobs are as [`Job`], [`MapJob`] and [`TileJob`] say.
+/// The processor must have the level's instructions; jobs are as their types say.
 pub(super) trait Loops: Lanes {
     /// Tiles without pooling, the widest first.
     const PLAIN: &'static [(usize, usize)];
@@ -26,6 +27,8 @@ pub(super) trait Loops: Lanes {
     unsafe fn blocked(job: &Job<'_, Self::Element>, shape: (usize, usize));
     /// Pools a map.
     unsafe fn pool(job: &MapJob<'_, Self::Element>);
+    /// Writes the features of images.
+    unsafe fn emit(job: &EmitJob<'_, Self::Element>);
     /// Scales, shifts and rectifies a map.
     unsafe fn rectify(job: &MapJob<'_, Self::Element>);
     /// Transforms input tiles.
@@ -34,6 +37,10 @@ pub(super) trait Loops: Lanes {
     unsafe fn transform_output(job: &TileJob<'_, Self::Element>);
     /// Multiply-adds that touch no memory; the sum of all lanes.
     unsafe fn peak(rounds: usize) -> f32;
+    /// Copies windows into rows.
+    unsafe fn gather(job: &GatherJob<'_, Self::Element>);
+    /// Brings a panel's sums to their pixels.
+    unsafe fn finish(job: &FinishJob<'_, Self::Element>);
 }
 
 /// Implements [`Loops`] for a type, under an attribute that names the instructions.
@@ -90,6 +97,9 @@ macro_rules! level {
             }
 
             compiled!($lanes, $attribute, pool, MapJob, |job| maps::pool::<$lanes>(job));
+            compiled!($lanes, $attribute, emit, EmitJob, |job| {
+                maps::emit::<$lanes, { <$lanes as Lanes>::LANES }>(job)
+            });
             compiled!($lanes, $attribute, rectify, MapJob, |job| maps::rectify::<$lanes>(job));
             compiled!($lanes, $attribute, transform_input, TileJob, |job| {
                 winograd_loops::input::<$lanes>(job)
@@ -108,6 +118,8 @@ macro_rules! level {
                 // SAFETY: passed on from the caller.
                 unsafe { run(rounds) }
             }
+            compiled!($lanes, $attribute, gather, GatherJob, |job| matrix_loops::gather::<$lanes>(job));
+            compiled!($lanes, $attribute, finish, FinishJob, |job| matrix_loops::finish::<$lanes>(job));
         }
     };
 }

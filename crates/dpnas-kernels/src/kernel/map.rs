@@ -1,7 +1,7 @@
 //! Pooling and rectifying whole maps, checked.
 
 use super::Compute;
-use super::maps::MapJob;
+use super::maps::{EmitJob, MapJob};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use std::marker::PhantomData;
@@ -42,6 +42,23 @@ pub(crate) fn rectify<E: Compute>(
     });
     // SAFETY: the job was checked, and a level is only made where the processor has its instructions.
     unsafe { E::rectify(level.kind(), &MapJob { affine, ..job }) }
+}
+
+/// Writes the features of images, `[n, channels · height · width]`; −0 becomes 0.
+///
+/// # Panics
+/// If the map does not hold as many images as there are rows.
+pub(crate) fn emit<E: Compute>(level: Level, (map, from): (&[E], Layout), rows: &mut [f32]) {
+    let features = from.pixels() * from.channels;
+    let images = rows.len() / features.max(1);
+    assert!(from.stride >= from.channels && from.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
+    assert!(map.len() >= images * from.image(), "the map holds the images");
+    let pixels = from.pixels();
+    let places: Vec<usize> = (0..pixels).map(|pixel| from.inside(0, pixel / from.size, pixel % from.size)).collect();
+    let job = EmitJob { map: map.as_ptr(), from, places: &places, images, rows: rows.as_mut_ptr() };
+    // SAFETY: the map holds the images and the rows their features, and a level is only made where the processor has its
+    // instructions.
+    unsafe { E::emit(level.kind(), &job) }
 }
 
 fn checked<'a, E>(

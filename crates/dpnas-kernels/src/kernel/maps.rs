@@ -24,6 +24,57 @@ pub(crate) struct MapJob<'a, E> {
     pub(crate) borrowed: PhantomData<&'a mut E>,
 }
 
+/// The features of a group of images.
+///
+/// Whoever makes a job vouches that the map holds the images at the places, with whole blocks of channels, and the rows
+/// all features.
+#[derive(Clone, Copy)]
+pub(crate) struct EmitJob<'a, E> {
+    pub(crate) map: *const E,
+    pub(crate) from: Layout,
+    /// Position of each pixel of an image.
+    pub(crate) places: &'a [usize],
+    pub(crate) images: usize,
+    /// `[image][channel][pixel]`.
+    pub(crate) rows: *mut f32,
+}
+
+/// Brings the channels of pixels into rows of pixels; −0 becomes 0.
+///
+/// # Safety
+/// As [`Lanes`] and [`EmitJob`] say.
+#[inline(always)]
+pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &EmitJob<'_, L::Element>) {
+    let (channels, pixels) = (job.from.channels, job.places.len());
+    for image in 0..job.images {
+        // SAFETY: the image lies in the map, and its features in the rows.
+        let (map, row) = unsafe { (job.map.add(image * job.from.image()), job.rows.add(image * pixels * channels)) };
+        for (block, places) in job.places.chunks(LANES).enumerate() {
+            for first in (0..channels).step_by(LANES) {
+                // SAFETY: each place has whole vectors of channels; a channel's pixels of this block lie in its row.
+                unsafe {
+                    let mut square = [L::splat(0.0); LANES];
+                    for (pixel, place) in places.iter().enumerate() {
+                        let value = L::read(map.add(place + first));
+                        square[pixel] = L::affine(value, L::splat(1.0), L::splat(0.0));
+                    }
+                    L::transpose(&mut square);
+                    for (channel, values) in square.iter().enumerate().take(channels - first) {
+                        let to = row.add((first + channel) * pixels + block * LANES);
+                        if places.len() == LANES {
+                            L::store(to, *values);
+                        } else {
+                            let mut some = [0.0; LANES];
+                            L::store(some.as_mut_ptr(), *values);
+                            to.copy_from_nonoverlapping(some.as_ptr(), places.len());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The largest of each window.
 ///
 /// # Safety

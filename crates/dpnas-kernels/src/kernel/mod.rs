@@ -2,6 +2,8 @@
 //! ([`ConvKernel::new`]) and where maps come in ([`ConvKernel::run`], [`pool`], [`rectify`]).
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -10,14 +12,20 @@ mod lanes;
 mod level;
 mod map;
 mod maps;
+mod matrix;
+mod matrix_loops;
 mod peak;
 mod portable;
 mod tile;
 mod winograd;
 mod winograd_loops;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use amx::is_usable as amx_is_usable;
 pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
-pub(crate) use map::{pool, rectify};
+pub(crate) use map::{emit, pool, rectify};
+pub(crate) use matrix::{TileConv, tile_scratch_bytes};
+pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
 pub(crate) use winograd::{Winograd, scratch_bytes, tile_size};
 pub(crate) use winograd_loops::{POINTS, SQUARE};
 
@@ -27,7 +35,8 @@ use crate::level::{Kind, Level};
 use half::bf16;
 use lanes::Lanes;
 use level::{Loops, Shape};
-use maps::MapJob;
+use maps::{EmitJob, MapJob};
+use matrix_loops::{FinishJob, GatherJob, ProductJob};
 use tile::Job;
 use winograd_loops::TileJob;
 
@@ -38,8 +47,8 @@ use winograd_loops::TileJob;
 pub(crate) trait Compute: Element {
     /// Sums of a vector, tiles without pooling and tiles with it.
     fn shapes(level: Level) -> Shapes;
-    /// Independent sums of [`Compute::peak`], and lanes of each.
-    fn peak_shape(level: Level) -> (usize, usize);
+    /// Products of a round of [`Compute::peak`].
+    fn peak_products(level: Level) -> usize;
     /// Multiply-adds that touch no memory; the sum of all lanes.
     fn peak(level: Level, rounds: usize) -> f32;
     #[doc(hidden)]
@@ -49,11 +58,19 @@ pub(crate) trait Compute: Element {
     #[doc(hidden)]
     unsafe fn pool(kind: Kind, job: &MapJob<'_, Self>);
     #[doc(hidden)]
+    unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>);
+    #[doc(hidden)]
     unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn transform_input(kind: Kind, job: &TileJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn transform_output(kind: Kind, job: &TileJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn gather(kind: Kind, job: &GatherJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn multiply(kind: Kind, job: &ProductJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn finish(kind: Kind, job: &FinishJob<'_, Self>);
 }
 
 /// Memory for what is between a convolution's steps.
@@ -107,17 +124,26 @@ macro_rules! dispatch {
 }
 
 macro_rules! compute {
-    ($element:ty, $avx512:pat) => {
+    ($element:ty, $avx512:pat, $multiply:ident) => {
         impl Compute for $element {
             fn shapes(level: Level) -> Shapes {
                 dispatch!(level.kind(), $element, $avx512, L => Shapes::of::<L>())
             }
 
-            fn peak_shape(level: Level) -> (usize, usize) {
-                dispatch!(level.kind(), $element, $avx512, L => (L::PEAK_SUMS, L::LANES))
+            fn peak_products(level: Level) -> usize {
+                let products = tile_peak_products::<Self>(level);
+                let of_vectors = dispatch!(level.kind(), $element, $avx512, L => L::PEAK_SUMS * L::LANES * Self::STEP);
+                products.unwrap_or(of_vectors)
             }
 
             fn peak(level: Level, rounds: usize) -> f32 {
+                #[cfg(target_arch = "x86_64")]
+                if tile_peak_products::<Self>(level).is_some() {
+                    let mut sum = 0.0;
+                    // SAFETY: a level is only made where the processor has its instructions.
+                    unsafe { with_tiles(level.kind(), || sum = amx::peak(rounds)) };
+                    return sum;
+                }
                 // SAFETY: a level is only made where the processor has its instructions.
                 dispatch!(level.kind(), $element, $avx512, L => unsafe { L::peak(rounds) })
             }
@@ -137,6 +163,11 @@ macro_rules! compute {
                 dispatch!(kind, $element, $avx512, L => unsafe { L::pool(job) })
             }
 
+            unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::emit(job) })
+            }
+
             unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::rectify(job) })
@@ -151,9 +182,72 @@ macro_rules! compute {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::transform_output(job) })
             }
+
+            unsafe fn gather(kind: Kind, job: &GatherJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::gather(job) })
+            }
+
+            unsafe fn multiply(kind: Kind, job: &ProductJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                unsafe { $multiply(kind, job) }
+            }
+
+            unsafe fn finish(kind: Kind, job: &FinishJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::finish(job) })
+            }
         }
     };
 }
 
-compute!(f32, Kind::Avx512 | Kind::Avx512Bf16);
-compute!(bf16, Kind::Avx512Bf16);
+compute!(f32, Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx, multiply_f32);
+compute!(bf16, Kind::Avx512Bf16 | Kind::Amx, multiply_bf16);
+
+/// Products of a round of the peak where a level multiplies tiles of this kind of number.
+fn tile_peak_products<E: Element>(level: Level) -> Option<usize> {
+    match level.kind() {
+        #[cfg(target_arch = "x86_64")]
+        Kind::Amx if E::STEP == 2 => Some(amx::PEAK_PRODUCTS),
+        _ => None,
+    }
+}
+
+/// Runs `f` with what a kind needs to multiply tiles on this thread.
+///
+/// # Safety
+/// The processor has the kind's instructions.
+unsafe fn with_tiles(kind: Kind, f: impl FnOnce()) {
+    match kind {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: passed on from the caller.
+        Kind::Amx => unsafe {
+            amx::begin();
+            f();
+            amx::end();
+        },
+        _ => f(),
+    }
+}
+
+/// No processor multiplies tiles of f32: this is for trying the way.
+///
+/// # Safety
+/// As [`ProductJob`] says.
+unsafe fn multiply_f32(_: Kind, job: &ProductJob<'_, f32>) {
+    // SAFETY: passed on from the caller.
+    unsafe { matrix_loops::multiply(job) }
+}
+
+/// # Safety
+/// As [`ProductJob`] says, within [`with_tiles`].
+unsafe fn multiply_bf16(kind: Kind, job: &ProductJob<'_, bf16>) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        match kind {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => amx::multiply(job),
+            _ => matrix_loops::multiply(job),
+        }
+    }
+}

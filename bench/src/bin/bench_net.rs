@@ -1,4 +1,5 @@
 //! Measures architectures on device `cpu` and prints a JSON object for each, to be run in turns with a peer.
+#![forbid(unsafe_code)]
 
 use clap::Parser;
 use dpnas_bench::{Workload, measure, peak_gflops};

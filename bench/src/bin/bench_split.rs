@@ -1,4 +1,5 @@
 //! Times the parts of scoring architectures on device `cpu` and prints a JSON object for each.
+#![forbid(unsafe_code)]
 
 use clap::Parser;
 use dpnas_bench::{Workload, split};

@@ -10,6 +10,9 @@ use std::path::Path;
 pub(crate) struct Arguments {
     /// Run the benchmarks whose name contains this text
     filter: Option<String>,
+    /// Packages whose benchmarks are run [default: all; those of dpnas-train build burn with optimisation]
+    #[arg(long = "package", short = 'p', value_delimiter = ',', value_name = "PACKAGE,…")]
+    packages: Vec<String>,
 }
 
 /// Runs every benchmark target, or the benchmarks whose name contains the filter.
@@ -18,9 +21,12 @@ pub(crate) struct Arguments {
 /// If cargo fails or the workspace has no benchmark.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let metadata = Metadata::of_manifests(root)?;
-    let targets = benches(&metadata);
+    let mut targets = benches(&metadata);
+    if !arguments.packages.is_empty() {
+        targets.retain(|(package, _)| arguments.packages.iter().any(|wanted| wanted == package));
+    }
     if targets.is_empty() {
-        bail!("no package of the workspace has a [[bench]] target");
+        bail!("no package of the workspace, or none that was asked for, has a [[bench]] target");
     }
     call(&targets, arguments.filter.as_deref()).run(root)
 }

@@ -25,7 +25,7 @@ pub(crate) struct Ran {
 /// If the program cannot be started, or fails: with the end of its standard error.
 pub(crate) fn watch(call: &Call, folder: &Path) -> anyhow::Result<Ran> {
     let mut command = call.command(folder);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env("RUST_BACKTRACE", "0");
     let mut child = command.spawn().with_context(|| format!("cannot start `{call}`"))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (stdout, stderr) = (thread::spawn(move || text(stdout)), thread::spawn(move || text(stderr)));

@@ -1,15 +1,16 @@
 //! The linear classifier, timed on rows that were embedded.
 
+use crate::rows::Rows;
 use crate::timed;
 use anyhow::Result;
 use dpnas_seed::Seed;
-use dpnas_train::{Labelled, ProbeConfig, fit};
+use dpnas_train::{Element, Labelled, ProbeConfig, fit};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 /// Which rows the classifier is trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Split {
+pub(crate) enum Split {
     /// All of them; one is validated, because there must be one. What the peer does.
     All,
     /// Nine tenths; the last tenth is validated after each epoch. What scoring does.
@@ -18,13 +19,24 @@ pub enum Split {
 
 /// The seconds of a fit with the published settings and so many epochs, none of them spared by early stopping.
 ///
-/// # Shapes
-/// `rows` is `[n, features]`, row-major.
-///
 /// # Errors
 /// If there are no rows or no classes.
-pub fn seconds(
-    rows: &[f32],
+pub(crate) fn seconds(
+    rows: &Rows,
+    features: usize,
+    classes: u32,
+    epochs: u32,
+    threads: NonZeroUsize,
+    split: Split,
+) -> Result<f64> {
+    match rows {
+        Rows::F32(rows) => of_rows(rows, features, classes, epochs, threads, split),
+        Rows::Bf16(rows) => of_rows(rows, features, classes, epochs, threads, split),
+    }
+}
+
+fn of_rows<E: Element>(
+    rows: &[E],
     features: usize,
     classes: u32,
     epochs: u32,
@@ -66,10 +78,10 @@ mod tests {
 
     #[test]
     fn a_fit_takes_time_on_all_rows_and_on_nine_tenths() {
-        let rows = vec![0.5; 40 * 3];
+        let rows = Rows::F32(vec![0.5; 40 * 3]);
         for split in [Split::All, Split::HoldOut] {
             assert!(seconds(&rows, 3, 10, 2, NonZeroUsize::MIN, split).unwrap() > 0.0);
         }
-        assert!(seconds(&[], 3, 10, 2, NonZeroUsize::MIN, Split::All).is_err());
+        assert!(seconds(&Rows::F32(Vec::new()), 3, 10, 2, NonZeroUsize::MIN, Split::All).is_err());
     }
 }

@@ -9,10 +9,10 @@ mod classifier;
 mod net;
 mod peak;
 mod process;
+mod rows;
 mod split;
 mod workload;
 
-pub use classifier::{Split, seconds as classifier_seconds};
 pub use net::{NetRecord, measure};
 pub use peak::peak_gflops;
 pub use process::{peak_bytes, processor_seconds};

@@ -2,6 +2,7 @@
 
 use crate::classifier::{Split, seconds};
 use crate::process::{peak_bytes, processor_seconds};
+use crate::rows::Rows;
 use crate::timed;
 use crate::workload::{CHUNK, EPSILON, Workload, first, prior};
 use anyhow::Result;
@@ -74,14 +75,14 @@ pub fn measure(
     // Warms up, as the peer does.
     encoder.encode(calibration)?;
     let features = plan.features() as usize;
-    let mut rows = Vec::with_capacity(images.len() * features);
+    let mut rows = Rows::with_capacity(workload.precision, images.len() * features);
     let (mut encode, mut processor) = (Vec::new(), None);
     for _ in 0..workload.repeats.get() {
         rows.clear();
         let before = processor_seconds();
         let (done, seconds) = timed(|| {
             encoder.encode_in_chunks::<EngineError>(images, CHUNK, |chunk| {
-                rows.extend_from_slice(chunk);
+                rows.extend(chunk);
                 Ok(())
             })
         });

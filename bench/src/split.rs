@@ -2,6 +2,7 @@
 
 use crate::classifier::{Split, seconds};
 use crate::net::classes;
+use crate::rows::Rows;
 use crate::timed;
 use crate::workload::{CHUNK, EPSILON, Workload, first, prior};
 use anyhow::Result;
@@ -60,10 +61,10 @@ pub fn split(
         calibrate_s.push((set.len(), seconds));
     }
     let features = plan.features() as usize;
-    let mut rows = Vec::with_capacity(images.len() * features);
+    let mut rows = Rows::with_capacity(workload.precision, images.len() * features);
     let (encoded, encode_s) = timed(|| {
         encoder.encode_in_chunks::<EngineError>(images, CHUNK, |chunk| {
-            rows.extend_from_slice(chunk);
+            rows.extend(chunk);
             Ok(())
         })
     });

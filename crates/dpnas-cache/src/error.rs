@@ -1,5 +1,6 @@
 //! What can go wrong, and what to do about it.
 
+use crate::Element;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,14 @@ pub enum CacheError {
         values: usize,
         /// Columns of the matrix.
         columns: usize,
+    },
+    /// A number was pushed to a matrix of `bf16` that is none. Nothing was written; the writer can go on.
+    #[error("{value:?} cannot be stored as {element} without a change: store the matrix as f32")]
+    Inexact {
+        /// The first such number.
+        value: f32,
+        /// What the matrix is stored in.
+        element: Element,
     },
     /// An earlier push to the same writer failed; what it had written is gone.
     #[error("an earlier write to this cache entry failed: create it again and push every row")]

@@ -1,8 +1,10 @@
 //! Embedding cache on disk and in memory.
 //!
-//! Stores matrices of `f32` rows under keys of named fields. Rows are pushed as a stream and read back through a
-//! memory map, or some at a time into a buffer ([`Matrix::read_rows`]), so a matrix may be larger than the memory. What a field means, and which fields make a matrix
-//! reproducible, is the caller's business: the cache knows no network and no data set.
+//! Stores matrices of rows under keys of named fields. Rows are pushed as a stream and read back through a memory map, or
+//! some at a time into a buffer ([`Matrix::read_rows`]), so a matrix may be larger than the memory. Numbers are stored as
+//! `f32`, or as `bf16` in half of the room where they are that already ([`Cache::create_of`]): nothing is ever rounded.
+//! What a field means, and which fields make a matrix reproducible, is the caller's business: the cache knows no network
+//! and no data set.
 //!
 //! ```
 //! use dpnas_cache::{Cache, Key};
@@ -21,7 +23,8 @@
 //!         writer.finish()?
 //!     }
 //! };
-//! assert_eq!((matrix.rows(), matrix.row(1)), (3, &[4.0, 5.0, 6.0][..]));
+//! assert_eq!((matrix.rows(), matrix.columns()), (3, 3));
+//! assert_eq!(matrix.values::<f32>().map(|values| values[5]), Some(6.0));
 //! assert_eq!(cache.get(&key)?, Some(matrix));
 //! # Ok(())
 //! # }
@@ -39,15 +42,15 @@
 //! # The file
 //! All numbers are little-endian. The data begins at a multiple of 64 bytes and ends with the file.
 //! ```text
-//!  0        8        12       16       20            20 + n                  20 + n + 4·rows·columns
-//! ┌────────┬────────┬────────┬────────┬─────────────┬───────────────────────┐
-//! │dpnasemb│ 1: u32 │ n: u32 │crc: u32│ JSON header │ rows × columns of f32 │
-//! └────────┴────────┴────────┴────────┴─────────────┴───────────────────────┘
+//!  0        8        12       16       20            20 + n                   the end
+//! ┌────────┬────────┬────────┬────────┬─────────────┬────────────────────────┐
+//! │dpnasemb│ 2: u32 │ n: u32 │crc: u32│ JSON header │ rows × columns numbers │
+//! └────────┴────────┴────────┴────────┴─────────────┴────────────────────────┘
 //!  magic    version  header's length   padded with   row-major
 //!                             │        spaces
 //!                             └ CRC-32 of the 16 bytes before it and the JSON header
 //! ```
-//! The header is `{"key":[["net","…"],["seed","7"]],"rows":3,"columns":3,"crc32":1234}`, where `crc32` covers the
+//! The header is `{"key":[["net","…"],["seed","7"]],"rows":3,"columns":3,"element":"f32","crc32":1234}`, where `crc32` covers the
 //! data. Rows arrive as a stream, so the header's place is left empty until the last row is written and filled in
 //! before the file gets its name. The checksum is CRC-32 because it finds every damage that spans at most 32 bits
 //! for certain and others but one in 2³², at 1.5 to 4 GiB a second (`cargo bench -p dpnas-cache`). Limits:
@@ -62,6 +65,7 @@
 #![deny(unsafe_code)]
 
 mod cache;
+mod element;
 mod error;
 mod folder;
 mod format;
@@ -73,6 +77,7 @@ mod stream;
 mod writer;
 
 pub use cache::Cache;
+pub use element::{Element, Stored};
 pub use error::CacheError;
 pub use format::{ALIGNMENT, FORMAT_VERSION, MAX_HEADER};
 pub use key::Key;

@@ -1,14 +1,19 @@
 //! The matrix that a cache hands out.
 
+use crate::element::{Element, Stored, Values};
 use crate::format::Layout;
 use crate::map::Map;
 use crate::place::read_exact_at;
+use half::bf16;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-/// A read-only, row-major matrix of `f32`, in a file or in memory.
+/// Values that are widened at a time.
+const PIECE: usize = 4096;
+
+/// A read-only, row-major matrix, in a file or in memory.
 ///
 /// Clones share the values. A matrix stays valid when its entry is evicted, replaced or cleared, and when the cache is
 /// dropped; an evicted file's space is freed once its last matrix is dropped.
@@ -16,6 +21,7 @@ use std::sync::Arc;
 pub struct Matrix {
     rows: usize,
     columns: usize,
+    element: Element,
     storage: Arc<Storage>,
 }
 
@@ -26,7 +32,7 @@ enum Storage {
         data_start: usize,
         file: File,
     },
-    Owned(Vec<f32>),
+    Owned(Values),
 }
 
 impl Matrix {
@@ -40,39 +46,37 @@ impl Matrix {
         self.columns
     }
 
-    /// All values, row after row.
+    /// What the numbers are stored in.
+    pub fn element(&self) -> Element {
+        self.element
+    }
+
+    /// All values, row after row; `None` if they are stored in another [`element`](Self::element).
     ///
     /// # Shapes
     /// `rows × columns`.
-    pub fn values(&self) -> &[f32] {
-        match &*self.storage {
+    pub fn values<E: Stored>(&self) -> Option<&[E]> {
+        let bytes = match &*self.storage {
             // Whole numbers at an aligned place: `Matrix::in_file` has made sure of it.
-            Storage::Mapped { map, data_start, .. } => bytemuck::cast_slice(&map.bytes()[*data_start..]),
-            Storage::Owned(values) => values,
-        }
+            Storage::Mapped { map, data_start, .. } => &map.bytes()[*data_start..],
+            Storage::Owned(values) => values.bytes(),
+        };
+        if E::ELEMENT == self.element { E::cast(bytes) } else { None }
     }
 
-    /// The values of row `index`.
-    ///
-    /// # Panics
-    /// If `index` is not less than [`rows`](Self::rows), as indexing a slice does.
-    pub fn row(&self, index: usize) -> &[f32] {
-        assert!(index < self.rows, "row {index} of a matrix of {} rows", self.rows);
-        &self.values()[index * self.columns..(index + 1) * self.columns]
-    }
-
-    /// Copies the rows at `indices`, in that order, one behind the other.
+    /// Copies the rows at `indices`, in that order, one behind the other; numbers that are stored as `bf16` may be read as
+    /// `f32`, which does not change them.
     ///
     /// Rows that lie in a file are read from it, which takes no memory beside `out`, while the pages that
-    /// [`values`](Self::values) and [`row`](Self::row) touch stay with the process. Any number of threads may read.
+    /// [`values`](Self::values) touch stay with the process. Any number of threads may read.
     ///
     /// # Shapes
     /// `out` is `[indices.len(), columns]`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if an index is not less than [`rows`](Self::rows) or `out` has another length, or
-    /// whatever keeps the file from being read.
-    pub fn read_rows(&self, indices: &[usize], out: &mut [f32]) -> io::Result<()> {
+    /// [`ErrorKind::InvalidInput`] if an index is not less than [`rows`](Self::rows), `out` has another length or a matrix
+    /// of `f32` is read as `bf16`, or whatever keeps the file from being read.
+    pub fn read_rows<E: Stored>(&self, indices: &[usize], out: &mut [E]) -> io::Result<()> {
         let wrong = |text: String| Err(io::Error::new(ErrorKind::InvalidInput, text));
         if let Some(index) = indices.iter().find(|&&index| index >= self.rows) {
             return wrong(format!("row {index} of a matrix of {} rows", self.rows));
@@ -89,20 +93,43 @@ impl Matrix {
         // Rows that follow one another are read at once.
         for run in indices.chunk_by(|a, b| a + 1 == *b) {
             let (rows, rest) = out.split_at_mut(run.len() * self.columns);
-            self.read_run(run[0], rows)?;
+            let first = run[0] * self.columns;
+            if E::ELEMENT == self.element {
+                self.copy(first, rows)?;
+            } else if self.element == Element::Bf16 {
+                self.widen(first, rows)?;
+            } else {
+                return wrong(format!("a matrix of {} cannot be read as {}", self.element, E::ELEMENT));
+            }
             out = rest;
         }
         Ok(())
     }
 
-    /// Copies consecutive rows from `first` on.
-    fn read_run(&self, first: usize, out: &mut [f32]) -> io::Result<()> {
+    /// Copies consecutive values from `first` on, which are stored as `E`.
+    fn copy<E: Stored>(&self, first: usize, out: &mut [E]) -> io::Result<()> {
         match &*self.storage {
-            Storage::Owned(values) => out.copy_from_slice(&values[first * self.columns..][..out.len()]),
+            Storage::Owned(values) => {
+                let out = E::bytes_mut(out);
+                out.copy_from_slice(&values.bytes()[size_of::<E>() * first..][..out.len()]);
+            }
             Storage::Mapped { file, data_start, .. } => {
-                let offset = *data_start as u64 + 4 * (first as u64 * self.columns as u64);
+                let offset = *data_start as u64 + E::ELEMENT.bytes() * first as u64;
                 // Only little-endian machines map: see `in_file`.
-                read_exact_at(file, bytemuck::cast_slice_mut(out), offset)?;
+                read_exact_at(file, E::bytes_mut(out), offset)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies consecutive values from `first` on, which are stored as `bf16`.
+    fn widen<E: Stored>(&self, first: usize, out: &mut [E]) -> io::Result<()> {
+        let mut piece = vec![bf16::ZERO; PIECE.min(out.len())];
+        for (index, out) in out.chunks_mut(PIECE).enumerate() {
+            let piece = &mut piece[..out.len()];
+            self.copy(first + index * PIECE, piece)?;
+            for (out, &value) in out.iter_mut().zip(&*piece) {
+                *out = E::from_bf16(value);
             }
         }
         Ok(())
@@ -110,53 +137,54 @@ impl Matrix {
 
     /// A matrix over the little-endian data of an entry's file.
     pub(crate) fn in_file(file: File, layout: Layout) -> io::Result<Self> {
-        let Layout { data_start, rows, columns } = layout;
+        let Layout { data_start, rows, columns, element } = layout;
         let map = Map::of(&file)?;
         let data = &map.bytes()[data_start..];
-        let in_place = cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, f32>(data).is_ok();
-        let storage =
-            if in_place { Storage::Mapped { map, data_start, file } } else { Storage::Owned(from_little_endian(data)) };
-        Ok(Self { rows, columns, storage: Arc::new(storage) })
+        let storage = if cfg!(target_endian = "little") && element.fits(data) {
+            Storage::Mapped { map, data_start, file }
+        } else {
+            Storage::Owned(Values::from_little_endian(element, data))
+        };
+        Ok(Self { rows, columns, element, storage: Arc::new(storage) })
     }
 
     /// A matrix over values in memory.
-    pub(crate) fn owned(values: Vec<f32>, columns: usize) -> Self {
-        Self { rows: values.len() / columns, columns, storage: Arc::new(Storage::Owned(values)) }
+    pub(crate) fn owned(values: Values, columns: usize) -> Self {
+        let (rows, element) = (values.len() / columns, values.element());
+        Self { rows, columns, element, storage: Arc::new(Storage::Owned(values)) }
     }
 }
 
-fn from_little_endian(data: &[u8]) -> Vec<f32> {
-    data.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect()
-}
-
-/// Equal shape and equal values, compared as numbers: a matrix with a NaN differs from itself.
+/// Equal shape, element and values, compared as numbers: a matrix with a NaN differs from itself.
 impl PartialEq for Matrix {
     fn eq(&self, other: &Self) -> bool {
-        (self.rows, self.columns) == (other.rows, other.columns) && self.values() == other.values()
+        let shape = |matrix: &Self| (matrix.rows, matrix.columns, matrix.element);
+        let same_values = match self.element {
+            Element::F32 => self.values::<f32>() == other.values::<f32>(),
+            Element::Bf16 => self.values::<bf16>() == other.values::<bf16>(),
+        };
+        shape(self) == shape(other) && same_values
     }
 }
 
 impl fmt::Debug for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Matrix").field("rows", &self.rows).field("columns", &self.columns).finish_non_exhaustive()
+        f.debug_struct("Matrix")
+            .field("rows", &self.rows)
+            .field("columns", &self.columns)
+            .field("element", &self.element)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    #[should_panic(expected = "row 2 of a matrix of 2 rows")]
-    fn a_row_past_the_end_panics_with_its_number() {
-        Matrix::owned(vec![1.0, 2.0], 1).row(2);
-    }
 
     #[test]
     fn rows_in_memory_are_copied_and_wrong_requests_are_refused() {
-        let matrix = Matrix::owned(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 2);
-        let mut out = [0.0; 6];
+        let matrix = Matrix::owned(Values::F32(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 2);
+        let mut out = [0.0_f32; 6];
         matrix.read_rows(&[2, 0, 1], &mut out).unwrap();
         assert_eq!(out, [5.0, 6.0, 1.0, 2.0, 3.0, 4.0]);
         let error = matrix.read_rows(&[0, 3], &mut out[..4]).unwrap_err();
@@ -165,13 +193,11 @@ mod tests {
             (ErrorKind::InvalidInput, "row 3 of a matrix of 3 rows")
         );
         assert_eq!(matrix.read_rows(&[0], &mut out).unwrap_err().kind(), ErrorKind::InvalidInput);
-    }
-
-    proptest! {
-        #[test]
-        fn values_are_read_as_little_endian(bits: Vec<u32>) {
-            let data: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
-            prop_assert!(from_little_endian(&data).into_iter().map(f32::to_bits).eq(bits));
-        }
+        let error = matrix.read_rows(&[0], &mut [bf16::ZERO; 2]).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::InvalidInput, "a matrix of f32 cannot be read as bf16")
+        );
+        assert_eq!(matrix.values::<bf16>(), None);
     }
 }

@@ -1,18 +1,22 @@
 //! Writing the bytes of an entry, row after row, to anything that can be written and sought.
 
-use crate::Key;
+use crate::element::upper_half;
 use crate::format::{Header, Layout};
+use crate::{Element, Key};
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
 /// Bytes that are collected before they are handed to the operating system.
 const BUFFER: usize = 256 * 1024;
+/// Values that are narrowed at a time.
+const PIECE: usize = 16 * 1024;
 
 /// An entry on its way: the header's place is left empty until [`finish`](Self::finish).
 pub(crate) struct EntryStream<W: Write> {
     out: BufWriter<W>,
     key: Key,
     columns: usize,
+    element: Element,
     reserved: usize,
     data_bytes: u64,
     crc: crc32fast::Hasher,
@@ -20,28 +24,33 @@ pub(crate) struct EntryStream<W: Write> {
 
 impl<W: Write + Seek> EntryStream<W> {
     /// Starts an entry at the beginning of `out`; `reserved` is what [`Header::reserved`] says for the key.
-    pub(crate) fn start(out: W, key: Key, columns: usize, reserved: usize) -> io::Result<Self> {
+    pub(crate) fn start(out: W, key: Key, columns: usize, element: Element, reserved: usize) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, out);
         out.write_all(&vec![0; reserved])?;
-        Ok(Self { out, key, columns, reserved, data_bytes: 0, crc: crc32fast::Hasher::new() })
+        Ok(Self { out, key, columns, element, reserved, data_bytes: 0, crc: crc32fast::Hasher::new() })
     }
 
-    /// Appends whole rows.
+    /// Appends whole rows of numbers that the element holds.
     pub(crate) fn push(&mut self, rows: &[f32]) -> io::Result<()> {
-        let bytes = little_endian(rows);
-        self.data_bytes += bytes.len() as u64;
-        self.crc.update(&bytes);
-        self.out.write_all(&bytes)
+        let data_bytes = self.data_bytes + self.element.bytes() * rows.len() as u64;
+        let written = rows.chunks(PIECE).try_for_each(|piece| {
+            let bytes = little_endian(self.element, piece);
+            self.crc.update(&bytes);
+            self.out.write_all(&bytes)
+        });
+        self.data_bytes = data_bytes;
+        written
     }
 
     /// Fills in the header and hands everything to the operating system.
     pub(crate) fn finish(mut self) -> io::Result<(W, Layout)> {
-        let rows = self.data_bytes / (4 * self.columns as u64);
-        let header = Header { key: self.key, rows, columns: self.columns as u64, crc32: self.crc.finalize() };
+        let Self { columns, element, .. } = self;
+        let rows = self.data_bytes / (element.bytes() * columns as u64);
+        let header = Header { key: self.key, rows, columns: columns as u64, element, crc32: self.crc.finalize() };
         self.out.seek(SeekFrom::Start(0))?;
         self.out.write_all(&header.encode(self.reserved))?;
         let out = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((out, Layout { data_start: self.reserved, rows: rows as usize, columns: self.columns }))
+        Ok((out, Layout { data_start: self.reserved, rows: rows as usize, columns, element }))
     }
 }
 
@@ -52,11 +61,11 @@ impl<W: Write> EntryStream<W> {
     }
 }
 
-fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
-    if cfg!(target_endian = "little") {
-        Cow::Borrowed(bytemuck::cast_slice(values))
-    } else {
-        Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect())
+fn little_endian(element: Element, values: &[f32]) -> Cow<'_, [u8]> {
+    match element {
+        Element::F32 if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(values)),
+        Element::F32 => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        Element::Bf16 => Cow::Owned(values.iter().flat_map(|&value| upper_half(value).to_le_bytes()).collect()),
     }
 }
 
@@ -98,7 +107,7 @@ mod tests {
     }
 
     fn write<W: Write + Seek>(out: W, key: &Key, chunks: &[Vec<f32>]) -> io::Result<(W, Layout)> {
-        let mut stream = EntryStream::start(out, key.clone(), 1, Header::reserved(key))?;
+        let mut stream = EntryStream::start(out, key.clone(), 1, Element::F32, Header::reserved(key))?;
         for chunk in chunks {
             stream.push(chunk)?;
         }
@@ -131,7 +140,7 @@ mod tests {
     fn an_unfinished_entry_is_not_an_entry() {
         let key = Key::new();
         let mut file = Cursor::new(Vec::new());
-        let mut stream = EntryStream::start(&mut file, key.clone(), 1, Header::reserved(&key)).unwrap();
+        let mut stream = EntryStream::start(&mut file, key.clone(), 1, Element::F32, Header::reserved(&key)).unwrap();
         stream.push(&[1.0; 100]).unwrap();
         stream.out.flush().unwrap();
         drop(stream);

@@ -1,9 +1,10 @@
 //! Pushing the rows of one matrix, and publishing it.
 
+use crate::element::Values;
 use crate::folder::Folder;
 use crate::format::Header;
 use crate::stream::EntryStream;
-use crate::{CacheError, Key, MAX_HEADER, Matrix};
+use crate::{CacheError, Element, Key, MAX_HEADER, Matrix};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use tempfile::TempPath;
 #[must_use = "a writer that is not finished leaves nothing behind"]
 pub struct Writer {
     columns: usize,
+    element: Element,
     target: Target,
 }
 
 enum Target {
     Disk(Pending),
     Unnamed(EntryStream<File>, Arc<Path>),
-    Memory(Vec<f32>),
+    Memory(Values),
     Failed,
 }
 
@@ -43,8 +45,8 @@ impl Writer {
         match &mut self.target {
             Target::Memory(values) => {
                 let more = rows.saturating_mul(self.columns);
-                let needed = (values.len() as u64).saturating_add(more as u64).saturating_mul(4);
-                values.try_reserve_exact(more).map_err(|_| CacheError::OutOfMemory { needed })
+                let needed = (values.len() as u64).saturating_add(more as u64).saturating_mul(self.element.bytes());
+                values.reserve_exact(more).map_err(|_| CacheError::OutOfMemory { needed })
             }
             _ => Ok(()),
         }
@@ -53,12 +55,16 @@ impl Writer {
     /// Appends whole rows, any number of them.
     ///
     /// # Errors
-    /// [`CacheError::PartialRow`] if the values are not whole rows, after which the writer can go on.
+    /// [`CacheError::PartialRow`] if the values are not whole rows, and [`CacheError::Inexact`] if the matrix is of `bf16`
+    /// and a value is none, after which the writer can go on.
     /// [`CacheError::DiskFull`], [`CacheError::OutOfMemory`] or [`CacheError::Io`] if they cannot be written: what was
     /// written is removed, and every later call says [`CacheError::WriterFailed`].
     pub fn push(&mut self, rows: &[f32]) -> Result<(), CacheError> {
         if !rows.len().is_multiple_of(self.columns) {
             return Err(CacheError::PartialRow { values: rows.len(), columns: self.columns });
+        }
+        if let Some(&value) = rows.iter().find(|&&value| !self.element.holds(value)) {
+            return Err(CacheError::Inexact { value, element: self.element });
         }
         let pushed = match &mut self.target {
             Target::Disk(pending) => pending.push(rows),
@@ -97,34 +103,34 @@ impl Writer {
         }
     }
 
-    pub(crate) fn on_disk(folder: &Folder, key: &Key, columns: usize) -> Result<Self, CacheError> {
+    pub(crate) fn on_disk(folder: &Folder, key: &Key, columns: usize, element: Element) -> Result<Self, CacheError> {
         let reserved = Header::reserved(key);
         if reserved > MAX_HEADER {
             return Err(CacheError::KeyTooLong { length: reserved, limit: MAX_HEADER });
         }
         let (file, path) = folder.create_part(reserved as u64)?;
-        let stream = EntryStream::start(file, key.clone(), columns, reserved).map_err(CacheError::write(
+        let stream = EntryStream::start(file, key.clone(), columns, element, reserved).map_err(CacheError::write(
             "write a cache entry in",
             folder.path(),
             reserved as u64,
         ))?;
         let pending = Pending { stream, path, folder: folder.clone(), name: Folder::entry_name(key) };
-        Ok(Self { columns, target: Target::Disk(pending) })
+        Ok(Self { columns, element, target: Target::Disk(pending) })
     }
 
-    pub(crate) fn unnamed(folder: &Arc<Path>, columns: usize) -> Result<Self, CacheError> {
+    pub(crate) fn unnamed(folder: &Arc<Path>, columns: usize, element: Element) -> Result<Self, CacheError> {
         let key = Key::new();
         let reserved = Header::reserved(&key);
         let create = || {
             std::fs::create_dir_all(folder)?;
-            EntryStream::start(tempfile::tempfile_in(folder)?, key, columns, reserved)
+            EntryStream::start(tempfile::tempfile_in(folder)?, key, columns, element, reserved)
         };
         let stream = create().map_err(CacheError::write("write an embedding in", folder, reserved as u64))?;
-        Ok(Self { columns, target: Target::Unnamed(stream, Arc::clone(folder)) })
+        Ok(Self { columns, element, target: Target::Unnamed(stream, Arc::clone(folder)) })
     }
 
-    pub(crate) fn in_memory(columns: usize) -> Self {
-        Self { columns, target: Target::Memory(Vec::new()) }
+    pub(crate) fn in_memory(columns: usize, element: Element) -> Self {
+        Self { columns, element, target: Target::Memory(Values::new(element)) }
     }
 }
 
@@ -148,11 +154,9 @@ impl Pending {
     }
 }
 
-fn append(values: &mut Vec<f32>, rows: &[f32]) -> Result<(), CacheError> {
-    let needed = 4 * (values.len() as u64 + rows.len() as u64);
-    values.try_reserve(rows.len()).map_err(|_| CacheError::OutOfMemory { needed })?;
-    values.extend_from_slice(rows);
-    Ok(())
+fn append(values: &mut Values, rows: &[f32]) -> Result<(), CacheError> {
+    let needed = values.element().bytes() * (values.len() as u64 + rows.len() as u64);
+    values.append(rows).map_err(|_| CacheError::OutOfMemory { needed })
 }
 
 impl std::fmt::Debug for Writer {

@@ -61,7 +61,7 @@ fn a_matrix_stays_readable_after_its_entry_was_evicted() {
     assert!(files(&folder).is_empty());
     drop(folder);
     for matrix in [written, read] {
-        assert_eq!(matrix.values(), vec![1.0; 1_000_000]);
+        assert_eq!(matrix.values::<f32>().unwrap(), vec![1.0; 1_000_000]);
     }
 }
 
@@ -70,7 +70,7 @@ fn a_matrix_larger_than_the_budget_is_returned_but_not_kept_and_evicts_nothing()
     let folder = folder();
     let cache = open(&folder, overhead() + 40);
     put(&cache, 0, 10);
-    assert_eq!(put(&cache, 1, 11).values(), [1.0; 11]);
+    assert_eq!(put(&cache, 1, 11).values::<f32>().unwrap(), [1.0; 11]);
     assert_eq!(get(&cache, &key(1)), None);
     assert!(get(&cache, &key(0)).is_some());
     assert_eq!(files(&folder).len(), 1);
@@ -121,7 +121,7 @@ fn clearing_removes_every_entry_and_disturbs_no_writer() {
     cache.clear().unwrap();
     assert_eq!(cache.used().unwrap(), 0);
     writer.finish().unwrap();
-    assert_eq!(get(&cache, &key(3)).unwrap().values(), [1.0]);
+    assert_eq!(get(&cache, &key(3)).unwrap().values::<f32>().unwrap(), [1.0]);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn in_memory_nothing_is_used_and_nothing_is_kept() {
     let matrix = put(&cache, 1, 2);
     assert_eq!((cache.used().unwrap(), get(&cache, &key(1))), (0, None));
     cache.clear().unwrap();
-    assert_eq!(matrix.values(), [1.0; 2]);
+    assert_eq!(matrix.values::<f32>().unwrap(), [1.0; 2]);
 }
 
 #[derive(Clone, Copy, Debug)]

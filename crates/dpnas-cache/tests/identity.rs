@@ -32,9 +32,9 @@ proptest! {
         prop_assert_eq!(read.is_some(), on_disk);
         for matrix in [Some(written), read].into_iter().flatten() {
             prop_assert_eq!((matrix.rows(), matrix.columns()), (expected.len() / columns, columns));
-            prop_assert_eq!(&bits(matrix.values()), &expected);
+            prop_assert_eq!(&bits(matrix.values::<f32>().unwrap()), &expected);
             for (index, row) in expected.chunks(columns).enumerate() {
-                prop_assert_eq!(bits(matrix.row(index)), row);
+                prop_assert_eq!(bits(&matrix.values::<f32>().unwrap()[index * columns..][..columns]), row);
             }
         }
         prop_assert_eq!(files(&folder).len(), usize::from(on_disk));
@@ -51,7 +51,7 @@ fn an_entry_larger_than_the_write_buffer_is_read_back() {
         writer.push(chunk).unwrap();
     }
     writer.finish().unwrap();
-    assert_eq!(get(&open(&folder, UNLIMITED), &key(0)).unwrap().values(), values);
+    assert_eq!(get(&open(&folder, UNLIMITED), &key(0)).unwrap().values::<f32>().unwrap(), values);
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn keys_that_differ_in_one_field_hold_different_matrices() {
         store(&cache, key, 1, &[index as f32]).unwrap();
     }
     for (index, key) in keys.iter().enumerate() {
-        assert_eq!(get(&cache, key).unwrap().values(), [index as f32]);
+        assert_eq!(get(&cache, key).unwrap().values::<f32>().unwrap(), [index as f32]);
     }
 }
 
@@ -81,7 +81,7 @@ fn a_second_matrix_under_the_same_key_replaces_the_first() {
     let first = store(&cache, &key(0), 1, &[1.0]).unwrap();
     let second = store(&cache, &key(0), 2, &[2.0, 3.0]).unwrap();
     assert_eq!(get(&cache, &key(0)), Some(second));
-    assert_eq!(first.values(), [1.0]);
+    assert_eq!(first.values::<f32>().unwrap(), [1.0]);
     assert_eq!(files(&folder).len(), 1);
 }
 
@@ -105,7 +105,7 @@ fn values_that_are_not_whole_rows_are_refused_and_the_writer_goes_on() {
         let error = writer.push(&[1.0, 2.0, 3.0]).unwrap_err();
         assert_eq!(error.to_string(), "3 values are not whole rows of 2 columns: push a multiple of 2 values");
         writer.push(&[4.0, 5.0]).unwrap();
-        assert_eq!(writer.finish().unwrap().values(), [4.0, 5.0]);
+        assert_eq!(writer.finish().unwrap().values::<f32>().unwrap(), [4.0, 5.0]);
     }
 }
 
@@ -123,7 +123,7 @@ fn a_key_that_does_not_fit_into_the_header_is_refused() {
     let cache = open(&folder, UNLIMITED);
     let long = |length| Key::new().with("net", "x".repeat(length));
     store(&cache, &long(65_000), 1, &[1.0]).unwrap();
-    assert_eq!(get(&cache, &long(65_000)).unwrap().values(), [1.0]);
+    assert_eq!(get(&cache, &long(65_000)).unwrap().values::<f32>().unwrap(), [1.0]);
     let error = cache.create(&long(65_536), 1).unwrap_err();
     assert!(matches!(error, CacheError::KeyTooLong { length: 65_537.., limit: 65_536 }), "{error}");
     assert_eq!(get(&cache, &long(65_536)), None);
@@ -149,8 +149,8 @@ fn a_folder_deleted_while_open_is_made_again() {
     std::fs::remove_dir_all(&path).unwrap();
     assert_eq!((cache.used().unwrap(), get(&cache, &key(0))), (0, None));
     store(&cache, &key(1), 1, &[2.0]).unwrap();
-    assert_eq!(get(&cache, &key(1)).unwrap().values(), [2.0]);
-    assert_eq!(matrix.values(), [1.0]);
+    assert_eq!(get(&cache, &key(1)).unwrap().values::<f32>().unwrap(), [2.0]);
+    assert_eq!(matrix.values::<f32>().unwrap(), [1.0]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn work(cache: &Cache, worker: usize, budget: u64) -> usize {
             }
             None => store(cache, &key(index), 1, &values(index)).expect("the entry is published"),
         };
-        assert_eq!(matrix.values(), values(index));
+        assert_eq!(matrix.values::<f32>().unwrap(), values(index));
         assert!(cache.used().expect("the folder is listed") <= budget);
     }
     hits
@@ -73,7 +73,7 @@ fn processes_and_threads_share_a_folder_and_its_budget() {
 fn what_one_process_stores_another_gets() {
     if let Some(folder) = folder_of_child() {
         let cache = open(folder, UNLIMITED);
-        assert_eq!(get(&cache, &key(0)).expect("the parent's entry").values(), values(0));
+        assert_eq!(get(&cache, &key(0)).expect("the parent's entry").values::<f32>().unwrap(), values(0));
         store(&cache, &key(1), 1, &values(1)).expect("the entry is published");
         return;
     }
@@ -81,7 +81,7 @@ fn what_one_process_stores_another_gets() {
     let cache = open(&folder, UNLIMITED);
     store(&cache, &key(0), 1, &values(0)).unwrap();
     assert!(spawn("what_one_process_stores_another_gets", folder.path()).wait().unwrap().success());
-    assert_eq!(get(&cache, &key(1)).unwrap().values(), values(1));
+    assert_eq!(get(&cache, &key(1)).unwrap().values::<f32>().unwrap(), values(1));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn of_two_writers_of_one_key_the_last_to_finish_stays_and_both_matrices_are_vali
     assert_eq!(get(&first, &key(0)), Some(late.clone()));
     let early = early.finish().unwrap();
     assert_eq!(get(&second, &key(0)), Some(early.clone()));
-    assert_eq!((early.values(), late.values()), (&[1.0][..], &[2.0][..]));
+    assert_eq!((early.values::<f32>().unwrap(), late.values::<f32>().unwrap()), (&[1.0][..], &[2.0][..]));
     assert_eq!(files(&folder).len(), 1);
 }
 
@@ -132,7 +132,7 @@ fn the_file_of_a_writer_that_is_still_alive_is_not_swept_however_old() {
     open(&folder, UNLIMITED);
     writer.push(&[2.0]).unwrap();
     writer.finish().unwrap();
-    assert_eq!(get(&cache, &key(0)).unwrap().values(), [1.0, 2.0]);
+    assert_eq!(get(&cache, &key(0)).unwrap().values::<f32>().unwrap(), [1.0, 2.0]);
 }
 
 #[test]
@@ -145,5 +145,5 @@ fn a_leaked_writer_publishes_nothing_and_is_in_nobodys_way() {
     let cache = open(&folder, UNLIMITED);
     assert_eq!((cache.used().unwrap(), get(&cache, &key(0))), (0, None));
     store(&cache, &key(0), 1, &[2.0]).unwrap();
-    assert_eq!(get(&cache, &key(0)).unwrap().values(), [2.0]);
+    assert_eq!(get(&cache, &key(0)).unwrap().values::<f32>().unwrap(), [2.0]);
 }

@@ -32,10 +32,10 @@ proptest! {
         let matrices =
             [written, found, store(&unnamed, &key(0), columns, &values).unwrap(), store(&Cache::in_memory(), &key(0), columns, &values).unwrap()];
         for matrix in matrices {
-            let mut out = vec![0.0; expected.len()];
+            let mut out = vec![0.0_f32; expected.len()];
             matrix.read_rows(&picks, &mut out).unwrap();
             prop_assert_eq!(bits(&out), bits(&expected));
-            prop_assert_eq!(bits(matrix.values()), bits(&values));
+            prop_assert_eq!(bits(matrix.values::<f32>().unwrap()), bits(&values));
         }
     }
 }
@@ -46,7 +46,7 @@ fn rows_can_be_read_after_the_entry_was_evicted() {
     let cache = open(&folder, UNLIMITED);
     let matrix = store(&cache, &key(0), 2, &[1.0, 2.0, 3.0, 4.0]).unwrap();
     cache.clear().unwrap();
-    let mut out = [0.0; 2];
+    let mut out = [0.0_f32; 2];
     matrix.read_rows(&[1], &mut out).unwrap();
     assert_eq!(out, [3.0, 4.0]);
     assert_eq!(matrix.read_rows(&[2], &mut out).unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -59,7 +59,7 @@ fn an_entry_larger_than_the_budget_can_be_read_and_leaves_nothing_behind() {
     let values: Vec<f32> = (0..1000u16).map(f32::from).collect();
     let matrix = store(&cache, &key(0), 10, &values).unwrap();
     assert!(files(&folder).is_empty());
-    let mut out = [0.0; 20];
+    let mut out = [0.0_f32; 20];
     matrix.read_rows(&[99, 0], &mut out).unwrap();
     assert_eq!((out[0], out[10]), (990.0, 0.0));
 }
@@ -71,7 +71,7 @@ fn a_file_without_a_name_is_not_found_and_not_seen() {
     let matrix = store(&cache, &key(0), 3, &[1.0, 2.0, 3.0]).unwrap();
     assert_eq!(get(&cache, &key(0)), None);
     assert_eq!(cache.used().unwrap(), 0);
-    assert_eq!(matrix.row(0), [1.0, 2.0, 3.0]);
+    assert_eq!(matrix.values::<f32>().unwrap(), [1.0, 2.0, 3.0]);
     #[cfg(unix)]
     assert!(files(folder.path().join("deep/down")).is_empty());
     assert!(cache.is_on_disk() && open(&folder, 0).is_on_disk() && !Cache::in_memory().is_on_disk());
@@ -84,7 +84,7 @@ fn room_that_cannot_be_had_is_an_error_after_which_the_writer_goes_on() {
     assert!(matches!(error, dpnas_cache::CacheError::OutOfMemory { .. }), "{error}");
     writer.reserve(1).unwrap();
     writer.push(&[1.0, 2.0]).unwrap();
-    assert_eq!(writer.finish().unwrap().values(), [1.0, 2.0]);
+    assert_eq!(writer.finish().unwrap().values::<f32>().unwrap(), [1.0, 2.0]);
     let folder = folder();
     open(&folder, UNLIMITED).create(&key(0), 2).unwrap().reserve(usize::MAX).unwrap();
 }

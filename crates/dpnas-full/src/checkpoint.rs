@@ -1,9 +1,7 @@
 //! Checkpoints: a training after its last and its best epoch as safetensors files.
 
-use crate::FullConfig;
-use crate::error::FullError;
 use crate::model::{Model, Parameter};
-use crate::report::Epoch;
+use crate::{Epoch, FullConfig, FullError};
 use dpnas_prior::Prior;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use std::collections::HashMap;

@@ -1,7 +1,9 @@
 //! The settings of full training, their published values, and the check that rejects wrong ones by name.
 
-use crate::RateSchedule;
+use crate::{RateSchedule, SettingError, TestSchedule};
 use dpnas_seed::Seed;
+use dpnas_train::ProbeConfig;
+use std::num::NonZeroUsize;
 
 /// How encoder and classifier are trained together.
 ///
@@ -40,73 +42,64 @@ pub struct FullConfig {
     pub seed: Seed,
 }
 
-/// When the test set is classified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TestSchedule {
-    /// Once, after the last epoch.
-    AfterLast,
-    /// After every epoch.
-    EveryEpoch,
-}
-
 impl FullConfig {
     /// The published settings, with a constant learning rate.
     ///
     /// # Source
     /// SPEC §6 (ε of the normalisation), §7.
     pub const fn paper(seed: Seed) -> Self {
+        Self::of(&ProbeConfig::paper(seed), 1e-4)
+    }
+
+    /// The settings of the linear classifier, with a constant learning rate and an ε of the normalisation.
+    pub const fn of(probe: &ProbeConfig, norm_epsilon: f64) -> Self {
         Self {
-            epochs: 70,
-            batch_size: 128,
-            learning_rate: 1e-3,
+            epochs: probe.epochs,
+            batch_size: probe.batch_size,
+            learning_rate: probe.learning_rate,
             schedule: RateSchedule::Constant,
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: 0.0,
-            drop_out: 0.0,
-            norm_epsilon: 1e-4,
-            early_stopping_threshold: 0.15,
-            early_stopping_epoch: 10,
-            test: TestSchedule::AfterLast,
-            seed,
+            beta_1: probe.beta_1,
+            beta_2: probe.beta_2,
+            epsilon: probe.epsilon,
+            weight_decay: probe.weight_decay,
+            drop_out: probe.drop_out,
+            norm_epsilon,
+            early_stopping_threshold: probe.early_stopping_threshold,
+            early_stopping_epoch: probe.early_stopping_epoch,
+            test: probe.test,
+            seed: probe.seed,
         }
     }
 
     /// Checks every setting.
     ///
     /// # Errors
-    /// The first setting with a wrong value, in the order of the fields.
+    /// The first setting with a wrong value: of those that the linear classifier has, too, in their order, then the ε of
+    /// the normalisation.
     pub fn check(&self) -> Result<(), SettingError> {
-        let fraction = |x: f32| (0.0..1.0).contains(&x);
-        let positive = |x: f32| x > 0.0 && x.is_finite();
-        let not_negative = |x: f64| x >= 0.0 && x.is_finite();
-        let rules: [(&'static str, f64, bool, &'static str); 11] = [
-            ("epochs", self.epochs.into(), self.epochs > 0, "at least 1"),
-            ("batch_size", self.batch_size as f64, self.batch_size > 0, "at least 1"),
-            ("learning_rate", self.learning_rate.into(), positive(self.learning_rate), "positive and finite"),
-            ("beta_1", self.beta_1.into(), fraction(self.beta_1), "at least 0 and below 1"),
-            ("beta_2", self.beta_2.into(), fraction(self.beta_2), "at least 0 and below 1"),
-            ("epsilon", self.epsilon.into(), positive(self.epsilon), "positive and finite"),
-            (
-                "weight_decay",
-                self.weight_decay.into(),
-                not_negative(self.weight_decay.into()),
-                "finite and not negative",
-            ),
-            ("drop_out", self.drop_out.into(), fraction(self.drop_out), "at least 0 and below 1"),
-            ("norm_epsilon", self.norm_epsilon, not_negative(self.norm_epsilon), "finite and not negative"),
-            (
-                "early_stopping_threshold",
-                self.early_stopping_threshold,
-                (0.0..=1.0).contains(&self.early_stopping_threshold),
-                "a fraction from 0 to 1",
-            ),
-            ("early_stopping_epoch", self.early_stopping_epoch.into(), self.early_stopping_epoch > 0, "at least 1"),
-        ];
-        match rules.into_iter().find(|&(.., holds, _)| !holds) {
-            Some((setting, value, _, expected)) => Err(SettingError { setting, value, expected }),
-            None => Ok(()),
+        self.probe().check()?;
+        if self.norm_epsilon >= 0.0 && self.norm_epsilon.is_finite() {
+            return Ok(());
+        }
+        Err(SettingError { setting: "norm_epsilon", value: self.norm_epsilon, expected: "finite and not negative" })
+    }
+
+    /// What the linear classifier has in common with full training.
+    fn probe(&self) -> ProbeConfig {
+        ProbeConfig {
+            epochs: self.epochs,
+            batch_size: self.batch_size,
+            learning_rate: self.learning_rate,
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon,
+            weight_decay: self.weight_decay,
+            drop_out: self.drop_out,
+            early_stopping_threshold: self.early_stopping_threshold,
+            early_stopping_epoch: self.early_stopping_epoch,
+            test: self.test,
+            threads: NonZeroUsize::MIN,
+            seed: self.seed,
         }
     }
 
@@ -132,21 +125,31 @@ impl FullConfig {
     }
 }
 
-/// A setting whose value makes no sense.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("setting `{setting}` is {value}, but must be {expected}")]
-pub struct SettingError {
-    /// The field of [`FullConfig`].
-    pub setting: &'static str,
-    /// Its value.
-    pub value: f64,
-    /// What it must be.
-    pub expected: &'static str,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn settings_come_from_those_of_the_linear_classifier_and_go_back_unchanged() {
+        let paper = ProbeConfig::paper(Seed(5));
+        assert_eq!(FullConfig::paper(Seed(5)).probe(), paper);
+        let other = ProbeConfig {
+            epochs: 3,
+            batch_size: 4,
+            learning_rate: 0.5,
+            beta_1: 0.6,
+            beta_2: 0.7,
+            epsilon: 0.8,
+            weight_decay: 0.9,
+            drop_out: 0.25,
+            early_stopping_threshold: 0.35,
+            early_stopping_epoch: 8,
+            test: TestSchedule::EveryEpoch,
+            ..paper
+        };
+        assert_eq!(FullConfig::of(&other, 0.125).probe(), other);
+        assert_eq!(FullConfig::of(&other, 0.125).norm_epsilon, 0.125);
+    }
 
     #[test]
     fn the_published_settings_are_right() {

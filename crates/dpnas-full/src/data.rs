@@ -1,6 +1,6 @@
 //! Images with labels, borrowed from wherever they lie.
 
-use crate::error::{FullError, Split};
+use crate::{FullError, Split};
 use dpnas_grammar::Plan;
 use dpnas_prior::Images;
 

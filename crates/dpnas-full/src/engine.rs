@@ -5,7 +5,7 @@ use crate::fit::{TrainJob, fit};
 use crate::machine::Machine;
 use crate::memory::{BlockSize, Cut, lanes};
 use crate::program::build;
-use crate::report::{Epoch, FullReport};
+use crate::{Epoch, TrainReport};
 use burn::tensor::backend::Backend;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,7 @@ pub trait TrainEngine {
     /// # Errors
     /// A wrong setting or set of images, [`FullError::NotFinite`] if training diverges, [`FullError::OutOfMemory`],
     /// [`FullError::Interrupted`], a checkpoint that cannot be used, or [`FullError::Device`].
-    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError>;
+    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError>;
 }
 
 /// A mini-batch in one piece, as long as its largest layer does not take more than 64 MiB.
@@ -61,7 +61,7 @@ impl<B: Backend> BurnTrainer<B> {
         self
     }
 
-    fn train_on(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+    fn train_on(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         job.check()?;
         let (size, threads) = match self.lanes {
             Lanes::One => (WHOLE, 1),
@@ -92,7 +92,7 @@ impl<B: Backend> TrainEngine for BurnTrainer<B> {
 
     /// Backends report a failing device by a panic: it becomes an error here. The model is lost then, so nothing
     /// half-changed is left.
-    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         let trained = catch_unwind(AssertUnwindSafe(|| self.train_on(job, on_epoch)));
         trained.unwrap_or_else(|panic| Err(FullError::Device { engine: self.name.clone(), message: message(&*panic) }))
     }

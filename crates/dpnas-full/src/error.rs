@@ -1,8 +1,7 @@
 //! Why a network could not be trained.
 
-use crate::SettingError;
+use crate::{SettingError, Split};
 use dpnas_grammar::ImageShape;
-use std::fmt;
 use std::path::PathBuf;
 
 /// Why a network could not be trained.
@@ -113,25 +112,4 @@ pub enum FullError {
         /// This training's.
         expected: String,
     },
-}
-
-/// One of the three sets of images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Split {
-    /// Images that the weights are fitted to.
-    Train,
-    /// Images whose accuracy is the reward.
-    Valid,
-    /// Images that decide nothing.
-    Test,
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Train => "training",
-            Self::Valid => "validation",
-            Self::Test => "test",
-        })
-    }
 }

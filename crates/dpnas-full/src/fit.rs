@@ -4,13 +4,12 @@ use crate::adam::AdamStep;
 use crate::batch::Batch;
 use crate::checkpoint::{Checkpoints, Store};
 use crate::data::Examples;
-use crate::error::{FullError, Split};
 use crate::machine::Machine;
 use crate::model::Model;
-use crate::report::{Epoch, FullReport, Stop, mean_of_last_five};
-use crate::{FullConfig, TestSchedule};
+use crate::{Epoch, FullConfig, FullError, Split, Stop, TestSchedule, TrainReport};
 use burn::tensor::backend::Backend;
 use dpnas_prior::Prior;
+use dpnas_train::stops_early;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -58,7 +57,7 @@ pub(crate) fn fit<B: Backend>(
     job: &TrainJob<'_>,
     engine: &str,
     on_epoch: &mut dyn FnMut(&Epoch),
-) -> Result<FullReport, FullError> {
+) -> Result<TrainReport, FullError> {
     let config = job.config;
     let store = job.checkpoints.map(|checkpoints| Store::new(checkpoints, engine, job.prior, config));
     let mut epochs = match &store {
@@ -66,12 +65,12 @@ pub(crate) fn fit<B: Backend>(
         None => Vec::new(),
     };
     loop {
-        if is_hopeless(&epochs, config) {
-            return Ok(FullReport::of(epochs, Stop::EarlyStopped { epoch: config.early_stopping_epoch }));
+        if stops_early(&epochs, config.early_stopping_epoch, config.early_stopping_threshold) {
+            return Ok(TrainReport::of(epochs, Stop::EarlyStopped { epoch: config.early_stopping_epoch }));
         }
         let index = epochs.len() as u32 + 1;
         if index > config.epochs {
-            return Ok(FullReport::of(epochs, Stop::Completed));
+            return Ok(TrainReport::of(epochs, Stop::Completed));
         }
         let epoch = run_epoch(machine, model, job, index)?;
         on_epoch(&epoch);
@@ -120,9 +119,4 @@ fn run_epoch<B: Backend>(
         valid_accuracy: accuracy(Split::Valid, job.valid)?,
         test_accuracy: job.test.filter(|_| due).map(|test| accuracy(Split::Test, test)).transpose()?,
     })
-}
-
-/// Looked at once, after the epoch of early stopping.
-fn is_hopeless(epochs: &[Epoch], config: &FullConfig) -> bool {
-    epochs.len() == config.early_stopping_epoch as usize && mean_of_last_five(epochs) < config.early_stopping_threshold
 }

@@ -12,6 +12,9 @@
 //! No result depends on how many blocks are computed at once, on the threads or on the memory budget, bit for bit on a
 //! CPU. The size of a block decides how the gradients of weights are rounded; it follows from the net alone.
 //!
+//! Settings that full training has in common with the linear classifier, records of epochs and early stopping are those of
+//! dpnas-train.
+//!
 //! An embedding is trained on, too: it is a set of images of `features`×1×1 for a net without encoder layers.
 #![forbid(unsafe_code)]
 
@@ -31,16 +34,15 @@ mod model;
 mod norm;
 mod pass;
 mod program;
-mod report;
 mod schedule;
 mod softmax;
 
 pub use burn::tensor::backend::Backend;
 pub use checkpoint::{BEST_CHECKPOINT, Checkpoints, LAST_CHECKPOINT};
-pub use config::{FullConfig, SettingError, TestSchedule};
+pub use config::FullConfig;
 pub use data::Examples;
+pub use dpnas_train::{Epoch, SettingError, Split, Stop, TestSchedule, TrainReport};
 pub use engine::{BurnTrainer, TrainEngine};
-pub use error::{FullError, Split};
+pub use error::FullError;
 pub use fit::TrainJob;
-pub use report::{Epoch, FullReport, Stop};
 pub use schedule::{RateSchedule, UnknownSchedule};

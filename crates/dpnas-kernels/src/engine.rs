@@ -1,6 +1,5 @@
 //! The engine: weights packed once, images in groups over rayon's threads.
 
-use crate::element::Precision;
 use crate::kernel::Compute;
 use crate::level::{Level, LevelError};
 use crate::measure::HELD_BYTES;
@@ -11,7 +10,7 @@ use crate::run::Workspaces;
 use crate::weights::{StageWeights, pack};
 use crate::{KERNELS_VERSION, group};
 use dpnas_grammar::Plan;
-use dpnas_prior::{Calibration, Encode, Engine, EngineError, EngineMemory, Images, Moments, Prior};
+use dpnas_prior::{Calibration, Encode, Engine, EngineError, EngineMemory, Images, Moments, Precision, Prior};
 use half::bf16;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
@@ -63,6 +62,10 @@ impl Engine for CpuEngine {
             Precision::F32 => Box::new(Loaded::<f32>::new(self.level, prior)),
             Precision::Bf16 => Box::new(Loaded::<bf16>::new(self.level, prior)),
         })
+    }
+
+    fn row_precision(&self) -> Precision {
+        self.precision
     }
 
     fn memory(&self, plan: &Plan) -> EngineMemory {

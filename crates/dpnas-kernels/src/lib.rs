@@ -42,7 +42,7 @@ mod run;
 mod stats;
 mod weights;
 
-pub use element::{Precision, UnknownPrecision};
+pub use dpnas_prior::{Precision, UnknownPrecision};
 pub use engine::CpuEngine;
 pub use level::{LEVEL_VARIABLE, Level, LevelError};
 #[doc(hidden)]

@@ -1,6 +1,6 @@
 //! How many operations a core can do at most at a level, to be timed by a benchmark.
 
-use crate::element::Precision;
+use crate::Precision;
 use crate::kernel::Compute;
 use crate::level::Level;
 use half::bf16;

@@ -19,7 +19,7 @@ mod oracle;
 
 pub use oracle::{calibrate, embed};
 
-use crate::{Calibration, Encode, Engine, EngineError, Images, Prior, WeightInit};
+use crate::{Calibration, Encode, Engine, EngineError, Images, Precision, Prior, WeightInit};
 use dpnas_grammar::{ImageShape, Plan};
 use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
@@ -93,6 +93,10 @@ impl<'a> Case<'a> {
             let rows = encoder.encode(images).map_err(text)?;
             if rows.iter().any(|value| value.to_bits() == (-0.0f32).to_bits()) {
                 return Err("an embedding has a negative zero".into());
+            }
+            let upper_half = |value: &f32| value.to_bits().trailing_zeros() >= 16;
+            if self.engine.row_precision() == Precision::Bf16 && !rows.iter().all(upper_half) {
+                return Err("an embedding has a number that is no bf16".into());
             }
             let what = if statistics.is_some() { "normalised embedding" } else { "embedding" };
             let rows: Vec<f64> = rows.into_iter().map(f64::from).collect();

@@ -1,7 +1,7 @@
 //! What an engine that computes embeddings must do.
 
 use crate::halving::halving;
-use crate::{Calibration, EngineMemory, Moments, Prior};
+use crate::{Calibration, EngineMemory, Moments, Precision, Prior};
 use dpnas_grammar::{ImageShape, Plan};
 use std::num::NonZeroUsize;
 
@@ -135,6 +135,12 @@ pub trait Engine {
     /// # Errors
     /// [`EngineError::Device`] if the device fails.
     fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError>;
+
+    /// What holds every number of a row without a change: with [`Precision::Bf16`] each is a bf16 that was widened, so rows
+    /// may be stored in half of the room.
+    fn row_precision(&self) -> Precision {
+        Precision::F32
+    }
 
     /// What the encoder of a plan takes, estimated from above: it decides how many images are computed at once, and which
     /// plan is out of memory. It depends on the plan alone, not on threads or on what is free.

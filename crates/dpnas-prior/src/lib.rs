@@ -25,6 +25,7 @@ mod init;
 mod memory;
 mod norm;
 mod orthogonal;
+mod precision;
 mod reference;
 mod weights;
 
@@ -32,5 +33,6 @@ pub use engine::{Encode, Engine, EngineError, Images, ImagesError};
 pub use init::{UnknownInit, WeightInit};
 pub use memory::EngineMemory;
 pub use norm::{Affine, Calibration, ChannelStats, Moments, NormMode, Normalisation, UnknownNormMode};
+pub use precision::{Precision, UnknownPrecision};
 pub use reference::{MOMENTUM, RunningStats, embed_by_mini_batch};
 pub use weights::{ConvWeights, DrawError, Prior};

@@ -2,14 +2,16 @@
 //!
 //! The order of each sum is that of the rows, whatever is held in registers at once.
 
+use crate::Element;
 use crate::adam::AdamStep;
 use crate::block::Block;
-use crate::lanes::{LANES, Rows, padded};
+use crate::lanes::{LANES, Rows, load, padded};
+use prefetch_index::prefetch_index;
 use pulp::{Arch, Simd, WithSimd};
 
 /// Rows whose products are summed before moving on to the next features: enough to make up for loading and storing
 /// the sums, and few enough for the first-level cache and for the processor to read ahead in each.
-const ROWS_AT_ONCE: usize = 16;
+const ROWS_AT_ONCE: usize = 8;
 
 /// Classes whose sums are held in registers at once.
 const CLASSES_AT_ONCE: usize = 5;
@@ -18,8 +20,8 @@ const CLASSES_AT_ONCE: usize = 5;
 ///
 /// # Shapes
 /// `errors` is `[rows, stride]`: softmax minus one-hot, over the number of rows.
-pub(crate) struct Backward<'a> {
-    pub rows: Rows<'a>,
+pub(crate) struct Backward<'a, E> {
+    pub rows: Rows<'a, E>,
     /// Place of the block's first feature within a row.
     pub start: usize,
     pub block: &'a mut Block,
@@ -30,31 +32,34 @@ pub(crate) struct Backward<'a> {
     pub gradient: &'a mut Vec<f32>,
 }
 
-impl Backward<'_> {
+impl<E: Element> Backward<'_, E> {
     /// Updates the block's weights.
     pub(crate) fn run(self, arch: Arch) {
         arch.dispatch(self);
     }
 }
 
-impl WithSimd for Backward<'_> {
+impl<E: Element> WithSimd for Backward<'_, E> {
     type Output = ();
 
     #[inline(always)] // into a function that may use the processor's vector extension
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
-            16 => self.tiles::<S, 1>(simd),
-            8 => self.tiles::<S, 2>(simd),
-            4 => self.tiles::<S, 4>(simd),
-            _ => self.tiles::<S, LANES>(simd),
+            16 => self.tiles::<S, 1, 4>(simd),
+            8 => self.tiles::<S, 2, 1>(simd),
+            4 => self.tiles::<S, 4, 1>(simd),
+            _ => self.tiles::<S, LANES, 1>(simd),
         }
     }
 }
 
-impl Backward<'_> {
-    /// `V` vectors make up the lanes.
+/// Some values of one row, sixteen at a time, and its errors, `[classes]`.
+type Row<'a, E> = (&'a [[E; LANES]], &'a [f32]);
+
+impl<E: Element> Backward<'_, E> {
+    /// `V` vectors make up the lanes; the sums of `K` times sixteen features are held in registers at once.
     #[inline(always)]
-    fn tiles<S: Simd, const V: usize>(mut self, simd: S) {
+    fn tiles<S: Simd, const V: usize, const K: usize>(mut self, simd: S) {
         let (len, classes) = (self.block.features.len(), self.block.classes);
         let mut first = 0;
         while first < len {
@@ -63,7 +68,7 @@ impl Backward<'_> {
             self.gradient.clear();
             self.gradient.resize(classes * width, 0.0);
             for row in (0..self.rows.offsets.len()).step_by(ROWS_AT_ONCE) {
-                self.rows::<S, V>(simd, row, first, tile);
+                self.rows::<S, V, K>(simd, row, first, tile);
             }
             self.update(first, width);
             first += tile;
@@ -72,26 +77,43 @@ impl Backward<'_> {
 
     /// Adds the products of some rows from `row` on, for `tile` features from the block's `first` on.
     #[inline(always)]
-    fn rows<S: Simd, const V: usize>(&mut self, simd: S, row: usize, first: usize, tile: usize) {
+    fn rows<S: Simd, const V: usize, const K: usize>(&mut self, simd: S, row: usize, first: usize, tile: usize) {
         let count = (self.rows.offsets.len() - row).min(ROWS_AT_ONCE);
-        let mut rows: [(&[S::f32s], &[f32]); ROWS_AT_ONCE] = [(&[], &[]); ROWS_AT_ONCE];
-        let mut tails = [[0.0; LANES]; ROWS_AT_ONCE];
-        let whole = tile / LANES;
+        let mut rows: [Row<'_, E>; ROWS_AT_ONCE] = [(&[], &[]); ROWS_AT_ONCE];
+        let mut tails = [[[E::default(); LANES]; 1]; ROWS_AT_ONCE];
+        let (whole, width) = (tile / LANES, tile.next_multiple_of(LANES));
         for (r, (x, errors)) in rows[..count].iter_mut().enumerate() {
             let part = self.rows.part(row + r, self.start + first, tile);
-            *x = S::as_simd_f32s(&part[..whole * LANES]).0;
+            let (lanes, tail) = part.as_chunks();
+            *x = lanes;
+            tails[r] = [padded(tail)];
             *errors = &self.errors[(row + r) * self.stride..][..self.block.classes];
-            tails[r] = padded(&part[whole * LANES..]);
         }
-        let width = tile.next_multiple_of(LANES);
-        for k in 0..whole {
-            accumulate_all::<S, V>(simd, self.gradient, width, k * LANES, &rows[..count], k * V);
+        let mut k = 0;
+        while k + K <= whole {
+            self.read_ahead(row + ROWS_AT_ONCE, first + k * LANES, K);
+            accumulate_all::<S, E, V, K>(simd, self.gradient, width, k * LANES, &rows[..count], k);
+            k += K;
+        }
+        while k < whole {
+            accumulate_all::<S, E, V, 1>(simd, self.gradient, width, k * LANES, &rows[..count], k);
+            k += 1;
         }
         if whole * LANES < tile {
             for ((x, _), tail) in rows.iter_mut().zip(&tails) {
-                *x = S::as_simd_f32s(tail).0;
+                *x = tail;
             }
-            accumulate_all::<S, V>(simd, self.gradient, width, whole * LANES, &rows[..count], 0);
+            accumulate_all::<S, E, V, 1>(simd, self.gradient, width, whole * LANES, &rows[..count], 0);
+        }
+    }
+
+    /// Asks for some of the next rows' values, `lanes` times sixteen from the block's `first` on.
+    #[inline(always)]
+    fn read_ahead(&self, row: usize, first: usize, lanes: usize) {
+        for offset in self.rows.offsets.iter().skip(row).take(ROWS_AT_ONCE) {
+            for lane in 0..lanes {
+                prefetch_index(self.rows.data, offset + self.start + first + lane * LANES);
+            }
         }
     }
 
@@ -111,14 +133,14 @@ impl Backward<'_> {
     }
 }
 
-/// Adds the products of rows, from their vector `at` on, to all classes' gradients at `feature`.
+/// Adds the products of rows, `K` times sixteen values from their lanes `at` on, to all classes' gradients at `feature`.
 #[inline(always)]
-fn accumulate_all<S: Simd, const V: usize>(
+fn accumulate_all<S: Simd, E: Element, const V: usize, const K: usize>(
     simd: S,
     gradient: &mut [f32],
     width: usize,
     feature: usize,
-    rows: &[(&[S::f32s], &[f32])],
+    rows: &[Row<'_, E>],
     at: usize,
 ) {
     let (classes, mut class) = (gradient.len() / width, 0);
@@ -126,11 +148,11 @@ fn accumulate_all<S: Simd, const V: usize>(
         let group = (classes - class).min(CLASSES_AT_ONCE);
         let sums = &mut gradient[class * width + feature..];
         match group {
-            1 => accumulate::<S, V, 1>(simd, sums, width, rows, at, class),
-            2 => accumulate::<S, V, 2>(simd, sums, width, rows, at, class),
-            3 => accumulate::<S, V, 3>(simd, sums, width, rows, at, class),
-            4 => accumulate::<S, V, 4>(simd, sums, width, rows, at, class),
-            _ => accumulate::<S, V, CLASSES_AT_ONCE>(simd, sums, width, rows, at, class),
+            1 => accumulate::<S, E, V, K, 1>(simd, sums, width, rows, at, class),
+            2 => accumulate::<S, E, V, K, 2>(simd, sums, width, rows, at, class),
+            3 => accumulate::<S, E, V, K, 3>(simd, sums, width, rows, at, class),
+            4 => accumulate::<S, E, V, K, 4>(simd, sums, width, rows, at, class),
+            _ => accumulate::<S, E, V, K, CLASSES_AT_ONCE>(simd, sums, width, rows, at, class),
         }
         class += group;
     }
@@ -138,28 +160,40 @@ fn accumulate_all<S: Simd, const V: usize>(
 
 /// Adds the products of rows to the gradients of `C` classes from `class` on.
 #[inline(always)]
-fn accumulate<S: Simd, const V: usize, const C: usize>(
+fn accumulate<S: Simd, E: Element, const V: usize, const K: usize, const C: usize>(
     simd: S,
     gradient: &mut [f32],
     width: usize,
-    rows: &[(&[S::f32s], &[f32])],
+    rows: &[Row<'_, E>],
     at: usize,
     class: usize,
 ) {
-    let mut sums = [[simd.splat_f32s(0.0); V]; C];
+    let mut sums = [[[simd.splat_f32s(0.0); V]; K]; C];
     for c in 0..C {
-        sums[c].copy_from_slice(S::as_simd_f32s(&gradient[c * width..][..LANES]).0);
+        let (gradient, _) = gradient[c * width..][..K * LANES].as_chunks();
+        for k in 0..K {
+            sums[c][k] = load(simd, &gradient[k]);
+        }
     }
     for (x, errors) in rows {
-        let (x, errors) = (&x[at..][..V], &errors[class..][..C]);
+        let (x, errors) = (&x[at..][..K], &errors[class..][..C]);
+        let mut vectors = [[simd.splat_f32s(0.0); V]; K];
+        for k in 0..K {
+            vectors[k] = load(simd, &x[k]);
+        }
         for c in 0..C {
             let error = simd.splat_f32s(errors[c]);
-            for v in 0..V {
-                sums[c][v] = simd.mul_add_f32s(x[v], error, sums[c][v]);
+            for k in 0..K {
+                for v in 0..V {
+                    sums[c][k][v] = simd.mul_add_f32s(vectors[k][v], error, sums[c][k][v]);
+                }
             }
         }
     }
     for c in 0..C {
-        S::as_mut_simd_f32s(&mut gradient[c * width..][..LANES]).0.copy_from_slice(&sums[c]);
+        for k in 0..K {
+            let lanes = &mut gradient[c * width + k * LANES..][..LANES];
+            S::as_mut_simd_f32s(lanes).0.copy_from_slice(&sums[c][k]);
+        }
     }
 }

@@ -4,7 +4,7 @@ use crate::block::{Block, Blocks};
 use crate::forward::Forward;
 use crate::lanes::Rows;
 use crate::softmax::argmax;
-use crate::{Labelled, Split, TrainError};
+use crate::{Element, Labelled, Split, TrainError};
 use dpnas_seed::Seed;
 use pulp::Arch;
 
@@ -66,7 +66,7 @@ impl LinearClassifier {
     ///
     /// # Errors
     /// [`TrainError::LengthMismatch`] if `rows` is not a whole number of rows.
-    pub fn logits(&self, rows: &[f32]) -> Result<Vec<f32>, TrainError> {
+    pub fn logits<E: Element>(&self, rows: &[E]) -> Result<Vec<f32>, TrainError> {
         let labels = rows.len() / self.features;
         if labels * self.features != rows.len() {
             return Err(TrainError::LengthMismatch { values: rows.len(), labels, features: self.features });
@@ -99,7 +99,7 @@ impl LinearClassifier {
     /// # Errors
     /// An empty or inconsistent set, a label that is not below the number of classes, or
     /// [`TrainError::ScoreNotFinite`].
-    pub fn accuracy(&self, set: &Labelled<'_>) -> Result<f64, TrainError> {
+    pub fn accuracy<E: Element>(&self, set: &Labelled<'_, E>) -> Result<f64, TrainError> {
         set.check(Split::Given, self.features, self.classes)?;
         let logits = self.logits(set.rows)?;
         let mut correct = 0usize;

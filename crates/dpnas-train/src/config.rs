@@ -1,6 +1,7 @@
 //! The settings of one fit, their published values, and the check that rejects wrong ones by name.
 
 use dpnas_seed::Seed;
+use std::fmt;
 use std::num::NonZeroUsize;
 
 /// How the linear classifier is trained.
@@ -38,12 +39,23 @@ pub struct ProbeConfig {
 }
 
 /// When the test set is classified.
+///
+/// Prints as `after the last epoch` and `after every epoch`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TestSchedule {
     /// Once, after the last epoch.
     AfterLast,
     /// After every epoch.
     EveryEpoch,
+}
+
+impl fmt::Display for TestSchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AfterLast => "after the last epoch",
+            Self::EveryEpoch => "after every epoch",
+        })
+    }
 }
 
 impl ProbeConfig {
@@ -113,7 +125,7 @@ impl ProbeConfig {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("setting `{setting}` is {value}, but must be {expected}")]
 pub struct SettingError {
-    /// The field of [`ProbeConfig`].
+    /// The field of the configuration.
     pub setting: &'static str,
     /// Its value.
     pub value: f64,

@@ -1,25 +1,25 @@
 //! Rows with labels, borrowed from wherever they lie.
 
-use crate::{Split, TrainError};
+use crate::{Element, Split, TrainError};
 
 /// Embedded rows and their labels; the rows may be memory-mapped.
 ///
 /// # Shapes
 /// `rows` is `[n, features]`, row-major; `labels` is `[n]`.
 #[derive(Clone, Copy, Debug)]
-pub struct Labelled<'a> {
+pub struct Labelled<'a, E = f32> {
     /// The values of all rows, one row after the other.
-    pub rows: &'a [f32],
+    pub rows: &'a [E],
     /// The class of each row.
     pub labels: &'a [u32],
 }
 
-impl<'a> Labelled<'a> {
+impl<'a, E: Element> Labelled<'a, E> {
     /// Rows of `features` values, one for each label.
     ///
     /// # Errors
     /// [`TrainError::NoFeatures`], or [`TrainError::LengthMismatch`] if there are not `features` values a label.
-    pub fn new(rows: &'a [f32], labels: &'a [u32], features: usize) -> Result<Self, TrainError> {
+    pub fn new(rows: &'a [E], labels: &'a [u32], features: usize) -> Result<Self, TrainError> {
         let set = Self { rows, labels };
         set.check_lengths(features)?;
         Ok(set)
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn lengths_that_do_not_belong_together_are_an_error() {
-        let rows = [0.0; 6];
+        let rows = [0.0f32; 6];
         assert_eq!(Labelled::new(&rows, &[0, 1], 3).unwrap().len(), 2);
         assert_eq!(Labelled::new(&rows, &[0, 1], 0).unwrap_err(), TrainError::NoFeatures);
         let error = Labelled::new(&rows, &[0, 1], 4).unwrap_err();

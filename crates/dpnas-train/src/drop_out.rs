@@ -1,5 +1,6 @@
 //! Inverted drop-out of the classifier's input, the same for every split of the work.
 
+use crate::Element;
 use crate::lanes::Rows;
 use dpnas_seed::Stream;
 use std::ops::Range;
@@ -11,8 +12,8 @@ use std::ops::Range;
 ///
 /// # Shapes
 /// `out` becomes `[rows, part]`.
-pub(crate) fn drop_out(
-    rows: Rows<'_>,
+pub(crate) fn drop_out<E: Element>(
+    rows: Rows<'_, E>,
     features: usize,
     part: Range<usize>,
     stream: &Stream,
@@ -25,7 +26,7 @@ pub(crate) fn drop_out(
     for (position, (out, &offset)) in out.chunks_exact_mut(len).zip(rows.offsets).enumerate() {
         stream.fill_uniform((position * features + start) as u64, 0.0, 1.0, out);
         for (out, &x) in out.iter_mut().zip(&rows.data[offset + start..]) {
-            *out = if *out < rate { 0.0 } else { x * scale };
+            *out = if *out < rate { 0.0 } else { x.to_f32() * scale };
         }
     }
 }
@@ -38,7 +39,7 @@ mod tests {
 
     #[test]
     fn the_mean_is_preserved_and_the_rate_is_met() {
-        let (data, offsets) = (vec![1.0; 200], vec![0; 1_000]);
+        let (data, offsets) = (vec![1.0f32; 200], vec![0; 1_000]);
         let mut out = Vec::new();
         let stream = Seed(1).stream("drop-out", 0);
         drop_out(Rows { data: &data, offsets: &offsets }, 200, 0..200, &stream, 0.3, &mut out);

@@ -1,10 +1,10 @@
 //! Reading the rows of the next batches while the threads work on the current one.
 //!
 //! A fit goes through its rows in an order that is known from the start, so a thread of its own reads them in that
-//! order into three buffers: a step of training works on the rows of two batches, and the third buffer is filled
-//! meanwhile. What is computed does not know where the rows came from.
+//! order into three buffers: a step of training works on the rows of one, the one before it is free from the step's first
+//! meeting on, and the third is filled meanwhile. What is computed does not know where the rows came from.
 
-use crate::stored::ReadRows;
+use crate::{Element, ReadRows};
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -12,9 +12,9 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard
 pub(crate) const BUFFERS: usize = 3;
 
 /// Buffers that one thread fills and the others read.
-#[derive(Debug, Default)]
-pub(crate) struct Feed {
-    buffers: [RwLock<Vec<f32>>; BUFFERS],
+#[derive(Debug)]
+pub(crate) struct Feed<E> {
+    buffers: [RwLock<Vec<E>>; BUFFERS],
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -34,9 +34,15 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended;
 
-impl Feed {
+impl<E> Default for Feed<E> {
+    fn default() -> Self {
+        Self { buffers: Default::default(), state: Mutex::default(), changed: Condvar::default() }
+    }
+}
+
+impl<E: Element> Feed<E> {
     /// Reads batches into the buffers until there are no more, one cannot be read, or the feed is ended.
-    pub(crate) fn fill<'a>(&self, batches: impl Iterator<Item = (&'a dyn ReadRows, Vec<usize>)>) {
+    pub(crate) fn fill<'a>(&self, batches: impl Iterator<Item = (&'a dyn ReadRows<E>, Vec<usize>)>) {
         let _end = self.end_on_drop();
         for (number, (rows, indices)) in batches.enumerate() {
             let mut state = self.lock();
@@ -65,7 +71,7 @@ impl Feed {
     }
 
     /// The rows of a batch, one behind the other, once they are there.
-    pub(crate) fn batch(&self, number: usize) -> Result<RwLockReadGuard<'_, Vec<f32>>, Ended> {
+    pub(crate) fn batch(&self, number: usize) -> Result<RwLockReadGuard<'_, Vec<E>>, Ended> {
         let mut state = self.lock();
         while state.loaded <= number {
             if state.over {
@@ -89,27 +95,29 @@ impl Feed {
     }
 
     /// A value that ends the feed when it is dropped, by a panic too, so that nobody waits for ever.
-    pub(crate) fn end_on_drop(&self) -> EndOnDrop<'_> {
+    pub(crate) fn end_on_drop(&self) -> EndOnDrop<'_, E> {
         EndOnDrop(self)
     }
+}
 
+impl<E> Feed<E> {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn grow(buffer: &mut Vec<f32>, len: usize) -> io::Result<()> {
+fn grow<E: Element>(buffer: &mut Vec<E>, len: usize) -> io::Result<()> {
     if buffer.len() < len {
         buffer.try_reserve_exact(len - buffer.len())?;
-        buffer.resize(len, 0.0);
+        buffer.resize(len, E::default());
     }
     Ok(())
 }
 
 /// See [`Feed::end_on_drop`].
-pub(crate) struct EndOnDrop<'f>(&'f Feed);
+pub(crate) struct EndOnDrop<'f, E>(&'f Feed<E>);
 
-impl Drop for EndOnDrop<'_> {
+impl<E> Drop for EndOnDrop<'_, E> {
     fn drop(&mut self) {
         self.0.lock().over = true;
         self.0.changed.notify_all();

@@ -4,10 +4,12 @@ use crate::barrier::Broken;
 use crate::block::{Block, Blocks};
 use crate::memory::fit_memory;
 use crate::order::{in_order, shuffled};
-use crate::report::mean_of_last_five;
+use crate::report::stops_early;
 use crate::stored::{ReadRows, Set, StoredRows, Values};
 use crate::worker::{Halt, Shared, Worker};
-use crate::{Epoch, Labelled, LinearClassifier, ProbeConfig, ProbeReport, Split, Stop, TestSchedule, TrainError};
+use crate::{
+    Element, Epoch, Labelled, LinearClassifier, ProbeConfig, Split, Stop, TestSchedule, TrainError, TrainReport,
+};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -17,12 +19,13 @@ pub struct Fitted {
     /// The classifier after the last epoch that was run.
     pub classifier: LinearClassifier,
     /// The course of the training.
-    pub report: ProbeReport,
+    pub report: TrainReport,
 }
 
 /// Trains the bias-free linear classifier on `train`; `on_epoch` sees each epoch's record and may end the fit.
 ///
-/// Weights start uniform in ±1/√features. The result is the same, bit for bit, for any number of threads.
+/// Weights start uniform in ±1/√features. The result is the same, bit for bit, for any number of threads and for either
+/// [`Element`] that holds the values.
 ///
 /// # Shapes
 /// The rows of all sets are `[n, features]`.
@@ -33,13 +36,13 @@ pub struct Fitted {
 ///
 /// # Source
 /// SPEC §7.
-pub fn fit(
+pub fn fit<E: Element>(
     config: &ProbeConfig,
     classes: u32,
     features: usize,
-    train: Labelled<'_>,
-    valid: Labelled<'_>,
-    test: Option<Labelled<'_>>,
+    train: Labelled<'_, E>,
+    valid: Labelled<'_, E>,
+    test: Option<Labelled<'_, E>>,
     on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
     fit_sets(
@@ -61,13 +64,13 @@ pub fn fit(
 ///
 /// # Source
 /// SPEC §7, §11.
-pub fn fit_stored(
+pub fn fit_stored<E: Element>(
     config: &ProbeConfig,
     classes: u32,
     features: usize,
-    train: StoredRows<'_>,
-    valid: StoredRows<'_>,
-    test: Option<StoredRows<'_>>,
+    train: StoredRows<'_, E>,
+    valid: StoredRows<'_, E>,
+    test: Option<StoredRows<'_, E>>,
     on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
     fit_sets(
@@ -79,11 +82,11 @@ pub fn fit_stored(
     )
 }
 
-fn fit_sets(
+fn fit_sets<E: Element>(
     config: &ProbeConfig,
     classes: u32,
     features: usize,
-    sets: Sets<'_>,
+    sets: Sets<'_, E>,
     on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
     config.check()?;
@@ -93,7 +96,7 @@ fn fit_sets(
     if let Some(test) = sets.test {
         test.check(Split::Test, features, classes)?;
     }
-    fit_memory(config, classes, features).reserve(classes, features)?;
+    fit_memory::<E>(config, classes, features).reserve(classes, features)?;
     let shared = Shared::new(config, Blocks::new(features, classes as usize), sets.train);
     let course = Course { shared: &shared, valid: sets.valid, test: sets.test, over: AtomicBool::new(false) };
     let weights = &classifier.weights;
@@ -122,28 +125,28 @@ fn fit_sets(
 
 /// The three sets of a fit.
 #[derive(Clone, Copy)]
-struct Sets<'a> {
-    train: Set<'a>,
-    valid: Set<'a>,
-    test: Option<Set<'a>>,
+struct Sets<'a, E> {
+    train: Set<'a, E>,
+    valid: Set<'a, E>,
+    test: Option<Set<'a, E>>,
 }
 
 /// What all threads do, in step with one another.
-struct Course<'s, 'a> {
-    shared: &'s Shared<'a>,
-    valid: Set<'a>,
-    test: Option<Set<'a>>,
+struct Course<'s, 'a, E> {
+    shared: &'s Shared<'a, E>,
+    valid: Set<'a, E>,
+    test: Option<Set<'a, E>>,
     /// Set by the leader after an epoch: no further one follows.
     over: AtomicBool,
 }
 
-impl<'a> Course<'_, 'a> {
+impl<'a, E: Element> Course<'_, 'a, E> {
     /// The calling thread: works like the others, keeps the records and decides when to stop.
     fn lead(
         &self,
-        mut worker: Worker<'_, '_>,
+        mut worker: Worker<'_, '_, E>,
         on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
-    ) -> (Vec<Block>, Result<ProbeReport, TrainError>) {
+    ) -> (Vec<Block>, Result<TrainReport, TrainError>) {
         let _guards = (self.shared.barrier.guard(), self.shared.feed.end_on_drop());
         let mut epochs = Vec::new();
         let mut stop = Stop::Completed;
@@ -157,15 +160,11 @@ impl<'a> Course<'_, 'a> {
             }
             stop == Stop::Completed
         });
-        let test_accuracy = match stop {
-            Stop::Completed => epochs.last().and_then(|epoch| epoch.test_accuracy).unwrap_or(0.0),
-            Stop::EarlyStopped { .. } | Stop::Cancelled => 0.0,
-        };
-        (worker.into_blocks(), outcome.map(|()| ProbeReport { epochs, stop, test_accuracy }))
+        (worker.into_blocks(), outcome.map(|()| TrainReport::of(epochs, stop)))
     }
 
     /// Any other thread.
-    fn help(&self, mut worker: Worker<'_, '_>) -> Vec<Block> {
+    fn help(&self, mut worker: Worker<'_, '_, E>) -> Vec<Block> {
         let _guard = self.shared.barrier.guard();
         // The leader reports what went wrong: it fails at the same meeting.
         let _ = self.epochs(&mut worker, |_| true);
@@ -173,7 +172,7 @@ impl<'a> Course<'_, 'a> {
     }
 
     /// All epochs; `after` is asked after each whether to go on, and the leader's answer counts.
-    fn epochs(&self, worker: &mut Worker<'_, '_>, mut after: impl FnMut(Epoch) -> bool) -> Result<(), TrainError> {
+    fn epochs(&self, worker: &mut Worker<'_, '_, E>, mut after: impl FnMut(Epoch) -> bool) -> Result<(), TrainError> {
         let config = self.shared.config;
         for index in 1..=config.epochs {
             let failed = |split: Split| move |halt: Halt| self.failure(halt, split, index);
@@ -205,13 +204,13 @@ impl<'a> Course<'_, 'a> {
     }
 
     /// The test set, if it is classified after an epoch (from 1).
-    fn test_after(&self, epoch: u32) -> Option<Set<'a>> {
+    fn test_after(&self, epoch: u32) -> Option<Set<'a, E>> {
         let config = self.shared.config;
         self.test.filter(|_| config.test == TestSchedule::EveryEpoch || epoch == config.epochs)
     }
 
     /// Every batch of stored rows in the order in which the workers take them.
-    fn reading_order(&self) -> impl Iterator<Item = (&'a dyn ReadRows, Vec<usize>)> {
+    fn reading_order(&self) -> impl Iterator<Item = (&'a dyn ReadRows<E>, Vec<usize>)> {
         let Shared { config, train, .. } = self.shared;
         let epochs = (1..=config.epochs).flat_map(move |epoch| {
             let order = shuffled(config, train.len(), epoch - 1);
@@ -236,7 +235,6 @@ impl<'a> Course<'_, 'a> {
 
     fn is_hopeless(&self, epochs: &[Epoch]) -> bool {
         let config = self.shared.config;
-        epochs.len() == config.early_stopping_epoch as usize
-            && mean_of_last_five(epochs) < config.early_stopping_threshold
+        stops_early(epochs, config.early_stopping_epoch, config.early_stopping_threshold)
     }
 }

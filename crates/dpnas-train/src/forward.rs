@@ -3,8 +3,9 @@
 //! How many rows and classes are held in registers at once differs between the edges of a batch and its middle and
 //! between processors; it changes no result, since each product of a row and a class has lanes of its own.
 
+use crate::Element;
 use crate::block::Block;
-use crate::lanes::{LANES, Rows, padded};
+use crate::lanes::{LANES, Rows, load, padded};
 use prefetch_index::prefetch_index;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -15,8 +16,8 @@ const ROWS_AT_ONCE: usize = 3;
 ///
 /// # Shapes
 /// `scores` is `[rows, stride]`; what lies beyond the classes is left as it is.
-pub(crate) struct Forward<'a> {
-    pub rows: Rows<'a>,
+pub(crate) struct Forward<'a, E> {
+    pub rows: Rows<'a, E>,
     /// Place of the block's first feature within a row.
     pub start: usize,
     pub block: &'a Block,
@@ -24,14 +25,14 @@ pub(crate) struct Forward<'a> {
     pub stride: usize,
 }
 
-impl Forward<'_> {
+impl<E: Element> Forward<'_, E> {
     /// Writes the scores.
     pub(crate) fn run(self, arch: Arch) {
         arch.dispatch(self);
     }
 }
 
-impl WithSimd for Forward<'_> {
+impl<E: Element> WithSimd for Forward<'_, E> {
     type Output = ();
 
     #[inline(always)] // into a function that may use the processor's vector extension
@@ -56,7 +57,7 @@ struct Tile {
     ahead: usize,
 }
 
-impl Forward<'_> {
+impl<E: Element> Forward<'_, E> {
     /// `V` vectors make up the lanes; `classes` classes and three rows are held in registers at once.
     #[inline(always)]
     fn tiles<S: Simd, const V: usize>(mut self, simd: S, classes: usize) {
@@ -83,7 +84,7 @@ impl Forward<'_> {
     /// Adds the products of `R` rows with all classes' weights, for the features of a tile.
     #[inline(always)]
     fn rows<S: Simd, const V: usize, const R: usize>(&mut self, simd: S, row: usize, tile: Tile) -> usize {
-        let mut x: [&[f32]; R] = [&[]; R];
+        let mut x: [&[E]; R] = [&[]; R];
         for (r, x) in x.iter_mut().enumerate() {
             *x = self.rows.part(row + r, self.start + tile.first, tile.len);
         }
@@ -120,7 +121,7 @@ impl Forward<'_> {
     fn group<S: Simd, const V: usize, const R: usize, const C: usize>(
         &mut self,
         simd: S,
-        x: [&[f32]; R],
+        x: [&[E]; R],
         row: usize,
         first: usize,
         class: usize,
@@ -130,7 +131,7 @@ impl Forward<'_> {
         for (c, w) in w.iter_mut().enumerate() {
             *w = &self.block.weights[(class + c) * self.block.stride + first..][..len];
         }
-        let sums = dot::<S, V, R, C>(simd, x, w);
+        let sums = dot::<S, E, V, R, C>(simd, x, w);
         for (r, sums) in sums.iter().enumerate() {
             let scores = &mut self.scores[(row + r) * self.stride + class..][..C];
             for (score, sum) in scores.iter_mut().zip(sums) {
@@ -142,35 +143,38 @@ impl Forward<'_> {
 
 /// All products of `R` rows and `C` weight vectors; the latter are padded with zeros to whole lanes.
 #[inline(always)]
-fn dot<S: Simd, const V: usize, const R: usize, const C: usize>(
+fn dot<S: Simd, E: Element, const V: usize, const R: usize, const C: usize>(
     simd: S,
-    x: [&[f32]; R],
+    x: [&[E]; R],
     w: [&[f32]; C],
 ) -> [[f32; C]; R] {
     let whole = x[0].len() / LANES;
     let mut sums = [[[simd.splat_f32s(0.0); V]; C]; R];
-    let mut vectors: [&[S::f32s]; R] = [&[]; R];
+    let mut lanes: [&[[E; LANES]]; R] = [&[]; R];
     let mut weights: [&[S::f32s]; C] = [&[]; C];
     for r in 0..R {
-        vectors[r] = &S::as_simd_f32s(x[r]).0[..whole * V];
+        lanes[r] = &x[r].as_chunks().0[..whole];
     }
     for c in 0..C {
         weights[c] = &S::as_simd_f32s(w[c]).0[..whole * V];
     }
     for k in 0..whole {
+        let mut vectors = [[simd.splat_f32s(0.0); V]; R];
+        for r in 0..R {
+            vectors[r] = load(simd, &lanes[r][k]);
+        }
         for v in 0..V {
             for c in 0..C {
                 let weight = weights[c][k * V + v];
                 for r in 0..R {
-                    sums[r][c][v] = simd.mul_add_f32s(vectors[r][k * V + v], weight, sums[r][c][v]);
+                    sums[r][c][v] = simd.mul_add_f32s(vectors[r][v], weight, sums[r][c][v]);
                 }
             }
         }
     }
     if !x[0].len().is_multiple_of(LANES) {
         for r in 0..R {
-            let tail = padded(&x[r][whole * LANES..]);
-            let (tail, _) = S::as_simd_f32s(&tail);
+            let tail: [S::f32s; V] = load(simd, &padded(&x[r][whole * LANES..]));
             for c in 0..C {
                 let (weight, _) = S::as_simd_f32s(&w[c][whole * LANES..]);
                 for v in 0..V {

@@ -1,20 +1,23 @@
 //! Sixteen fixed lanes: the order in which sums over features run, whatever the width of the processor's vectors.
 
+use crate::Element;
+use pulp::Simd;
+
 /// Number of lanes.
 pub(crate) const LANES: usize = 16;
 
 /// Rows that lie anywhere in one slice.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rows<'a> {
-    pub data: &'a [f32],
+pub(crate) struct Rows<'a, E> {
+    pub data: &'a [E],
     /// Where each row begins.
     pub offsets: &'a [usize],
 }
 
-impl<'a> Rows<'a> {
+impl<'a, E> Rows<'a, E> {
     /// Some values of one row.
     #[inline(always)]
-    pub(crate) fn part(&self, row: usize, start: usize, len: usize) -> &'a [f32] {
+    pub(crate) fn part(&self, row: usize, start: usize, len: usize) -> &'a [E] {
         &self.data[self.offsets[row] + start..][..len]
     }
 }
@@ -34,8 +37,17 @@ pub(crate) fn reduce(mut lanes: [f32; LANES]) -> f32 {
 
 /// Fewer values than lanes, and zeros behind them.
 #[inline(always)]
-pub(crate) fn padded(tail: &[f32]) -> [f32; LANES] {
-    let mut lanes = [0.0; LANES];
+pub(crate) fn padded<E: Element>(tail: &[E]) -> [E; LANES] {
+    let mut lanes = [E::default(); LANES];
     lanes[..tail.len()].copy_from_slice(tail);
     lanes
+}
+
+/// Sixteen values in `V` vectors.
+#[inline(always)]
+pub(crate) fn load<S: Simd, E: Element, const V: usize>(simd: S, lanes: &[E; LANES]) -> [S::f32s; V] {
+    let lanes = E::widen(lanes);
+    let mut vectors = [simd.splat_f32s(0.0); V];
+    vectors.copy_from_slice(S::as_simd_f32s(&lanes).0);
+    vectors
 }

@@ -1,13 +1,15 @@
-//! Tests that every vector extension of the processor gives the bits of the plain code.
+//! Tests that every vector extension of the processor gives the bits of the plain code, on rows of either element.
 
-use crate::ProbeConfig;
 use crate::adam::Clock;
 use crate::backward::Backward;
 use crate::block::{Block, Blocks};
 use crate::forward::Forward;
 use crate::lanes::Rows;
 use crate::softmax::Softmax;
+use crate::{Element, ProbeConfig};
 use dpnas_seed::Seed;
+use half::bf16;
+use half::slice::HalfFloatSliceExt;
 use proptest::prelude::*;
 use pulp::{Scalar, Simd, WithSimd};
 
@@ -44,14 +46,24 @@ struct Step {
 }
 
 impl Task for Step {
-    type Output = Vec<u32>;
+    /// On rows of `f32` and on the same rows as `bf16`.
+    type Output = [Vec<u32>; 2];
 
+    fn run<S: Simd>(&self, simd: S) -> [Vec<u32>; 2] {
+        let numbers = numbers(self.seed, "rows", self.rows * self.features);
+        let mut half = vec![bf16::ZERO; numbers.len()];
+        half.convert_from_f32_slice(&numbers);
+        [self.bits(simd, &half.to_f32_vec()), self.bits(simd, &half)]
+    }
+}
+
+impl Step {
     /// Scores, softmax and update of every block: the bits of all scores, errors and weights.
-    fn run<S: Simd>(&self, simd: S) -> Vec<u32> {
+    fn bits<S: Simd, E: Element>(&self, simd: S, data: &[E]) -> Vec<u32> {
         let Self { seed, rows, features, classes } = *self;
         let blocks = Blocks::new(features, classes);
         let stride = blocks.score_stride();
-        let (data, weights) = (numbers(seed, "rows", rows * features), numbers(seed, "weights", classes * features));
+        let weights = numbers(seed, "weights", classes * features);
         let offsets: Vec<usize> = (0..rows).rev().map(|row| row * features).collect();
         let config = ProbeConfig { weight_decay: 0.1, ..ProbeConfig::paper(Seed(seed)) };
         let adam = Clock::start().tick(&config);
@@ -59,7 +71,7 @@ impl Task for Step {
         for index in 0..blocks.count() {
             let mut block = Block::cut(&blocks, index, &weights).with_moments();
             let start = block.features.start;
-            let rows = Rows { data: &data, offsets: &offsets };
+            let rows = Rows { data, offsets: &offsets };
             let mut scores = vec![0.0; rows.offsets.len() * stride];
             simd.vectorize(Forward { rows, start, block: &block, scores: &mut scores, stride });
             bits.extend(scores.iter().map(|x| x.to_bits()));
@@ -92,10 +104,11 @@ fn a_level_runs_the_code_of_its_own_vectors() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn every_vector_extension_gives_the_bits_of_the_plain_code(
+    fn every_vector_extension_and_either_element_give_the_bits_of_the_plain_code_on_f32(
         seed: u64, rows in 1usize..40, features in 1usize..150, classes in 1usize..23
     ) {
         let (plain, vectors) = at_all_levels(&Step { seed, rows, features, classes });
+        prop_assert_eq!(&plain[0], &plain[1]);
         for vector in vectors {
             prop_assert_eq!(&plain, &vector);
         }

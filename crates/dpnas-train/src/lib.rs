@@ -9,14 +9,16 @@
 //! are joined in a fixed order. A processor without fused multiply-add computes the same bits, but slowly.
 //!
 //! Rows lie in memory ([`fit`]) or are read when they are needed ([`fit_stored`]), for an embedding that is larger than
-//! the memory; both give the same bits. [`fit_memory`] says what a fit takes.
+//! the memory. Both shuffle all rows of the set, epoch by epoch in the same order, and give the same bits. Rows are
+//! stored as `f32`, or as `bf16` in half of the memory ([`Element`]): the same values give the same bits.
+//! [`fit_memory`] says what a fit takes.
 //!
 //! ```
 //! use dpnas_seed::Seed;
 //! use dpnas_train::{Labelled, ProbeConfig, fit};
 //! use std::ops::ControlFlow;
 //!
-//! let rows = [1.0, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0]; // four rows of two features
+//! let rows = [1.0_f32, 0.0, 0.0, 1.0, 2.0, 0.0, 0.0, 2.0]; // four rows of two features
 //! let set = Labelled::new(&rows, &[0, 1, 0, 1], 2)?;
 //! let config = ProbeConfig { learning_rate: 0.1, ..ProbeConfig::paper(Seed(7)) };
 //! let fitted = fit(&config, 2, 2, set, set, Some(set), &mut |_| ControlFlow::Continue(()))?;
@@ -34,6 +36,7 @@ mod classifier;
 mod config;
 mod data;
 mod drop_out;
+mod element;
 mod error;
 mod feed;
 mod fit;
@@ -51,8 +54,9 @@ mod worker;
 pub use classifier::LinearClassifier;
 pub use config::{ProbeConfig, SettingError, TestSchedule};
 pub use data::Labelled;
+pub use element::Element;
 pub use error::{Split, TrainError};
 pub use fit::{Fitted, fit, fit_stored};
 pub use memory::{FitMemory, fit_memory};
-pub use report::{Epoch, ProbeReport, Stop};
+pub use report::{Epoch, Stop, TrainReport, stops_early};
 pub use stored::{ReadRows, StoredRows};

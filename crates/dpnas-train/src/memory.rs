@@ -3,7 +3,7 @@
 use crate::block::Blocks;
 use crate::feed::BUFFERS;
 use crate::order::{EVALUATION_ROWS, stored_rows_at_once};
-use crate::{ProbeConfig, TrainError};
+use crate::{Element, ProbeConfig, TrainError};
 
 const F32_BYTES: u64 = 4;
 
@@ -18,16 +18,20 @@ pub struct FitMemory {
     pub buffers: u64,
 }
 
-/// What a fit of `classes` classes on rows of `features` values takes.
-pub fn fit_memory(config: &ProbeConfig, classes: u32, features: usize) -> FitMemory {
+/// What a fit of `classes` classes on rows of `features` values, stored as `E`, takes.
+pub fn fit_memory<E: Element>(config: &ProbeConfig, classes: u32, features: usize) -> FitMemory {
     let blocks = Blocks::new(features.max(1), classes as usize);
-    let bytes = |factors: [usize; 3]| factors.iter().fold(F32_BYTES, |bytes, &n| bytes.saturating_mul(n as u64));
+    let product = |start: u64, factors: [usize; 3]| factors.iter().fold(start, |all, &n| all.saturating_mul(n as u64));
+    let bytes = |factors| product(F32_BYTES, factors);
     let rows = config.batch_size.max(EVALUATION_ROWS);
     let dropped = if config.drop_out > 0.0 { bytes([config.batch_size, features, 1]) } else { 0 };
     FitMemory {
         weights: bytes([4, classes as usize, features]),
         scores: bytes([blocks.count() + 3, rows, blocks.score_stride()]).saturating_add(dropped),
-        buffers: bytes([BUFFERS, config.batch_size.max(stored_rows_at_once(config)), features]),
+        buffers: product(
+            size_of::<E>() as u64,
+            [BUFFERS, config.batch_size.max(stored_rows_at_once(config)), features],
+        ),
     }
 }
 
@@ -48,18 +52,20 @@ mod tests {
     #[test]
     fn a_fit_of_the_published_settings_takes_what_its_parts_add_up_to() {
         let paper = ProbeConfig::paper(Seed(1));
-        let memory = fit_memory(&paper, 10, 20_000);
+        let memory = fit_memory::<f32>(&paper, 10, 20_000);
         assert_eq!(memory.weights, 4 * 4 * 10 * 20_000);
         // Ten classes are padded to sixteen.
         assert_eq!(memory.scores, 4 * (Blocks::new(20_000, 10).count() as u64 + 3) * 256 * 16);
         assert_eq!(memory.buffers, 4 * 3 * 128 * 20_000);
-        let dropping = fit_memory(&ProbeConfig { drop_out: 0.5, ..paper }, 10, 20_000);
+        let half = fit_memory::<half::bf16>(&paper, 10, 20_000);
+        assert_eq!(half, FitMemory { buffers: memory.buffers / 2, ..memory });
+        let dropping = fit_memory::<f32>(&ProbeConfig { drop_out: 0.5, ..paper }, 10, 20_000);
         assert_eq!(dropping.scores - memory.scores, 4 * 128 * 20_000);
     }
 
     #[test]
     fn more_memory_than_there_is_has_a_name() {
-        let memory = fit_memory(&ProbeConfig::paper(Seed(1)), 1 << 20, usize::MAX >> 16);
+        let memory = fit_memory::<f32>(&ProbeConfig::paper(Seed(1)), 1 << 20, usize::MAX >> 16);
         let error = memory.reserve(1 << 20, 5).unwrap_err();
         assert!(matches!(error, TrainError::OutOfMemory { features: 5, .. }), "{error}");
     }

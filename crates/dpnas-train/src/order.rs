@@ -1,7 +1,7 @@
 //! The order in which a fit goes through the rows of its sets.
 
-use crate::ProbeConfig;
 use crate::stored::{Set, Values};
+use crate::{Element, ProbeConfig};
 
 /// The training rows in the order of one epoch, from 0.
 pub(crate) fn shuffled(config: &ProbeConfig, rows: usize, epoch: u32) -> Vec<usize> {
@@ -14,7 +14,10 @@ pub(crate) fn shuffled(config: &ProbeConfig, rows: usize, epoch: u32) -> Vec<usi
 pub(crate) const EVALUATION_ROWS: usize = 256;
 
 /// The rows of a set that is only classified, those of one batch after the other; no result depends on their number.
-pub(crate) fn in_order(config: &ProbeConfig, set: &Set<'_>) -> impl Iterator<Item = Vec<usize>> + use<> {
+pub(crate) fn in_order<E: Element>(
+    config: &ProbeConfig,
+    set: &Set<'_, E>,
+) -> impl Iterator<Item = Vec<usize>> + use<E> {
     let (rows, size) = match set.values {
         Values::Memory(_) => (set.len(), EVALUATION_ROWS),
         Values::Stored(_) => (set.len(), stored_rows_at_once(config)),

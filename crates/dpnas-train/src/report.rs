@@ -1,7 +1,9 @@
-//! What a fit tells: one record an epoch, how it ended, and the reward.
+//! What a training tells: one record an epoch, how it ended, and the reward.
+
+use serde::{Deserialize, Serialize};
 
 /// The record of one epoch; accuracies are fractions.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Number of the epoch, from 1.
     pub index: u32,
@@ -15,7 +17,7 @@ pub struct Epoch {
     pub test_accuracy: Option<f64>,
 }
 
-/// How a fit ended.
+/// How a training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stop {
     /// All epochs were run.
@@ -29,19 +31,26 @@ pub enum Stop {
     Cancelled,
 }
 
-/// The course and the end of a fit.
+/// The course and the end of a training.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ProbeReport {
-    /// One record for each epoch that was run.
+pub struct TrainReport {
+    /// One record for each epoch that was run, those before a resumption included.
     pub epochs: Vec<Epoch>,
-    /// How the fit ended.
+    /// How the training ended.
     pub stop: Stop,
     /// Accuracy on the test rows after the last epoch, as a fraction; 0 if there were none, and 0 unless all epochs
     /// were run.
     pub test_accuracy: f64,
 }
 
-impl ProbeReport {
+impl TrainReport {
+    /// The report of these epochs.
+    pub fn of(epochs: Vec<Epoch>, stop: Stop) -> Self {
+        let last = epochs.last().and_then(|epoch| epoch.test_accuracy).unwrap_or(0.0);
+        let test_accuracy = if stop == Stop::Completed { last } else { 0.0 };
+        Self { epochs, stop, test_accuracy }
+    }
+
     /// The mean of the last five validation accuracies, or of all of them if there are fewer, as a fraction.
     ///
     /// # Source
@@ -61,7 +70,16 @@ impl ProbeReport {
     }
 }
 
-pub(crate) fn mean_of_last_five(epochs: &[Epoch]) -> f64 {
+/// Whether training stops early: after the epoch of early stopping, at which this is looked at once, the mean of the last
+/// five validation accuracies is below the threshold.
+///
+/// # Source
+/// SPEC §7.
+pub fn stops_early(epochs: &[Epoch], early_stopping_epoch: u32, early_stopping_threshold: f64) -> bool {
+    epochs.len() == early_stopping_epoch as usize && mean_of_last_five(epochs) < early_stopping_threshold
+}
+
+fn mean_of_last_five(epochs: &[Epoch]) -> f64 {
     let last = &epochs[epochs.len().saturating_sub(5)..];
     match last.len() {
         0 => 0.0,
@@ -73,15 +91,15 @@ pub(crate) fn mean_of_last_five(epochs: &[Epoch]) -> f64 {
 mod tests {
     use super::*;
 
-    fn report(valid: &[f64], stop: Stop) -> ProbeReport {
+    fn report(valid: &[f64], stop: Stop) -> TrainReport {
         let epoch = |(i, &valid_accuracy): (usize, &f64)| Epoch {
             index: i as u32 + 1,
             train_accuracy: 0.0,
             train_loss: 0.0,
             valid_accuracy,
-            test_accuracy: None,
+            test_accuracy: Some(0.5),
         };
-        ProbeReport { epochs: valid.iter().enumerate().map(epoch).collect(), stop, test_accuracy: 0.0 }
+        TrainReport::of(valid.iter().enumerate().map(epoch).collect(), stop)
     }
 
     #[test]
@@ -91,6 +109,20 @@ mod tests {
         assert_eq!(seven.best_valid(), 1.0);
         assert_eq!(report(&[0.25, 0.75], Stop::Completed).reward(), 0.5);
         assert_eq!(report(&[], Stop::Cancelled).reward(), 0.0);
+    }
+
+    #[test]
+    fn only_a_completed_training_has_a_test_accuracy() {
+        assert_eq!(report(&[0.1], Stop::Completed).test_accuracy, 0.5);
+        assert_eq!(report(&[0.1], Stop::EarlyStopped { epoch: 1 }).test_accuracy, 0.0);
+        assert_eq!(report(&[0.1], Stop::Cancelled).test_accuracy, 0.0);
+    }
+
+    #[test]
+    fn training_stops_after_one_epoch_alone_and_below_the_threshold_alone() {
+        let epochs = report(&[0.9, 0.1, 0.1, 0.1, 0.1, 0.2], Stop::Completed).epochs;
+        assert!(stops_early(&epochs, 6, 0.15));
+        assert!(!stops_early(&epochs, 6, 0.1) && !stops_early(&epochs, 5, 0.15) && !stops_early(&epochs, 7, 0.15));
     }
 
     #[test]

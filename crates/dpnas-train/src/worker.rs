@@ -2,9 +2,9 @@
 //!
 //! A step has two meetings. Before the first, every thread writes the class scores of its blocks; then each sums the
 //! scores of its own rows over all blocks and turns them into errors. After the second, every thread reads all errors
-//! and updates its blocks, going on at once to the next mini-batch's scores while a block's weights are in the cache.
+//! and updates its blocks. The rows come from far away for the scores; nothing but the weights is read between these and
+//! the gradient, which finds the rows in the cache as far as a mini-batch fits there.
 
-use crate::ProbeConfig;
 use crate::adam::Clock;
 use crate::backward::Backward;
 use crate::barrier::{Barrier, Broken};
@@ -16,19 +16,20 @@ use crate::lanes::Rows;
 use crate::order::{in_order, shuffled};
 use crate::softmax::{Softmax, argmax};
 use crate::stored::{Batch, Set, Values};
+use crate::{Element, ProbeConfig};
 use pulp::Arch;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// What the threads of a fit have in common.
-pub(crate) struct Shared<'a> {
+pub(crate) struct Shared<'a, E> {
     pub config: &'a ProbeConfig,
     pub blocks: Blocks,
-    pub train: Set<'a>,
+    pub train: Set<'a, E>,
     pub barrier: Barrier,
     /// Brings the rows that are stored.
-    pub feed: Feed,
+    pub feed: Feed<E>,
     threads: usize,
     /// Each thread's class scores, `[its blocks, rows, score stride]`.
     scores: Vec<RwLock<Vec<f32>>>,
@@ -76,8 +77,8 @@ pub(crate) struct Tally {
     pub loss: f64,
 }
 
-impl<'a> Shared<'a> {
-    pub(crate) fn new(config: &'a ProbeConfig, blocks: Blocks, train: Set<'a>) -> Self {
+impl<'a, E: Element> Shared<'a, E> {
+    pub(crate) fn new(config: &'a ProbeConfig, blocks: Blocks, train: Set<'a, E>) -> Self {
         let threads = config.threads.get().min(blocks.count());
         Self {
             config,
@@ -103,12 +104,12 @@ impl<'a> Shared<'a> {
     }
 }
 
-pub(crate) struct Worker<'s, 'a> {
-    shared: &'s Shared<'a>,
+pub(crate) struct Worker<'s, 'a, E> {
+    shared: &'s Shared<'a, E>,
     index: usize,
     arch: Arch,
     blocks: Vec<Block>,
-    /// With drop-out, each block's part of the current mini-batch.
+    /// With drop-out, each block's part of the current mini-batch, one row behind the other.
     dropped: Vec<Vec<f32>>,
     clock: Clock,
     steps: u64,
@@ -122,9 +123,9 @@ pub(crate) struct Worker<'s, 'a> {
     gradient: Vec<f32>,
 }
 
-impl<'s, 'a> Worker<'s, 'a> {
+impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
     /// Thread `index` with its blocks of the initial weights, `[classes, features]`.
-    pub(crate) fn new(shared: &'s Shared<'a>, index: usize, weights: &[f32]) -> Self {
+    pub(crate) fn new(shared: &'s Shared<'a, E>, index: usize, weights: &[f32]) -> Self {
         let own = shared.share(index, shared.blocks.count());
         let blocks: Vec<Block> = own.map(|i| Block::cut(&shared.blocks, i, weights).with_moments()).collect();
         Self {
@@ -151,24 +152,21 @@ impl<'s, 'a> Worker<'s, 'a> {
         let shared = self.shared;
         let order = shuffled(shared.config, shared.train.len(), epoch);
         let mut tally = Tally::default();
-        let mut batches = order.chunks(shared.config.batch_size).peekable();
-        let mut current = batches.peek().map(|rows| self.take(shared.train, rows)).transpose()?;
-        self.step(None, current.as_ref());
-        while let Some(batch) = batches.next() {
+        for indices in order.chunks(shared.config.batch_size) {
+            let batch = self.take(shared.train, indices)?;
+            self.score(&batch);
             shared.barrier.wait()?;
             self.release(self.taken.saturating_sub(1));
-            self.write_errors(batch);
+            self.write_errors(indices);
             shared.barrier.wait()?;
             self.read_errors(&mut tally)?;
-            let next = batches.peek().map(|rows| self.take(shared.train, rows)).transpose()?;
-            self.step(current.as_ref(), next.as_ref());
-            current = next;
+            self.update(&batch);
         }
         Ok(tally)
     }
 
     /// The rows of the next batch; all threads take the same ones in the same order.
-    fn take<'b>(&mut self, set: Set<'b>, indices: &[usize]) -> Result<Batch<'b>, Halt>
+    fn take<'b>(&mut self, set: Set<'b, E>, indices: &[usize]) -> Result<Batch<'b, E>, Halt>
     where
         's: 'b,
     {
@@ -190,43 +188,42 @@ impl<'s, 'a> Worker<'s, 'a> {
         }
     }
 
-    /// Updates the weights with the errors of `last` and writes the class scores of `next`, block by block.
-    fn step(&mut self, last: Option<&Batch<'_>>, next: Option<&Batch<'_>>) {
+    /// Writes the class scores of the next mini-batch, block by block.
+    fn score(&mut self, batch: &Batch<'_, E>) {
         let Shared { config, blocks, .. } = self.shared;
-        let (features, stride, arch) = (blocks.features, blocks.score_stride(), self.arch);
-        let last = last.map(|batch| (batch, self.clock.tick(config)));
-        let drops = config.drop_out > 0.0;
+        let (stride, arch) = (blocks.score_stride(), self.arch);
         let stream = config.seed.stream("drop-out", self.steps);
-        self.steps += u64::from(next.is_some());
+        self.steps += 1;
         let mut scores = write(&self.shared.scores[self.index]);
-        if let Some(next) = next {
-            scores.resize(self.blocks.len() * next.len() * stride, 0.0);
-        }
-        for (i, (block, dropped)) in self.blocks.iter_mut().zip(&mut self.dropped).enumerate() {
-            let (start, len) = (block.features.start, block.features.len());
-            // With drop-out the block's part of each row is a copy, and the copies lie one behind the other.
-            let packed = |rows: usize| -> Vec<usize> { (0..rows).map(|row| row * len).collect() };
-            if let Some((last, adam)) = &last {
-                let (errors, gradient) = (self.errors.as_slice(), &mut self.gradient);
-                if drops {
-                    let rows = Rows { data: dropped, offsets: &packed(last.len()) };
-                    Backward { rows, start: 0, block, errors, stride, adam, gradient }.run(arch);
-                } else {
-                    let rows = last.rows();
-                    Backward { rows, start, block, errors, stride, adam, gradient }.run(arch);
-                }
+        scores.resize(self.blocks.len() * batch.len() * stride, 0.0);
+        let parts = self.blocks.iter().zip(&mut self.dropped);
+        for ((block, dropped), scores) in parts.zip(scores.chunks_exact_mut(batch.len() * stride)) {
+            let (rows, features) = (batch.rows(), block.features.clone());
+            if config.drop_out > 0.0 {
+                let offsets = packed(batch.len(), features.len());
+                drop_out(rows, blocks.features, features, &stream, config.drop_out, dropped);
+                let rows = Rows { data: dropped.as_slice(), offsets: &offsets };
+                Forward { rows, start: 0, block, scores, stride }.run(arch);
+            } else {
+                Forward { rows, start: features.start, block, scores, stride }.run(arch);
             }
-            if let Some(next) = next {
-                let scores = &mut scores[i * next.len() * stride..][..next.len() * stride];
-                let rows = next.rows();
-                if drops {
-                    let part = start..start + len;
-                    drop_out(rows, features, part, &stream, config.drop_out, dropped);
-                    let rows = Rows { data: dropped, offsets: &packed(next.len()) };
-                    Forward { rows, start: 0, block, scores, stride }.run(arch);
-                } else {
-                    Forward { rows, start, block, scores, stride }.run(arch);
-                }
+        }
+    }
+
+    /// Updates the weights with the errors of the current mini-batch, block by block.
+    fn update(&mut self, batch: &Batch<'_, E>) {
+        let Shared { config, blocks, .. } = self.shared;
+        let (stride, arch) = (blocks.score_stride(), self.arch);
+        let adam = &self.clock.tick(config);
+        let (errors, gradient) = (self.errors.as_slice(), &mut self.gradient);
+        for (block, dropped) in self.blocks.iter_mut().zip(&self.dropped) {
+            let (start, len) = (block.features.start, block.features.len());
+            if config.drop_out > 0.0 {
+                let rows = Rows { data: dropped.as_slice(), offsets: &packed(batch.len(), len) };
+                Backward { rows, start: 0, block, errors, stride, adam, gradient }.run(arch);
+            } else {
+                let rows = batch.rows();
+                Backward { rows, start, block, errors, stride, adam, gradient }.run(arch);
             }
         }
     }
@@ -267,7 +264,7 @@ impl<'s, 'a> Worker<'s, 'a> {
     }
 
     /// How many rows of a set are classified rightly; all threads get the same count.
-    pub(crate) fn evaluate(&mut self, set: Set<'_>) -> Result<usize, Halt> {
+    pub(crate) fn evaluate(&mut self, set: Set<'_, E>) -> Result<usize, Halt> {
         let Shared { config, blocks, barrier, correct, .. } = self.shared;
         let stride = blocks.score_stride();
         let mut own_correct = 0;
@@ -323,6 +320,11 @@ impl<'s, 'a> Worker<'s, 'a> {
     fn check_finite(&self) -> Result<(), Halt> {
         if self.shared.not_finite.load(Ordering::Relaxed) { Err(Halt::NotFinite) } else { Ok(()) }
     }
+}
+
+/// Where rows of `len` values begin that lie one behind the other.
+fn packed(rows: usize, len: usize) -> Vec<usize> {
+    (0..rows).map(|row| row * len).collect()
 }
 
 fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {

@@ -89,7 +89,7 @@ fn a_separable_problem_is_learnt_and_shuffled_labels_are_not() {
 #[test]
 fn a_hopeless_fit_stops_after_the_tenth_epoch() {
     // Validation labels are never the class that is learnt.
-    let (values, train_labels, valid_labels) = (vec![1.0; 30 * 4], vec![0; 30], vec![1; 30]);
+    let (values, train_labels, valid_labels) = (vec![1.0_f32; 30 * 4], vec![0; 30], vec![1; 30]);
     let train = Labelled::new(&values, &train_labels, 4).unwrap();
     let valid = Labelled::new(&values, &valid_labels, 4).unwrap();
     let paper = ProbeConfig { learning_rate: 0.5, epochs: 13, ..ProbeConfig::paper(Seed(1)) };
@@ -117,7 +117,7 @@ fn a_hopeless_fit_stops_after_the_tenth_epoch() {
 #[test]
 fn an_accuracy_at_the_threshold_does_not_stop() {
     // 3 of 20 validation rows are right: the mean of five times 0.15 is compared with 0.15.
-    let values = vec![1.0; 20];
+    let values = vec![1.0_f32; 20];
     let valid_labels: Vec<u32> = (0..20).map(|row| u32::from(row >= 3)).collect();
     let train = Labelled::new(&values, &[0; 20], 1).unwrap();
     let valid = Labelled::new(&values, &valid_labels, 1).unwrap();
@@ -181,7 +181,7 @@ fn drop_out_changes_training_but_not_evaluation() {
 fn scores_are_rows_times_weights_and_ties_go_to_the_lowest_class() {
     let weights = vec![1.0, 0.0, 0.0, 2.0, 1.0, 0.0]; // [3 classes, 2 features]
     let classifier = LinearClassifier::from_weights(weights, 3, 2).unwrap();
-    let rows = [3.0, 1.0, -1.0, 0.5];
+    let rows = [3.0_f32, 1.0, -1.0, 0.5];
     assert_eq!(classifier.logits(&rows).unwrap(), [3.0, 2.0, 3.0, -1.0, 1.0, -1.0]);
     assert_eq!(classifier.accuracy(&Labelled::new(&rows, &[0, 1], 2).unwrap()).unwrap(), 1.0);
     assert_eq!(classifier.accuracy(&Labelled::new(&rows, &[2, 1], 2).unwrap()).unwrap(), 0.5);
@@ -201,7 +201,7 @@ fn initial_weights_are_uniform_and_follow_the_seed() {
 
 #[test]
 fn wrong_input_is_refused_with_a_name() {
-    let values = [0.5; 8];
+    let values = [0.5_f32; 8];
     let good = Labelled::new(&values, &[0, 1, 0, 1], 2).unwrap();
     let config = ProbeConfig::paper(Seed(1));
     let run = |config: &ProbeConfig, classes, features, train, valid, test| {

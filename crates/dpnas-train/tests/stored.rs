@@ -1,9 +1,13 @@
-//! A fit on rows that are read when they are needed: the bits of a fit in memory, and what happens when reading fails.
+//! A fit on rows that are read when they are needed or stored as bf16: the bits of a fit on `f32` in memory, and what
+//! happens when reading fails.
 
 use dpnas_seed::Seed;
 use dpnas_train::{
-    Epoch, Fitted, Labelled, ProbeConfig, ReadRows, Split, Stop, StoredRows, TestSchedule, TrainError, fit, fit_stored,
+    Element, Epoch, Fitted, Labelled, ProbeConfig, ReadRows, Split, Stop, StoredRows, TestSchedule, TrainError, fit,
+    fit_stored,
 };
+use half::bf16;
+use half::slice::HalfFloatSliceExt;
 use proptest::prelude::*;
 use std::io;
 use std::num::NonZeroUsize;
@@ -11,8 +15,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Rows that count how many of them are read at once, and fail or panic after some.
-struct Shelf {
-    values: Vec<f32>,
+struct Shelf<E> {
+    values: Vec<E>,
     columns: usize,
     most_at_once: AtomicUsize,
     reads: AtomicUsize,
@@ -26,18 +30,18 @@ enum Ends {
     Panics { after: usize },
 }
 
-impl Shelf {
-    fn new(values: &[f32], columns: usize) -> Self {
+impl<E: Element> Shelf<E> {
+    fn new(values: &[E], columns: usize) -> Self {
         let (most_at_once, reads) = (AtomicUsize::new(0), AtomicUsize::new(0));
         Self { values: values.to_vec(), columns, most_at_once, reads, ends: Ends::Never }
     }
 
-    fn with<'a>(&'a self, labels: &'a [u32]) -> StoredRows<'a> {
+    fn with<'a>(&'a self, labels: &'a [u32]) -> StoredRows<'a, E> {
         StoredRows { rows: self, labels }
     }
 }
 
-impl ReadRows for Shelf {
+impl<E: Element> ReadRows<E> for Shelf<E> {
     fn rows(&self) -> usize {
         self.values.len() / self.columns
     }
@@ -46,7 +50,7 @@ impl ReadRows for Shelf {
         self.columns
     }
 
-    fn read_rows(&self, indices: &[usize], out: &mut [f32]) -> io::Result<()> {
+    fn read_rows(&self, indices: &[usize], out: &mut [E]) -> io::Result<()> {
         assert_eq!(out.len(), indices.len() * self.columns);
         let read = self.reads.fetch_add(1, Ordering::Relaxed);
         match self.ends {
@@ -68,6 +72,12 @@ fn rows(rows: usize, features: usize, classes: u32, seed: u64) -> (Vec<f32>, Vec
     (values, (0..rows as u32).map(|row| row * 7 % classes).collect())
 }
 
+fn halved(values: &[f32]) -> Vec<bf16> {
+    let mut half = vec![bf16::ZERO; values.len()];
+    half.convert_from_f32_slice(values);
+    half
+}
+
 fn go_on(_: &Epoch) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
@@ -87,7 +97,7 @@ fn threads(n: usize) -> NonZeroUsize {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn rows_that_are_read_give_the_bits_of_rows_in_memory(
+    fn rows_that_are_read_or_stored_as_bf16_give_the_bits_of_f32_in_memory(
         seed: u64,
         features in prop_oneof![1usize..40, 500usize..530, 1_000usize..1_600],
         classes in 1u32..24,
@@ -100,6 +110,8 @@ proptest! {
         let (train, train_labels) = rows(sizes.0, features, classes, seed);
         let (valid, valid_labels) = rows(sizes.1, features, classes, seed ^ 1);
         let (test_rows, test_labels) = rows(sizes.2, features, classes, seed ^ 2);
+        let half = [&train, &valid, &test_rows].map(|values| halved(values));
+        let [train, valid, test_rows] = half.each_ref().map(|values| values.to_f32_vec());
         let config = ProbeConfig {
             epochs: 3, batch_size, drop_out, test, early_stopping_threshold: 0.0, ..ProbeConfig::paper(Seed(seed))
         };
@@ -112,18 +124,34 @@ proptest! {
             with_test.then(|| Labelled::new(&test_rows, &test_labels, features).unwrap()),
             &mut go_on,
         ).unwrap();
-        let [train, valid, test_rows] = [&train, &valid, &test_rows].map(|values| Shelf::new(values, features));
+        let shelves = [&train, &valid, &test_rows].map(|values| Shelf::new(values, features));
+        let half_shelves = half.each_ref().map(|values| Shelf::new(values, features));
         for n in [1, 2, 3] {
             let config = ProbeConfig { threads: threads(n), ..config.clone() };
-            let test = with_test.then(|| test_rows.with(&test_labels));
-            let (train, valid) = (train.with(&train_labels), valid.with(&valid_labels));
-            let fitted = fit_stored(&config, classes, features, train, valid, test, &mut go_on).unwrap();
+            let labels = [&train_labels[..], &valid_labels, &test_labels];
+            prop_assert_eq!(bits(&fit_shelves(&config, classes, &shelves, labels, with_test)), bits(&expected));
+            prop_assert_eq!(bits(&fit_shelves(&config, classes, &half_shelves, labels, with_test)), bits(&expected));
+            let [train, valid, test] = [0, 1, 2].map(|i| Labelled::new(&half[i], labels[i], features).unwrap());
+            let test = with_test.then_some(test);
+            let fitted = fit(&config, classes, features, train, valid, test, &mut go_on).unwrap();
             prop_assert_eq!(bits(&fitted), bits(&expected));
         }
-        for shelf in [&train, &valid, &test_rows] {
+        for shelf in &shelves {
             prop_assert!(shelf.most_at_once.load(Ordering::Relaxed) <= batch_size.max(64));
         }
     }
+}
+
+fn fit_shelves<E: Element>(
+    config: &ProbeConfig,
+    classes: u32,
+    shelves: &[Shelf<E>; 3],
+    labels: [&[u32]; 3],
+    with_test: bool,
+) -> Fitted {
+    let [train, valid, test] = [0, 1, 2].map(|i| shelves[i].with(labels[i]));
+    let test = with_test.then_some(test);
+    fit_stored(config, classes, shelves[0].columns, train, valid, test, &mut go_on).unwrap()
 }
 
 /// 300 rows in mini-batches of 100: each epoch takes three batches to train and three to validate.

@@ -2,7 +2,9 @@
 
 use crate::embedding::{Embedding, FileRows};
 use crate::{RowPlace, ScoreError, Splits};
+use dpnas_cache::{Element, Stored};
 use dpnas_train::{Epoch, Fitted, Labelled, ProbeConfig, Stop, StoredRows, fit, fit_stored};
+use half::bf16;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,13 +24,28 @@ pub(crate) fn train_embedding(
     stop: &AtomicBool,
     embedding: &Embedding,
 ) -> Result<Fitted, ScoreError> {
+    match embedding.splits()[0].element() {
+        Element::F32 => train_stored::<f32>(splits, probe, stop, embedding),
+        Element::Bf16 => train_stored::<bf16>(splits, probe, stop, embedding),
+    }
+}
+
+/// The same on rows that are stored as `E`.
+fn train_stored<E: Stored + dpnas_train::Element>(
+    splits: &Splits,
+    probe: &ProbeConfig,
+    stop: &AtomicBool,
+    embedding: &Embedding,
+) -> Result<Fitted, ScoreError> {
     let [train, valid, test] = embedding.splits();
     let features = train.columns();
-    match embedding.place() {
-        RowPlace::Memory => train_rows(splits, probe, stop, features, [train.values(), valid.values(), test.values()]),
-        RowPlace::File => {
+    match (embedding.place(), train.values::<E>(), valid.values(), test.values()) {
+        (RowPlace::Memory, Some(train), Some(valid), Some(test)) => {
+            train_rows(splits, probe, stop, features, [train, valid, test])
+        }
+        _ => {
             let [train, valid, test] = [train, valid, test].map(FileRows);
-            let train = StoredRows { rows: &train, labels: splits.train.labels() };
+            let train = StoredRows::<E> { rows: &train, labels: splits.train.labels() };
             let valid = StoredRows { rows: &valid, labels: splits.valid.labels() };
             let test = (!splits.test.is_empty()).then_some(StoredRows { rows: &test, labels: splits.test.labels() });
             completed(fit_stored(probe, splits.classes(), features, train, valid, test, &mut |_: &Epoch| flow(stop))?)
@@ -37,12 +54,12 @@ pub(crate) fn train_embedding(
 }
 
 /// Trains the linear classifier on the rows of the three splits, `[n, features]` each.
-fn train_rows(
+fn train_rows<E: dpnas_train::Element>(
     splits: &Splits,
     probe: &ProbeConfig,
     stop: &AtomicBool,
     features: usize,
-    [train, valid, test]: [&[f32]; 3],
+    [train, valid, test]: [&[E]; 3],
 ) -> Result<Fitted, ScoreError> {
     let train = Labelled::new(train, splits.train.labels(), features)?;
     let valid = Labelled::new(valid, splits.valid.labels(), features)?;

@@ -1,12 +1,12 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
 use crate::baseline::{pixel_baseline, train_embedding};
-use crate::embedding::{Embedding, Embeddings};
+use crate::embedding::{Embedding, Embeddings, row_element};
 use crate::full_training::{FULL_VERSION, check_classes, outcome};
 use crate::head::Head;
 use crate::memory_plan::{Demand, can_have};
 use crate::{Evaluate, EvaluateError, MemoryPlan, Outcome, OverBudget, RowPlace, Score, ScoreDraw, Splits};
-use dpnas_cache::{Cache, CacheError};
+use dpnas_cache::{Cache, CacheError, Element};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_full::{FullError, TrainEngine};
@@ -14,6 +14,7 @@ use dpnas_grammar::{Net, Plan, PlanError};
 use dpnas_prior::{DrawError, Engine, EngineError, Normalisation, WeightInit};
 use dpnas_search::{Candidate, Seed};
 use dpnas_train::{Fitted, ProbeConfig, TestSchedule, TrainError, fit_memory};
+use half::bf16;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -170,14 +171,7 @@ impl DeepPrior {
                 Ok(Outcome::OutOfMemory { reason: error.to_string() })
             }
             Err(error) => Err(error),
-            Ok(fitted) => Ok(Outcome::Scored(Score {
-                reward: fitted.report.reward(),
-                train_flag: fitted.report.train_flag(),
-                valid_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
-                train_accuracy: fitted.report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
-                test_accuracy: fitted.report.test_accuracy,
-                test_accuracies: self.test_accuracies(&fitted),
-            })),
+            Ok(fitted) => Ok(Outcome::Scored(Score::of(&fitted.report, self.config.probe.test))),
         }
     }
 
@@ -203,10 +197,15 @@ impl DeepPrior {
     pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
         let Splits { train, valid, test, .. } = &self.splits;
         let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+        let element = row_element(&*self.engine, plan.net());
         let demand = Demand {
             engine: self.engine.memory(plan),
-            fit: fit_memory(&self.config.probe, self.splits.classes(), features),
+            fit: match element {
+                Element::F32 => fit_memory::<f32>(&self.config.probe, self.splits.classes(), features),
+                Element::Bf16 => fit_memory::<bf16>(&self.config.probe, self.splits.classes(), features),
+            },
             features: plan.features(),
+            element,
             images: (train.len() + valid.len() + test.len()) as u64,
             largest_chunk: self.config.largest_chunk,
         };
@@ -229,16 +228,10 @@ impl DeepPrior {
         }
     }
 
-    fn test_accuracies(&self, fitted: &Fitted) -> Vec<f64> {
-        match self.config.probe.test {
-            TestSchedule::AfterLast => Vec::new(),
-            TestSchedule::EveryEpoch => fitted.report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
-        }
-    }
-
     fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
         let [train, valid, test] = embedding.splits();
-        let rows = [train.values(), valid.values(), test.values()];
+        // A net with fully connected layers has rows of `f32`.
+        let rows = [train, valid, test].map(|rows| rows.values::<f32>().unwrap_or_default());
         let (budget, bytes) = (self.config.memory_budget, 4 * rows.map(<[f32]>::len).iter().sum::<usize>() as u64);
         if embedding.place() == RowPlace::File {
             let reason = format!(
@@ -256,7 +249,7 @@ impl DeepPrior {
             largest_chunk: self.config.largest_chunk,
             stop: &self.stop,
         };
-        outcome(head.train(net, train.columns(), rows), head.test_schedule())
+        outcome(head.train(net, train.columns(), rows), self.config.probe.test)
     }
 
     /// Names every setting; `weights` stands for the draw of the weights.
@@ -360,11 +353,7 @@ impl ScoreDraw for DeepPrior {
     }
 
     fn identity(&self) -> String {
-        let test = match self.config.probe.test {
-            TestSchedule::AfterLast => "after the last epoch",
-            TestSchedule::EveryEpoch => "after every epoch",
-        };
-        format!("{}; test {test}", self.describe("by draw"))
+        format!("{}; test {}", self.describe("by draw"), self.config.probe.test)
     }
 }
 
@@ -374,9 +363,6 @@ impl Evaluate for DeepPrior {
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
-        self.score(&candidate.net).map_err(|error| match error {
-            ScoreError::Interrupted => EvaluateError::Interrupted,
-            error => EvaluateError::Failed { net: candidate.net.to_string(), source: Box::new(error) },
-        })
+        self.score(&candidate.net).map_err(|error| EvaluateError::of(&candidate.net, error))
     }
 }

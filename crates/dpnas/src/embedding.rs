@@ -3,11 +3,11 @@
 use crate::deep_prior::{DeepPriorConfig, ScoreError};
 use crate::store::SplitName;
 use crate::{MemoryPlan, RowPlace, Splits};
-use dpnas_cache::{Cache, CacheError, Key, Matrix, Writer};
+use dpnas_cache::{Cache, CacheError, Element, Key, Matrix, Stored, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
-use dpnas_prior::{Engine, EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_prior::{Engine, EngineError, Images, NormMode, Precision, Prior, embed_by_mini_batch};
 use dpnas_seed::Seed;
 use dpnas_train::ReadRows;
 use std::io;
@@ -36,7 +36,7 @@ impl Embedding {
 /// A matrix whose rows a fit reads from its file.
 pub(crate) struct FileRows<'a>(pub(crate) &'a Matrix);
 
-impl ReadRows for FileRows<'_> {
+impl<E: Stored> ReadRows<E> for FileRows<'_> {
     fn rows(&self) -> usize {
         self.0.rows()
     }
@@ -45,8 +45,16 @@ impl ReadRows for FileRows<'_> {
         self.0.columns()
     }
 
-    fn read_rows(&self, indices: &[usize], out: &mut [f32]) -> io::Result<()> {
+    fn read_rows(&self, indices: &[usize], out: &mut [E]) -> io::Result<()> {
         self.0.read_rows(indices, out)
+    }
+}
+
+/// What the rows of a net are stored in: never rounded, and as `f32` where fully connected layers are trained on them.
+pub(crate) fn row_element(engine: &dyn Engine, net: &Net) -> Element {
+    match engine.row_precision() {
+        Precision::Bf16 if net.linear_units().next().is_none() => Element::Bf16,
+        Precision::Bf16 | Precision::F32 => Element::F32,
     }
 }
 
@@ -114,7 +122,7 @@ impl Embeddings<'_> {
         let chunk = self.memory.chunk.get();
         for (split, matrix) in SplitName::ALL.into_iter().zip([train, valid, test]) {
             let indices: Vec<usize> = (0..matrix.rows()).collect();
-            let mut rows = vec![0.0; chunk.min(matrix.rows()) * matrix.columns()];
+            let mut rows = vec![0.0_f32; chunk.min(matrix.rows()) * matrix.columns()];
             for indices in indices.chunks(chunk) {
                 let rows = &mut rows[..indices.len() * matrix.columns()];
                 matrix.read_rows(indices, rows).map_err(ScoreError::Rows)?;
@@ -128,8 +136,9 @@ impl Embeddings<'_> {
     fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache, place: RowPlace) -> Result<Embedding, ScoreError> {
         let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
         let Splits { train, valid, test, .. } = self.splits;
+        let element = row_element(self.engine, plan.net());
         let create = |key, set: &ImageSet| {
-            let mut writer = cache.create(key, columns)?;
+            let mut writer = cache.create_of(element, key, columns)?;
             writer.reserve(set.len())?;
             Ok::<_, CacheError>(writer)
         };
@@ -195,7 +204,8 @@ impl Embeddings<'_> {
             .with("weight seed", self.weight_seed.0)
             .with("norm", c.norm.effective_mode())
             .with("data", self.splits.fingerprint())
-            .with("split", split);
+            .with("split", split)
+            .with("numbers", row_element(self.engine, plan.net()));
         match c.norm.effective_mode() {
             NormMode::None => key,
             NormMode::Calibrated => key

@@ -1,6 +1,9 @@
 //! Scoring a candidate: the contract between the search and whatever computes a reward.
 
+use crate::ScoreError;
+use dpnas_grammar::Net;
 use dpnas_search::Candidate;
+use dpnas_train::{TestSchedule, TrainReport};
 
 /// What the training of one classifier told; accuracies are fractions.
 ///
@@ -18,11 +21,26 @@ pub struct Score {
     pub train_accuracy: Vec<f64>,
     /// Test accuracy after the last epoch; 0 after early stopping.
     pub test_accuracy: f64,
-    /// Test accuracy after each epoch; empty unless [`TestSchedule::EveryEpoch`](dpnas_train::TestSchedule) asks for it.
+    /// Test accuracy after each epoch; empty unless [`TestSchedule::EveryEpoch`] asks for it.
     pub test_accuracies: Vec<f64>,
 }
 
 impl Score {
+    /// The score that a training tells, with the test accuracy of every epoch if these were asked for.
+    pub(crate) fn of(report: &TrainReport, test: TestSchedule) -> Self {
+        Self {
+            reward: report.reward(),
+            train_flag: report.train_flag(),
+            valid_accuracy: report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
+            train_accuracy: report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
+            test_accuracy: report.test_accuracy,
+            test_accuracies: match test {
+                TestSchedule::AfterLast => Vec::new(),
+                TestSchedule::EveryEpoch => report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
+            },
+        }
+    }
+
     /// The highest validation accuracy of any epoch; 0 without epochs.
     pub fn best_valid(&self) -> f64 {
         self.valid_accuracy.iter().copied().fold(0.0, f64::max)
@@ -62,6 +80,16 @@ pub enum EvaluateError {
         /// What failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl EvaluateError {
+    /// What the failure to score an architecture is to a search.
+    pub(crate) fn of(net: &Net, error: ScoreError) -> Self {
+        match error {
+            ScoreError::Interrupted => Self::Interrupted,
+            error => Self::Failed { net: net.to_string(), source: Box::new(error) },
+        }
+    }
 }
 
 /// Scores candidates.

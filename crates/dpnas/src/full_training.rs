@@ -4,7 +4,7 @@ use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, ScoreError, Spli
 use dpnas_cache::Key;
 use dpnas_data::ImageSet;
 use dpnas_full::{
-    Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, TestSchedule, TrainEngine, TrainJob,
+    Checkpoints, Epoch, Examples, FullConfig, FullError, TestSchedule, TrainEngine, TrainJob, TrainReport,
 };
 use dpnas_grammar::Net;
 use dpnas_prior::{EngineError, Images, Prior, WeightInit};
@@ -113,7 +113,7 @@ impl FullTraining {
         self.score_draw(net, self.config.weight_seed)
     }
 
-    fn train(&self, net: &Net, weight_seed: Seed) -> Result<FullReport, ScoreError> {
+    fn train(&self, net: &Net, weight_seed: Seed) -> Result<TrainReport, ScoreError> {
         let plan = net.plan(self.splits.train.shape())?;
         let prior = Prior::draw(&plan, self.config.init, weight_seed)?;
         let [train, valid, test] = [&self.splits.train, &self.splits.valid, &self.splits.test].map(examples);
@@ -172,11 +172,7 @@ impl ScoreDraw for FullTraining {
     }
 
     fn identity(&self) -> String {
-        let test = match self.config.training.test {
-            TestSchedule::AfterLast => "after the last epoch",
-            TestSchedule::EveryEpoch => "after every epoch",
-        };
-        format!("{}; test {test}", self.describe("by draw"))
+        format!("{}; test {}", self.describe("by draw"), self.config.training.test)
     }
 }
 
@@ -186,10 +182,7 @@ impl Evaluate for FullTraining {
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
-        self.score(&candidate.net).map_err(|error| match error {
-            ScoreError::Interrupted => EvaluateError::Interrupted,
-            error => EvaluateError::Failed { net: candidate.net.to_string(), source: Box::new(error) },
-        })
+        self.score(&candidate.net).map_err(|error| EvaluateError::of(&candidate.net, error))
     }
 }
 
@@ -205,9 +198,9 @@ pub(crate) fn check_classes(net: &Net, splits: &Splits) -> Result<(), ScoreError
 }
 
 /// What a training means to a search: one that diverges is a rejected architecture.
-pub(crate) fn outcome(trained: Result<FullReport, ScoreError>, test: TestSchedule) -> Result<Outcome, ScoreError> {
+pub(crate) fn outcome(trained: Result<TrainReport, ScoreError>, test: TestSchedule) -> Result<Outcome, ScoreError> {
     match trained {
-        Ok(report) => Ok(Outcome::Scored(score(&report, test))),
+        Ok(report) => Ok(Outcome::Scored(Score::of(&report, test))),
         Err(ScoreError::Draw(error)) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
         Err(ScoreError::Full(error @ FullError::OutOfMemory { .. })) => {
             Ok(Outcome::OutOfMemory { reason: error.to_string() })
@@ -220,20 +213,6 @@ pub(crate) fn outcome(trained: Result<FullReport, ScoreError>, test: TestSchedul
         }
         Err(ScoreError::Full(FullError::Interrupted)) => Err(ScoreError::Interrupted),
         Err(error) => Err(error),
-    }
-}
-
-fn score(report: &FullReport, test: TestSchedule) -> Score {
-    Score {
-        reward: report.reward(),
-        train_flag: report.train_flag(),
-        valid_accuracy: report.epochs.iter().map(|epoch| epoch.valid_accuracy).collect(),
-        train_accuracy: report.epochs.iter().map(|epoch| epoch.train_accuracy).collect(),
-        test_accuracy: report.test_accuracy,
-        test_accuracies: match test {
-            TestSchedule::AfterLast => Vec::new(),
-            TestSchedule::EveryEpoch => report.epochs.iter().filter_map(|epoch| epoch.test_accuracy).collect(),
-        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! The trained part of an architecture with fully connected layers, on a frozen embedding.
 
 use crate::{ScoreError, Splits};
-use dpnas_full::{Examples, FullConfig, FullReport, RateSchedule, TestSchedule, TrainEngine, TrainJob};
+use dpnas_full::{Examples, FullConfig, TrainEngine, TrainJob, TrainReport};
 use dpnas_grammar::{ImageShape, Layer, Net};
 use dpnas_prior::{EngineError, Images, NormMode, Normalisation, Prior, WeightInit};
 use dpnas_train::ProbeConfig;
@@ -21,7 +21,7 @@ pub(crate) struct Head<'a> {
 
 impl Head<'_> {
     /// Trains on the rows of the three splits, `[n, features]` each, which are images of one pixel to the layers.
-    pub(crate) fn train(&self, net: &Net, features: usize, rows: [&[f32]; 3]) -> Result<FullReport, ScoreError> {
+    pub(crate) fn train(&self, net: &Net, features: usize, rows: [&[f32]; 3]) -> Result<TrainReport, ScoreError> {
         let host = |message: String| ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message });
         let channels = u32::try_from(features).map_err(|error| host(error.to_string()))?;
         let input = ImageShape { channels, height: 1, width: 1 };
@@ -50,31 +50,9 @@ impl Head<'_> {
         Ok(self.trainer.train(&job, &mut |_| ())?)
     }
 
-    pub(crate) fn test_schedule(&self) -> TestSchedule {
-        match self.probe.test {
-            dpnas_train::TestSchedule::AfterLast => TestSchedule::AfterLast,
-            dpnas_train::TestSchedule::EveryEpoch => TestSchedule::EveryEpoch,
-        }
-    }
-
     /// The settings of the linear classifier.
     fn config(&self) -> FullConfig {
-        let probe = self.probe;
-        FullConfig {
-            epochs: probe.epochs,
-            batch_size: probe.batch_size,
-            learning_rate: probe.learning_rate,
-            schedule: RateSchedule::Constant,
-            beta_1: probe.beta_1,
-            beta_2: probe.beta_2,
-            epsilon: probe.epsilon,
-            weight_decay: probe.weight_decay,
-            drop_out: probe.drop_out,
-            norm_epsilon: if self.norm.effective_mode() == NormMode::None { 0.0 } else { self.norm.epsilon },
-            early_stopping_threshold: probe.early_stopping_threshold,
-            early_stopping_epoch: probe.early_stopping_epoch,
-            test: self.test_schedule(),
-            seed: probe.seed,
-        }
+        let without = self.norm.effective_mode() == NormMode::None;
+        FullConfig::of(self.probe, if without { 0.0 } else { self.norm.epsilon })
     }
 }

@@ -28,7 +28,7 @@ const LAYERS: &[Layer] = &[
     ),
     ("dpnas-encoder", &["dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
     ("dpnas-kernels", &["dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
-    ("dpnas-full", &["dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
+    ("dpnas-full", &["dpnas-train", "dpnas-prior", "dpnas-grammar", "dpnas-seed"]),
     ("dpnas-search", &["dpnas-grammar", "dpnas-seed"]),
     ("dpnas-prior", &["dpnas-grammar", "dpnas-seed"]),
     ("dpnas-data", &["dpnas-grammar", "dpnas-seed"]),
@@ -50,8 +50,8 @@ const BURN_FREE: &[&str] = &[
     "dpnas-download",
     "dpnas-kernels",
     "dpnas-cache",
-    "dpnas-report",
     "dpnas-train",
+    "dpnas-report",
     "dpnas-bench",
     "xtask",
 ];

@@ -4,8 +4,8 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_data::{ImageSet, Source};
 use dpnas_full::{
-    BurnTrainer, Checkpoints, Epoch, Examples, FullConfig, FullError, FullReport, Split, Stop, TestSchedule,
-    TrainEngine, TrainJob,
+    BurnTrainer, Checkpoints, Epoch, Examples, FullConfig, FullError, Split, Stop, TestSchedule, TrainEngine, TrainJob,
+    TrainReport,
 };
 use dpnas_grammar::Net;
 use dpnas_prior::{Images, Prior, WeightInit};
@@ -51,7 +51,7 @@ impl Training {
         &self,
         engine: &dyn TrainEngine,
         on_epoch: &mut dyn FnMut(&Epoch),
-    ) -> Result<FullReport, FullError> {
+    ) -> Result<TrainReport, FullError> {
         let plan = self.net.parse::<Net>().unwrap().plan(self.train.shape()).unwrap();
         let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap();
         let job = TrainJob {
@@ -68,7 +68,7 @@ impl Training {
         engine.train(&job, on_epoch)
     }
 
-    pub(crate) fn run(&self) -> FullReport {
+    pub(crate) fn run(&self) -> TrainReport {
         self.on(&flex(), &mut |_| ()).unwrap()
     }
 }
@@ -77,7 +77,7 @@ pub(crate) fn flex() -> BurnTrainer<Flex> {
     BurnTrainer::new("flex f32", Default::default()).split_over_threads()
 }
 
-fn on_threads(threads: usize, training: &Training) -> FullReport {
+fn on_threads(threads: usize, training: &Training) -> TrainReport {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| training.run())
 }
 

@@ -35,7 +35,7 @@ struct Case {
     running_variances: Vec<f64>,
 }
 
-fn train(case: &Case, folder: &std::path::Path) -> dpnas_full::FullReport {
+fn train(case: &Case, folder: &std::path::Path) -> dpnas_full::TrainReport {
     let shape: ImageShape = case.input.parse().unwrap();
     let values = shape.elements().unwrap() as usize;
     let count = case.images + 6;

@@ -2,9 +2,10 @@
 
 use dpnas::data::{DataSet, Source, SyntheticConfig};
 use dpnas::grammar::Plan;
-use dpnas::prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
+use dpnas::prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Precision, Prior};
 use dpnas::search::Seed;
 use dpnas::{DeepPrior, DeepPriorConfig, Splits};
+use half::bf16;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -27,6 +28,8 @@ pub(crate) struct Toy {
     pub(crate) used: Arc<Mutex<Used>>,
     /// Is out of memory with more images than this at once.
     pub(crate) room: Option<usize>,
+    /// What its rows are rounded to, and what it says of them.
+    pub(crate) rows: Option<[Precision; 2]>,
     /// Gives undefined rows for architectures with this text in them.
     pub(crate) broken: Option<&'static str>,
 }
@@ -34,6 +37,10 @@ pub(crate) struct Toy {
 impl Engine for Toy {
     fn name(&self) -> &str {
         "toy"
+    }
+
+    fn row_precision(&self) -> Precision {
+        self.rows.map_or(Precision::F32, |[_, says]| says)
     }
 
     fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError> {
@@ -80,7 +87,13 @@ impl Encode for ToyEncoder {
             if broken {
                 return f32::NAN;
             }
-            (0..9).map(|i| image[(feature * 7 + i * 5) % pixels] * weights[(feature * 9 + i) % weights.len()]).sum()
+            let sum: f32 = (0..9)
+                .map(|i| image[(feature * 7 + i * 5) % pixels] * weights[(feature * 9 + i) % weights.len()])
+                .sum();
+            match self.toy.rows {
+                Some([Precision::Bf16, _]) => bf16::from_f32(sum).to_f32(),
+                _ => sum,
+            }
         };
         let rows = images.pixels().chunks(pixels);
         Ok(rows.flat_map(|image| (0..features).map(|f| value(image, f)).collect::<Vec<_>>()).collect())

@@ -3,9 +3,10 @@
 use crate::engine::{Toy, config, data, evaluator};
 use burn_flex::Flex;
 use dpnas::full::{
-    BEST_CHECKPOINT, BurnTrainer, Epoch, FullError, FullReport, LAST_CHECKPOINT, Split, TrainEngine, TrainJob,
+    BEST_CHECKPOINT, BurnTrainer, Epoch, FullError, LAST_CHECKPOINT, Split, TrainEngine, TrainJob, TrainReport,
 };
 use dpnas::grammar::Net;
+use dpnas::prior::Precision;
 use dpnas::seed::Seed;
 use dpnas::{Evaluate, FullTraining, FullTrainingConfig, Outcome, Score, ScoreDraw, ScoreError, Splits};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +52,7 @@ impl TrainEngine for Failing {
         "failing"
     }
 
-    fn train(&self, job: &TrainJob<'_>, _: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+    fn train(&self, job: &TrainJob<'_>, _: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         let plan = job.prior.plan();
         self.asked.lock().unwrap().push(format!("{} on {} by {}", plan.net(), plan.input(), job.prior.seed().0));
         Err((self.error)())
@@ -123,7 +124,7 @@ impl TrainEngine for Small {
         self.0.name()
     }
 
-    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<FullReport, FullError> {
+    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         if job.largest_chunk.get() > 2 {
             return Err(FullError::Device { engine: "small".into(), message: "OUT_OF_MEMORY".into() });
         }
@@ -187,6 +188,14 @@ fn fully_connected_layers_are_trained_on_the_frozen_embedding() {
     assert_eq!(with.valid_accuracy.len(), 6);
     assert_ne!(with, score("[C(8,3,1,1,1), P(2,2,0,0), FC(8), SM(4)]"));
     assert_eq!(with, score("[C(8,3,1,1,1), P(2,2,0,0), FC(16), SM(4)]"));
+
+    // On rows of bf16, too, the same as of the same rows of f32.
+    let halved = |says| {
+        let toy = Toy { rows: Some([Precision::Bf16, says]), ..Toy::default() };
+        let net = net("[C(8,3,1,1,1), P(2,2,0,0), FC(16), SM(4)]");
+        scored(evaluator(&toy, config()).with_trainer(flex()).score(&net).unwrap())
+    };
+    assert_eq!(halved(Precision::Bf16), halved(Precision::F32));
 
     let asked = Arc::new(Mutex::new(Vec::new()));
     let trainer =

@@ -3,7 +3,7 @@
 use crate::engine::{Toy, config, data, data_of, evaluator};
 use dpnas::cache::Cache;
 use dpnas::grammar::Net;
-use dpnas::prior::{EngineMemory, NormMode, Normalisation};
+use dpnas::prior::{EngineMemory, NormMode, Normalisation, Precision};
 use dpnas::seed::Seed;
 use dpnas::{DeepPrior, DeepPriorConfig, MemoryPlan, Outcome, RowPlace, Score, Splits};
 
@@ -87,6 +87,58 @@ fn an_embedding_larger_than_the_budget_is_read_from_a_file_and_scores_the_same()
     assert_eq!(scored(&new(1 << 30).with_cache(kept())), expected);
     let small = Cache::open(folder.path().join("small"), 10).unwrap();
     assert_eq!(scored(&in_file().with_cache(small)), expected);
+}
+
+#[test]
+fn rows_of_bf16_take_half_of_the_memory_and_score_as_the_same_rows_of_f32() {
+    let splits = Splits::hold_out(&data_of(900), Seed(1)).unwrap();
+    let new = |says, budget| {
+        let toy = Toy { rows: Some([Precision::Bf16, says]), ..Toy::default() };
+        DeepPrior::new(Box::new(toy), splits.clone(), with_budget(budget))
+    };
+    let wide = new(Precision::F32, 1 << 30);
+    let expected = scored(&wide);
+    assert_eq!(plan_of(&wide).embedding, 930 * 512);
+    assert_ne!(
+        scored(&DeepPrior::new(Box::new(Toy::default()), splits.clone(), config())),
+        expected,
+        "rounding counts"
+    );
+    let half = new(Precision::Bf16, 1 << 30);
+    assert_eq!(plan_of(&half).embedding, 930 * 256);
+    assert_eq!(scored(&half), expected);
+    // From a file, written into a cache, and found there.
+    let folder = tempfile::tempdir().unwrap();
+    let cache = |name: &str| Cache::open(folder.path().join(name), 1 << 30).unwrap();
+    let in_file = || {
+        let evaluator = new(Precision::Bf16, 300_000);
+        assert_eq!(plan_of(&evaluator).rows, RowPlace::File);
+        evaluator
+    };
+    assert_eq!(scored(&in_file().with_scratch_folder(folder.path().join("scratch"))), expected);
+    for evaluator in [in_file(), in_file(), new(Precision::Bf16, 1 << 30)] {
+        assert_eq!(scored(&evaluator.with_cache(cache("half"))), expected);
+    }
+    assert_eq!(scored(&new(Precision::F32, 1 << 30).with_cache(cache("wide"))), expected);
+    assert_eq!(cache("wide").used().unwrap() - cache("half").used().unwrap(), 930 * 256);
+    // Other programs get f32.
+    let rows = |evaluator: DeepPrior| {
+        let mut all = Vec::new();
+        let keep = |_, rows: &[f32]| {
+            all.extend_from_slice(rows);
+            Ok::<(), dpnas::ScoreError>(())
+        };
+        evaluator.embed(&net(), Seed(1), keep).unwrap();
+        all
+    };
+    assert_eq!(rows(half.with_cache(cache("half"))), rows(wide));
+}
+
+#[test]
+fn an_engine_whose_rows_are_not_what_it_says_is_an_error() {
+    let toy = Toy { rows: Some([Precision::F32, Precision::Bf16]), ..Toy::default() };
+    let error = evaluator(&toy, config()).score(&net()).unwrap_err().to_string();
+    assert!(error.contains("cannot be stored as bf16 without a change"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,204 @@
+//! The two number types that a matrix is stored in, and values of either in memory.
+
+use half::bf16;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use sealed::Raw;
+use serde::{Deserialize, Serialize};
+use std::collections::TryReserveError;
+use std::fmt;
+
+/// What the numbers of a matrix are stored in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// Single precision, 4 bytes.
+    F32,
+    /// bfloat16, 2 bytes: the upper half of single precision.
+    Bf16,
+}
+
+impl Element {
+    /// Bytes of one number.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::F32 => 4,
+            Self::Bf16 => 2,
+        }
+    }
+
+    /// Whether bytes are whole numbers at an aligned place.
+    pub(crate) fn fits(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::F32 => f32::cast(bytes).is_some(),
+            Self::Bf16 => bf16::cast(bytes).is_some(),
+        }
+    }
+
+    /// Whether the number can be stored without a change.
+    pub(crate) fn holds(self, value: f32) -> bool {
+        self == Self::F32 || value.to_bits().trailing_zeros() >= 16
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+        })
+    }
+}
+
+/// A number that a matrix is read as: `f32` or `bf16`.
+pub trait Stored: Raw {
+    /// Its name.
+    const ELEMENT: Element;
+}
+
+impl Stored for f32 {
+    const ELEMENT: Element = Element::F32;
+}
+
+impl Stored for bf16 {
+    const ELEMENT: Element = Element::Bf16;
+}
+
+mod sealed {
+    use super::bf16;
+
+    pub trait Raw: Copy + Default + 'static {
+        /// The bytes in the machine's order.
+        fn bytes_mut(values: &mut [Self]) -> &mut [u8];
+        /// Values over bytes of the machine's order; `None` if they are not whole numbers at an aligned place.
+        fn cast(bytes: &[u8]) -> Option<&[Self]>;
+        fn from_bf16(value: bf16) -> Self;
+    }
+}
+
+impl Raw for f32 {
+    fn bytes_mut(values: &mut [f32]) -> &mut [u8] {
+        bytemuck::cast_slice_mut(values)
+    }
+
+    fn cast(bytes: &[u8]) -> Option<&[f32]> {
+        bytemuck::try_cast_slice(bytes).ok()
+    }
+
+    fn from_bf16(value: bf16) -> f32 {
+        f32::from_bits(u32::from(value.to_bits()) << 16)
+    }
+}
+
+impl Raw for bf16 {
+    fn bytes_mut(values: &mut [bf16]) -> &mut [u8] {
+        bytemuck::cast_slice_mut(values.reinterpret_cast_mut())
+    }
+
+    fn cast(bytes: &[u8]) -> Option<&[bf16]> {
+        bytemuck::try_cast_slice::<u8, u16>(bytes).ok().map(HalfBitsSliceExt::reinterpret_cast)
+    }
+
+    fn from_bf16(value: bf16) -> bf16 {
+        value
+    }
+}
+
+/// Values in memory.
+pub(crate) enum Values {
+    F32(Vec<f32>),
+    Bf16(Vec<bf16>),
+}
+
+impl Values {
+    pub(crate) fn new(element: Element) -> Self {
+        match element {
+            Element::F32 => Self::F32(Vec::new()),
+            Element::Bf16 => Self::Bf16(Vec::new()),
+        }
+    }
+
+    pub(crate) fn from_little_endian(element: Element, data: &[u8]) -> Self {
+        match element {
+            Element::F32 => Self::F32(data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
+            Element::Bf16 => Self::Bf16(data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes)).collect()),
+        }
+    }
+
+    pub(crate) fn element(&self) -> Element {
+        match self {
+            Self::F32(_) => Element::F32,
+            Self::Bf16(_) => Element::Bf16,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::Bf16(values) => values.len(),
+        }
+    }
+
+    /// The bytes in the machine's order.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::F32(values) => bytemuck::cast_slice(values),
+            Self::Bf16(values) => bytemuck::cast_slice(values.reinterpret_cast()),
+        }
+    }
+
+    /// Makes room for exactly `more` values.
+    pub(crate) fn reserve_exact(&mut self, more: usize) -> Result<(), TryReserveError> {
+        match self {
+            Self::F32(values) => values.try_reserve_exact(more),
+            Self::Bf16(values) => values.try_reserve_exact(more),
+        }
+    }
+
+    /// Appends numbers that the element [holds](Element::holds).
+    pub(crate) fn append(&mut self, more: &[f32]) -> Result<(), TryReserveError> {
+        match self {
+            Self::F32(values) => {
+                values.try_reserve(more.len())?;
+                values.extend_from_slice(more);
+            }
+            Self::Bf16(values) => {
+                values.try_reserve(more.len())?;
+                values.extend(more.iter().map(|&value| upper_half(value)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The number as bf16, if that [holds](Element::holds) it: undefined values keep their bits, too.
+pub(crate) fn upper_half(value: f32) -> bf16 {
+    bf16::from_bits((value.to_bits() >> 16) as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn bf16_holds_its_own_numbers_and_no_other() {
+        for bits in 0..=u16::MAX {
+            let value = f32::from_bf16(bf16::from_bits(bits));
+            assert!(Element::Bf16.holds(value) && upper_half(value).to_bits() == bits);
+            assert!(!Element::Bf16.holds(f32::from_bits(value.to_bits() | 1)));
+        }
+        assert!(!Element::Bf16.holds(f32::from_bits(0x3f80_8000)) && Element::F32.holds(f32::MIN_POSITIVE));
+    }
+
+    proptest! {
+        #[test]
+        fn values_are_read_as_little_endian(bits: Vec<u32>) {
+            let data: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+            let Values::F32(values) = Values::from_little_endian(Element::F32, &data) else { panic!() };
+            prop_assert!(values.into_iter().map(f32::to_bits).eq(bits.iter().copied()));
+            let Values::Bf16(values) = Values::from_little_endian(Element::Bf16, &data) else { panic!() };
+            let halves = bits.iter().flat_map(|&bits| [bits as u16, (bits >> 16) as u16]);
+            prop_assert!(values.into_iter().map(bf16::to_bits).eq(halves));
+        }
+    }
+}

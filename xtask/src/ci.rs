@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Clippy,
     /// Type check of the CUDA device (needs no CUDA)
     Cuda,
+    /// Type check of the portable kernels for aarch64, if its standard library is installed
+    Aarch64,
     /// Documentation, with warnings as errors
     Doc,
     /// Licences, bans and advisories, if cargo-deny is installed
@@ -47,6 +49,7 @@ impl Step {
             Self::Tidy => "tidy",
             Self::Clippy => "clippy",
             Self::Cuda => "cuda",
+            Self::Aarch64 => "aarch64",
             Self::Doc => "doc",
             Self::Deny => "deny",
             Self::Test => "test",
@@ -60,6 +63,10 @@ impl Step {
             Self::Fmt => Call::cargo(["fmt", "--all", "--", "--check"]),
             Self::Clippy => Call::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
             Self::Cuda => Call::cargo(["check", "-p", "dpnas-examples", "--features", "cuda"]),
+            Self::Aarch64 => {
+                let packages = AARCH64_PACKAGES.iter().flat_map(|package| ["-p", package]);
+                Call::cargo(["check", "--target", AARCH64]).args(packages)
+            }
             Self::Doc => Call::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
             Self::Deny => Call::cargo(["deny", "check"]),
             Self::Test => test::call(),
@@ -71,12 +78,27 @@ impl Step {
         if self == Self::Deny && Call::cargo(["deny", "--version"]).output(root).is_err() {
             return Ok(Outcome::Skipped("cargo-deny is not installed; tidy has checked the licences"));
         }
+        if self == Self::Aarch64 && !has_target(root, AARCH64) {
+            return Ok(Outcome::Skipped(
+                "the standard library of aarch64 is not installed: rustup target add aarch64-unknown-linux-gnu",
+            ));
+        }
         match self.call() {
             Some(call) => call.run(root)?,
             None => tidy::run(root)?,
         }
         Ok(Outcome::Passed)
     }
+}
+
+/// Another processor than the one that everything is developed on, and the crates that have code for processors.
+const AARCH64: &str = "aarch64-unknown-linux-gnu";
+const AARCH64_PACKAGES: [&str; 4] = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
+
+/// Whether the toolchain has the standard library of a target.
+fn has_target(root: &Path, target: &str) -> bool {
+    let folder = Call::new("rustc", ["--print", "target-libdir", "--target", target]).output(root);
+    folder.is_ok_and(|folder| Path::new(folder.trim()).is_dir())
 }
 
 enum Outcome {
@@ -147,6 +169,14 @@ mod tests {
     fn leaving_no_step_is_an_error() {
         let arguments = Arguments { only: vec![Step::Fmt], skip: vec![Step::Fmt] };
         assert!(run(Path::new("."), &arguments).unwrap_err().to_string().contains("leave no step"));
+    }
+
+    #[test]
+    fn a_target_is_there_if_its_standard_library_is() {
+        let version = Call::new("rustc", ["-vV"]).output(Path::new(".")).unwrap();
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        assert!(has_target(Path::new("."), host));
+        assert!(!has_target(Path::new("."), "dpnas-no-such-target"));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod bench;
 mod ci;
 mod fixtures;
+mod nightly;
 mod process;
 mod test;
 mod tidy;
@@ -36,8 +37,12 @@ enum Command {
     Tidy,
     /// List the scripts that make golden values, or rerun them
     Fixtures(fixtures::Arguments),
-    /// Run the benchmarks of the workspace
-    Bench(bench::Arguments),
+    /// Measure speed and memory, beside PyTorch where a Python has it
+    Bench(Box<bench::Arguments>),
+    /// Interpret the tests of the kernels' safe and portable code with Miri (nightly)
+    Miri(nightly::Arguments),
+    /// Run the tests of the kernels under an address sanitizer (nightly)
+    Sanitize(nightly::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +52,8 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::Fixtures(arguments) => fixtures::run(&root, &arguments),
         Command::Bench(arguments) => bench::run(&root, &arguments),
+        Command::Miri(arguments) => nightly::miri(&root, &arguments),
+        Command::Sanitize(arguments) => nightly::sanitize(&root, &arguments),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

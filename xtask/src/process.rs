@@ -31,6 +31,11 @@ impl Call {
         self
     }
 
+    /// The same call with more arguments.
+    pub(crate) fn args<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
     /// The same call with one more environment variable.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.variables.push((name.to_owned(), value.to_owned()));
@@ -64,7 +69,23 @@ impl Call {
         String::from_utf8(output.stdout).with_context(|| format!("`{self}` printed text that is not UTF-8"))
     }
 
-    fn command(&self, folder: &Path) -> Command {
+    /// Prints the call, runs it in `folder` with the caller's standard error and returns its standard output.
+    ///
+    /// # Errors
+    /// If the program cannot be started, fails or prints something that is not UTF-8.
+    pub(crate) fn stdout(&self, folder: &Path) -> anyhow::Result<String> {
+        eprintln!("$ {self}");
+        let mut command = self.command(folder);
+        let output = command.stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+        let output = output.with_context(|| format!("cannot start `{self}`"))?;
+        if !output.status.success() {
+            bail!("`{self}` ended with {}", output.status);
+        }
+        String::from_utf8(output.stdout).with_context(|| format!("`{self}` printed text that is not UTF-8"))
+    }
+
+    /// The process to start.
+    pub(crate) fn command(&self, folder: &Path) -> Command {
         let program = match self.program.as_str() {
             "cargo" => std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()),
             other => other.to_owned(),
@@ -110,6 +131,12 @@ mod tests {
     fn output_is_what_the_program_printed() {
         let version = Call::cargo(["--version"]).output(Path::new(".")).unwrap();
         assert!(version.starts_with("cargo "), "{version}");
+    }
+
+    #[test]
+    fn standard_output_alone_can_be_taken() {
+        assert!(Call::cargo([]).args(["--version"]).stdout(Path::new(".")).unwrap().starts_with("cargo "));
+        assert!(Call::cargo(["no-such-subcommand"]).stdout(Path::new(".")).is_err());
     }
 
     #[test]

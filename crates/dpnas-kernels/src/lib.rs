@@ -36,6 +36,7 @@ mod memory;
 mod norms;
 mod pack;
 mod pack_tiles;
+mod peak;
 mod program;
 mod run;
 mod stats;
@@ -44,6 +45,8 @@ mod weights;
 pub use dpnas_prior::{Precision, UnknownPrecision};
 pub use engine::CpuEngine;
 pub use level::{LEVEL_VARIABLE, Level, LevelError};
+#[doc(hidden)]
+pub use peak::peak_operations;
 
 /// Changes whenever the numbers that an encoder computes change; part of the engine's name, and so of the key of a
 /// stored embedding.

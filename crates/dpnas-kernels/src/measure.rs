@@ -185,6 +185,7 @@ mod tests {
     use half::bf16;
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes too long; tests/small_plans.rs calibrates")]
     fn what_is_held_between_norms_changes_no_bit() {
         let net = "[C(6,3,1,1,1), C(8,3,1,1,0), P(2,2,0,0), C(8,3,1,1,0), C(4,3,1,1,0), C(5,1,1,0,1), SM(10)]";
         let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(1, 8)).unwrap();

@@ -55,6 +55,7 @@ mod tests {
     use half::bf16;
 
     #[test]
+    #[cfg_attr(miri, ignore = "draws large weights, all of it safe code")]
     fn the_maps_of_a_group_are_within_the_estimate() {
         for net in [
             "[C(32,5,1,2,1), P(4,4,0,0), C(32,3,1,1,0), C(64,1,1,0,1), C(32,3,1,0,1), SM(10)]",

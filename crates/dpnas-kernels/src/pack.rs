@@ -94,12 +94,13 @@ pub(crate) fn pack_products(level: Level, weights: &ConvWeights) -> Vec<Packed<f
     let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
     let outputs = shape.out_channels as usize;
     let taps: Vec<Tap> = (0..inputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
+    let points: [[f64; 5]; POINTS] = std::array::from_fn(|point| at_point(point, kernel));
     // [output][input][36]
     let mut transformed = vec![0.0f32; outputs * inputs * SQUARE];
     let squares = transformed.par_chunks_mut(SQUARE).with_min_len(256);
     squares.zip(weights.values().par_chunks(kernel * kernel)).for_each(|(square, weights)| {
         for (index, value) in square.iter_mut().enumerate() {
-            let (rows, columns) = (at_point(index / POINTS, kernel), at_point(index % POINTS, kernel));
+            let (rows, columns) = (points[index / POINTS], points[index % POINTS]);
             let products = weights.iter().enumerate();
             let sum: f64 =
                 products.map(|(i, weight)| f64::from(*weight) * rows[i / kernel] * columns[i % kernel]).sum();

@@ -1,4 +1,6 @@
-//! Every level that this processor has, in both precisions, on random plans.
+//! Every level that this processor has, in both precisions, on random plans. Too much for Miri, which runs
+//! `small_plans.rs`.
+#![cfg(not(miri))]
 
 #[path = "../../dpnas-prior/tests/common/plans.rs"]
 mod plans;

@@ -1,4 +1,5 @@
-//! Scores one net on synthetic images within a memory budget and prints what it took, as a row of a table.
+//! Scores one net on synthetic images within a memory budget and prints what it took as a JSON object;
+//! `cargo xtask bench memory` and `cargo xtask bench growth` make tables of it.
 //!
 //! `memory IMAGES SIDE BUDGET_MIB EPOCHS NET [FOLDER]`: with a folder, embeddings are kept in a cache there; without one,
 //! rows that do not fit the memory go to a file without a name in `target`.
@@ -46,20 +47,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         RowPlace::File => "file",
     };
     let all = prior.splits().train.len() + prior.splits().valid.len() + prior.splits().test.len();
-    let mib = |bytes: u64| format!("{:.0}", bytes as f64 / (1u64 << 20) as f64);
-    let ratio = |bytes: u64| format!("{:.2}", bytes as f64 / memory.budget as f64);
-    println!(
-        "| `{net}` | {} | {rows} | {} | {} | {} | {} | {} | {} | {} | {seconds:.1} | {:.4} |",
-        mib(4 * plan.features() * all as u64),
-        memory.chunk,
-        mib(memory.budget),
-        mib(program),
-        mib(loaded),
-        mib(peak),
-        ratio(peak - loaded),
-        ratio(peak),
-        score.reward
-    );
+    let report = serde_json::json!({
+        "net": net.to_string(),
+        "images": all,
+        "features": plan.features(),
+        "embedding_bytes": 4 * plan.features() * all as u64,
+        "rows": rows,
+        "chunk": memory.chunk,
+        "budget_bytes": memory.budget,
+        "program_bytes": program,
+        "loaded_bytes": loaded,
+        "peak_bytes": peak,
+        "seconds": seconds,
+        "reward": score.reward,
+    });
+    println!("{report}");
     Ok(())
 }
 

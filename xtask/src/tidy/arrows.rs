@@ -8,6 +8,7 @@ type Layer = (&'static str, &'static [&'static str]);
 const LAYERS: &[Layer] = &[
     ("xtask", &[]),
     ("dpnas-examples", &["dpnas"]),
+    ("dpnas-bench", &["dpnas-kernels", "dpnas-prior", "dpnas-train", "dpnas-grammar", "dpnas-seed"]),
     (
         "dpnas",
         &[
@@ -51,6 +52,7 @@ const BURN_FREE: &[&str] = &[
     "dpnas-cache",
     "dpnas-train",
     "dpnas-report",
+    "dpnas-bench",
     "xtask",
 ];
 

@@ -68,6 +68,54 @@ fn may_use_tiles() -> bool {
     result == 0
 }
 
+/// Products of a round of [`peak`].
+pub(super) const PEAK_PRODUCTS: usize = 4 * TILE * TILE * ROW / size_of::<bf16>();
+
+/// Products of tiles that stay in registers, four a round, `rounds` times over; the sum of all.
+///
+/// # Safety
+/// Between [`begin`] and [`end`].
+pub(super) unsafe fn peak(rounds: usize) -> f32 {
+    let windows = [bf16::from_f32(0.25); TILE * ROW / size_of::<bf16>()];
+    let weights = [bf16::from_f32(0.5); TILE * ROW / size_of::<bf16>()];
+    let mut sums = [0.0f32; 4 * TILE * TILE];
+    if rounds == 0 {
+        return 0.0;
+    }
+    // SAFETY: the arrays are whole tiles; only tile registers and the named ones change.
+    unsafe {
+        asm!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "tileloadd tmm4, [{windows} + {row}]",
+            "tileloadd tmm6, [{weights} + {row}]",
+            "2:",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tdpbf16ps tmm1, tmm4, tmm6",
+            "tdpbf16ps tmm2, tmm4, tmm6",
+            "tdpbf16ps tmm3, tmm4, tmm6",
+            "dec {count}",
+            "jnz 2b",
+            "tilestored [{sums} + {row}], tmm0",
+            "tilestored [{sums} + {row} + {tile}], tmm1",
+            "tilestored [{sums} + {row} + 2 * {tile}], tmm2",
+            "tilestored [{sums} + {row} + 3 * {tile}], tmm3",
+            windows = in(reg) windows.as_ptr(),
+            weights = in(reg) weights.as_ptr(),
+            sums = in(reg) sums.as_mut_ptr(),
+            row = in(reg) ROW,
+            count = inout(reg) rounds => _,
+            tile = const TILE * ROW,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nostack)
+        );
+    }
+    sums.iter().sum()
+}
+
 /// What `ldtilecfg` reads: palette 1, rows and bytes a row of each tile register.
 #[repr(C, align(64))]
 struct TileShapes {

@@ -4,6 +4,7 @@ use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
 use super::maps::{self, EmitJob, MapJob};
 use super::matrix_loops::{self, FinishJob, GatherJob};
+use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};
 use half::bf16;
@@ -146,5 +147,5 @@ impl Lanes for Avx2<bf16> {
     }
 }
 
-level!(Avx2<f32>, target_feature(enable = "avx2,fma"), [(6, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
-level!(Avx2<bf16>, target_feature(enable = "avx2,fma"), [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Avx2<f32>, target_feature(enable = "avx2,fma"), 12, [(6, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Avx2<bf16>, target_feature(enable = "avx2,fma"), 12, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);

@@ -4,6 +4,7 @@ use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
 use super::maps::{self, EmitJob, MapJob};
 use super::matrix_loops::{self, FinishJob, GatherJob};
+use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};
 use half::bf16;
@@ -175,6 +176,7 @@ impl Lanes for Avx512<bf16> {
 level!(
     Avx512<f32>,
     target_feature(enable = "avx512f,avx512bw,avx512vl"),
+    24,
     [(6, 4), (8, 3), (8, 2), (14, 1)],
     [
         (4, 4, 4),
@@ -194,6 +196,7 @@ level!(
 level!(
     Avx512<bf16>,
     target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16"),
+    24,
     [(6, 4), (8, 3), (8, 2), (14, 1)],
     [
         (4, 4, 4),

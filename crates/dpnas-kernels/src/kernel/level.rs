@@ -18,6 +18,8 @@ pub(super) trait Loops: Lanes {
     const PLAIN: &'static [(usize, usize)];
     /// Tiles with pooling.
     const POOLED: &'static [Shape];
+    /// Independent sums of [`Loops::peak`]: as many as the registers hold beside what is multiplied.
+    const PEAK_SUMS: usize;
 
     /// Computes a panel with one of the shapes, all steps at once.
     unsafe fn direct(job: &Job<'_, Self::Element>, shape: Shape);
@@ -33,6 +35,8 @@ pub(super) trait Loops: Lanes {
     unsafe fn transform_input(job: &TileJob<'_, Self::Element>);
     /// Transforms products back to output tiles.
     unsafe fn transform_output(job: &TileJob<'_, Self::Element>);
+    /// Multiply-adds that touch no memory; the sum of all lanes.
+    unsafe fn peak(rounds: usize) -> f32;
     /// Copies windows into rows.
     unsafe fn gather(job: &GatherJob<'_, Self::Element>);
     /// Brings a panel's sums to their pixels.
@@ -42,13 +46,14 @@ pub(super) trait Loops: Lanes {
 /// Implements [`Loops`] for a type, under an attribute that names the instructions.
 macro_rules! level {
     (
-        $lanes:ty, $attribute:meta,
+        $lanes:ty, $attribute:meta, $sums:literal,
         [$(($rows:literal, $vectors:literal)),* $(,)?],
         [$(($pooled_rows:literal, $pooled_vectors:literal, $window:literal)),* $(,)?]
     ) => {
         impl Loops for $lanes {
             const PLAIN: &'static [(usize, usize)] = &[$(($rows, $vectors)),*];
             const POOLED: &'static [Shape] = &[$(($pooled_rows, $pooled_vectors, $window)),*];
+            const PEAK_SUMS: usize = $sums;
 
             unsafe fn direct(
                 job: &Job<'_, <$lanes as Lanes>::Element>,
@@ -103,6 +108,16 @@ macro_rules! level {
                 2 => winograd_loops::output::<$lanes, 2>(job),
                 _ => winograd_loops::output::<$lanes, 4>(job),
             });
+
+            unsafe fn peak(rounds: usize) -> f32 {
+                #[$attribute]
+                unsafe fn run(rounds: usize) -> f32 {
+                    // SAFETY: passed on from the caller.
+                    unsafe { peak::multiply_adds::<$lanes, $sums>(rounds) }
+                }
+                // SAFETY: passed on from the caller.
+                unsafe { run(rounds) }
+            }
             compiled!($lanes, $attribute, gather, GatherJob, |job| matrix_loops::gather::<$lanes>(job));
             compiled!($lanes, $attribute, finish, FinishJob, |job| matrix_loops::finish::<$lanes>(job));
         }

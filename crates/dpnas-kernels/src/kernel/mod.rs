@@ -14,6 +14,7 @@ mod map;
 mod maps;
 mod matrix;
 mod matrix_loops;
+mod peak;
 mod portable;
 mod tile;
 mod winograd;
@@ -32,6 +33,7 @@ use crate::buffer::Buffer;
 use crate::element::Element;
 use crate::level::{Kind, Level};
 use half::bf16;
+use lanes::Lanes;
 use level::{Loops, Shape};
 use maps::{EmitJob, MapJob};
 use matrix_loops::{FinishJob, GatherJob, ProductJob};
@@ -45,6 +47,10 @@ use winograd_loops::TileJob;
 pub(crate) trait Compute: Element {
     /// Sums of a vector, tiles without pooling and tiles with it.
     fn shapes(level: Level) -> Shapes;
+    /// Products of a round of [`Compute::peak`].
+    fn peak_products(level: Level) -> usize;
+    /// Multiply-adds that touch no memory; the sum of all lanes.
+    fn peak(level: Level, rounds: usize) -> f32;
     #[doc(hidden)]
     unsafe fn direct(kind: Kind, job: &Job<'_, Self>, shape: Shape);
     #[doc(hidden)]
@@ -124,6 +130,24 @@ macro_rules! compute {
                 dispatch!(level.kind(), $element, $avx512, L => Shapes::of::<L>())
             }
 
+            fn peak_products(level: Level) -> usize {
+                let products = tile_peak_products::<Self>(level);
+                let of_vectors = dispatch!(level.kind(), $element, $avx512, L => L::PEAK_SUMS * L::LANES * Self::STEP);
+                products.unwrap_or(of_vectors)
+            }
+
+            fn peak(level: Level, rounds: usize) -> f32 {
+                #[cfg(target_arch = "x86_64")]
+                if tile_peak_products::<Self>(level).is_some() {
+                    let mut sum = 0.0;
+                    // SAFETY: a level is only made where the processor has its instructions.
+                    unsafe { with_tiles(level.kind(), || sum = amx::peak(rounds)) };
+                    return sum;
+                }
+                // SAFETY: a level is only made where the processor has its instructions.
+                dispatch!(level.kind(), $element, $avx512, L => unsafe { L::peak(rounds) })
+            }
+
             unsafe fn direct(kind: Kind, job: &Job<'_, Self>, shape: Shape) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::direct(job, shape) })
@@ -179,6 +203,15 @@ macro_rules! compute {
 
 compute!(f32, Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx, multiply_f32);
 compute!(bf16, Kind::Avx512Bf16 | Kind::Amx, multiply_bf16);
+
+/// Products of a round of the peak where a level multiplies tiles of this kind of number.
+fn tile_peak_products<E: Element>(level: Level) -> Option<usize> {
+    match level.kind() {
+        #[cfg(target_arch = "x86_64")]
+        Kind::Amx if E::STEP == 2 => Some(amx::PEAK_PRODUCTS),
+        _ => None,
+    }
+}
 
 /// Runs `f` with what a kind needs to multiply tiles on this thread.
 ///

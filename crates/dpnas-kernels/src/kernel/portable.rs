@@ -4,6 +4,7 @@ use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
 use super::maps::{self, EmitJob, MapJob};
 use super::matrix_loops::{self, FinishJob, GatherJob};
+use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};
 use crate::element::Element;
@@ -99,5 +100,5 @@ macro_rules! lanes {
 lanes!(f32, 1);
 lanes!(bf16, 2);
 
-level!(Portable<f32>, inline(never), [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
-level!(Portable<bf16>, inline(never), [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Portable<f32>, inline(never), 3, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);
+level!(Portable<bf16>, inline(never), 3, [(4, 2)], [(4, 2, 4), (3, 2, 9), (4, 2, 16)]);

@@ -142,9 +142,11 @@ impl Winograd {
         let tiles = images * self.side * self.side;
         for first in (0..tiles).step_by(self.block) {
             let count = self.block.min(tiles - first);
+            // A pointer of its own for each transform: what is borrowed in between ends the earlier ones.
+            let place = transformed.as_mut_slice().as_mut_ptr();
             // SAFETY: the maps hold the images of the tiles, the buffers 36 times the block, as checked above; a level
             // is only made where the processor has its instructions. The input is only read.
-            unsafe { E::transform_input(self.level.kind(), &TileJob { first, count, ..input }) };
+            unsafe { E::transform_input(self.level.kind(), &TileJob { first, count, products: place, ..input }) };
             for (index, weights) in weights.iter().enumerate() {
                 let mut scratch = Scratch { sums: std::mem::take(sums), ..Scratch::default() };
                 self.products.run(
@@ -161,8 +163,9 @@ impl Winograd {
                 );
                 *sums = scratch.sums;
             }
+            let place = products.as_mut_slice().as_mut_ptr();
             // SAFETY: as above.
-            unsafe { E::transform_output(self.level.kind(), &TileJob { first, count, ..output }) };
+            unsafe { E::transform_output(self.level.kind(), &TileJob { first, count, products: place, ..output }) };
         }
     }
 }

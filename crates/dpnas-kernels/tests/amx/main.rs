@@ -1,5 +1,5 @@
 //! The loops of level `amx` on any processor with AVX-512 for bf16: where it has no matrix instructions, they are emulated.
-#![cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#![cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 #![allow(clippy::print_stderr, reason = "a test says why it is skipped, and why it ends")]
 
 mod emulator;
@@ -61,6 +61,12 @@ fn the_instructions_compute_what_the_plain_code_does() {
             assert!((found - expected).abs() <= 0.02 * largest, "{net}: {found}, not {expected} (largest {largest})");
         }
     }
+}
+
+#[test]
+fn the_peak_multiplies_four_tiles_a_round() {
+    let Some(amx) = amx() else { return };
+    assert_eq!(dpnas_kernels::peak_operations(amx, Precision::Bf16, 3), 2 * 3 * 4 * 16 * 16 * 32);
 }
 
 proptest! {

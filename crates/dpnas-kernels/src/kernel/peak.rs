@@ -1,0 +1,32 @@
+//! Multiply-adds without memory: what a level can do at most.
+
+use super::lanes::Lanes;
+use crate::element::Element;
+use std::hint::black_box;
+
+/// Multiply-adds of `C` independent sums, `rounds` times over, with numbers that stay in registers; the sum of all lanes.
+///
+/// # Safety
+/// As [`Lanes`] says.
+#[inline(always)]
+pub(super) unsafe fn multiply_adds<L: Lanes, const C: usize>(rounds: usize) -> f32 {
+    let weights = black_box(vec![L::Element::from_f32(0.5); L::LANES * L::Element::STEP]);
+    let input = black_box([L::Element::from_f32(0.25); 2]);
+    let mut lanes = vec![0.0; L::LANES];
+    // SAFETY: there are weights for each lane, and as many numbers as the longest step has; `lanes` has room for the sums.
+    unsafe {
+        let (weights, input) = (L::weights(weights.as_ptr()), L::input(input.as_ptr()));
+        let mut sums = [L::splat(0.0); C];
+        for _ in 0..rounds {
+            for sum in &mut sums {
+                *sum = L::multiply_add(*sum, input, weights);
+            }
+        }
+        let mut total = 0.0;
+        for sum in sums {
+            L::store(lanes.as_mut_ptr(), sum);
+            total += lanes.iter().sum::<f32>();
+        }
+        total
+    }
+}

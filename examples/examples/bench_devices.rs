@@ -1,0 +1,36 @@
+//! Measures architectures on any device that is compiled in and prints a JSON object for each.
+//!
+//! `cargo xtask bench --devices …` runs it; device `cpu` alone has a program without burn in the package `dpnas-bench`.
+
+use clap::Parser;
+use dpnas::kernels::{Level, Precision};
+use dpnas_bench::{Workload, measure, peak_gflops};
+use dpnas_examples::device::Device;
+
+/// Measure architectures on a device; a JSON object a line.
+#[derive(Parser)]
+struct Arguments {
+    /// cpu, flex, ndarray, cuda or cuda:N
+    #[arg(long)]
+    device: Device,
+    #[command(flatten)]
+    workload: Workload,
+}
+
+#[expect(clippy::print_stdout, reason = "a program for the terminal")]
+fn main() -> anyhow::Result<()> {
+    let Arguments { device, workload } = Arguments::parse();
+    let (plans, threads) = (workload.plans()?, workload.start_threads()?);
+    let engine = device.engine(workload.precision)?;
+    // Of the processor that the device runs on, whatever instructions its library uses.
+    let peak = match (device, Level::available(Precision::F32).first()) {
+        (Device::Cuda(_), _) | (_, None) => None,
+        (_, Some(level)) => Some(peak_gflops(*level, Precision::F32, threads)),
+    };
+    let pixels = workload.pixels();
+    for plan in plans {
+        let record = measure(engine.as_ref(), &plan, &pixels, &workload, threads, peak)?;
+        println!("{}", serde_json::to_string(&record)?);
+    }
+    Ok(())
+}

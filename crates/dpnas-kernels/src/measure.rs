@@ -64,7 +64,7 @@ impl<E: Compute> Loaded<E> {
                     let count = block.len();
                     match held {
                         Some(held) => held.restore(self, &norms, workspace, count),
-                        None => program.fill(workspace, block.pixels()),
+                        None => program.fill(self.level, workspace, block.pixels()),
                     }
                     let start = if held.is_some() { next } else { 0 };
                     for step in &program.steps[start..index] {

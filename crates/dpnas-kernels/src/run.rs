@@ -1,7 +1,8 @@
 //! Running a program's steps on a group of images.
 
 use crate::buffer::Buffer;
-use crate::kernel::{Compute, ConvCall, Scratch, emit, pool, rectify};
+use crate::kernel::{Compute, ConvCall, Scratch, emit, fill, pool, rectify};
+use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
 use crate::norms::Norms;
 use crate::program::{Kernel, Map, Op, Program, Step};
@@ -47,7 +48,7 @@ impl<E: Compute> Program<E> {
         rows: &mut [f32],
     ) {
         let count = images.len() / (self.image.layout.pixels() * self.image.layout.channels).max(1);
-        self.fill(workspace, images);
+        self.fill(level, workspace, images);
         for step in &self.steps {
             step.run(level, norms, workspace, count);
         }
@@ -56,12 +57,15 @@ impl<E: Compute> Program<E> {
     }
 
     /// Brings images, `[n, channels, height, width]`, into their buffer.
-    pub(crate) fn fill(&self, workspace: &mut Workspace<E>, images: &[f32]) {
+    pub(crate) fn fill(&self, level: Level, workspace: &mut Workspace<E>, images: &[f32]) {
         let layout = self.image.layout;
         let map = workspace.slots[self.image.slot].as_mut_slice();
-        let count = images.len() / (layout.pixels() * layout.channels).max(1);
-        layout.clear_halo(map, count);
-        for (index, image) in images.chunks_exact(layout.pixels() * layout.channels).enumerate() {
+        let values = layout.pixels() * layout.channels;
+        layout.clear_halo(map, images.len() / values.max(1));
+        if layout.stride.is_multiple_of(CHANNEL_BLOCK) {
+            return fill(level, images, (map, layout));
+        }
+        for (index, image) in images.chunks_exact(values).enumerate() {
             for y in 0..layout.size {
                 let start = layout.inside(index, y, 0);
                 let row = &mut map[start..start + layout.size * layout.stride];
@@ -70,9 +74,6 @@ impl<E: Compute> Program<E> {
                     for (pixel, value) in row.chunks_exact_mut(layout.stride).zip(values) {
                         pixel[channel] = E::from_f32(*value);
                     }
-                }
-                if layout.stride > layout.channels {
-                    row.chunks_exact_mut(layout.stride).for_each(|pixel| pixel[layout.channels..].fill(E::default()));
                 }
             }
         }

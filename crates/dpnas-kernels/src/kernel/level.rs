@@ -1,7 +1,7 @@
 //! Compiles the loops for the instructions of a level.
 
 use super::lanes::Lanes;
-use super::maps::{EmitJob, MapJob};
+use super::maps::{EmitJob, FillJob, MapJob};
 use super::matrix_loops::{FinishJob, GatherJob};
 use super::tile::Job;
 use super::winograd_loops::TileJob;
@@ -27,6 +27,8 @@ pub(super) trait Loops: Lanes {
     unsafe fn blocked(job: &Job<'_, Self::Element>, shape: (usize, usize));
     /// Pools a map.
     unsafe fn pool(job: &MapJob<'_, Self::Element>);
+    /// Brings images into a map.
+    unsafe fn fill(job: &FillJob<'_, Self::Element>);
     /// Writes the features of images.
     unsafe fn emit(job: &EmitJob<'_, Self::Element>);
     /// Scales, shifts and rectifies a map.
@@ -97,6 +99,9 @@ macro_rules! level {
             }
 
             compiled!($lanes, $attribute, pool, MapJob, |job| maps::pool::<$lanes>(job));
+            compiled!($lanes, $attribute, fill, FillJob, |job| {
+                maps::fill::<$lanes, { <$lanes as Lanes>::LANES }>(job)
+            });
             compiled!($lanes, $attribute, emit, EmitJob, |job| {
                 maps::emit::<$lanes, { <$lanes as Lanes>::LANES }>(job)
             });

@@ -1,7 +1,7 @@
 //! Pooling and rectifying whole maps, checked.
 
 use super::Compute;
-use super::maps::{EmitJob, MapJob};
+use super::maps::{EmitJob, FillJob, MapJob};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use std::marker::PhantomData;
@@ -53,12 +53,31 @@ pub(crate) fn emit<E: Compute>(level: Level, (map, from): (&[E], Layout), rows: 
     let images = rows.len() / features.max(1);
     assert!(from.stride >= from.channels && from.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
     assert!(map.len() >= images * from.image(), "the map holds the images");
-    let pixels = from.pixels();
-    let places: Vec<usize> = (0..pixels).map(|pixel| from.inside(0, pixel / from.size, pixel % from.size)).collect();
+    let places = places(from);
     let job = EmitJob { map: map.as_ptr(), from, places: &places, images, rows: rows.as_mut_ptr() };
     // SAFETY: the map holds the images and the rows their features, and a level is only made where the processor has its
     // instructions.
     unsafe { E::emit(level.kind(), &job) }
+}
+
+/// Brings images or maps, `[n, channels · height · width]`, to the pixels of a map; its border stays as it is.
+///
+/// # Panics
+/// If the map does not hold as many images as there are rows.
+pub(crate) fn fill<E: Compute>(level: Level, rows: &[f32], (map, to): (&mut [E], Layout)) {
+    let images = rows.len() / (to.pixels() * to.channels).max(1);
+    assert!(to.stride >= to.channels && to.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
+    assert!(map.len() >= images * to.image(), "the map holds the images");
+    let places = places(to);
+    let job = FillJob { rows: rows.as_ptr(), to, places: &places, images, map: map.as_mut_ptr() };
+    // SAFETY: the map holds the images and the rows their numbers, and a level is only made where the processor has its
+    // instructions.
+    unsafe { E::fill(level.kind(), &job) }
+}
+
+/// Position of each pixel of the first image.
+fn places(layout: Layout) -> Vec<usize> {
+    (0..layout.pixels()).map(|pixel| layout.inside(0, pixel / layout.size, pixel % layout.size)).collect()
 }
 
 fn checked<'a, E>(

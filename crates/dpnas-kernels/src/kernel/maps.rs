@@ -39,6 +39,21 @@ pub(crate) struct EmitJob<'a, E> {
     pub(crate) rows: *mut f32,
 }
 
+/// Images, or their maps, on the way into a map.
+///
+/// Whoever makes a job vouches that the rows hold the images and that the map has room for them at the places, with whole
+/// blocks of channels.
+#[derive(Clone, Copy)]
+pub(crate) struct FillJob<'a, E> {
+    /// `[image][channel][pixel]`.
+    pub(crate) rows: *const f32,
+    pub(crate) to: Layout,
+    /// Position of each pixel of an image.
+    pub(crate) places: &'a [usize],
+    pub(crate) images: usize,
+    pub(crate) map: *mut E,
+}
+
 /// Brings the channels of pixels into rows of pixels; −0 becomes 0.
 ///
 /// # Safety
@@ -68,6 +83,41 @@ pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &EmitJob<'_, L::Ele
                             L::store(some.as_mut_ptr(), *values);
                             to.copy_from_nonoverlapping(some.as_ptr(), places.len());
                         }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Brings rows of pixels, `[image][channel][pixel]`, to the pixels of a map, whose further channels become zero.
+///
+/// # Safety
+/// As [`Lanes`] and [`FillJob`] say.
+#[inline(always)]
+pub(super) unsafe fn fill<L: Lanes, const LANES: usize>(job: &FillJob<'_, L::Element>) {
+    let (channels, pixels) = (job.to.channels, job.places.len());
+    for image in 0..job.images {
+        // SAFETY: the image lies in the rows, and its map in the map.
+        let (row, map) = unsafe { (job.rows.add(image * pixels * channels), job.map.add(image * job.to.image())) };
+        for (block, places) in job.places.chunks(LANES).enumerate() {
+            for first in (0..job.to.stride).step_by(LANES) {
+                // SAFETY: a channel's pixels of this block lie in its row; each place has room for whole vectors.
+                unsafe {
+                    let mut square = [L::splat(0.0); LANES];
+                    for (channel, values) in square.iter_mut().enumerate().take(channels.saturating_sub(first)) {
+                        let from = row.add((first + channel) * pixels + block * LANES);
+                        if places.len() == LANES {
+                            *values = L::load(from);
+                        } else {
+                            let mut some = [0.0; LANES];
+                            some.as_mut_ptr().copy_from_nonoverlapping(from, places.len());
+                            *values = L::load(some.as_ptr());
+                        }
+                    }
+                    L::transpose(&mut square);
+                    for (place, values) in places.iter().zip(square) {
+                        L::write(map.add(place + first), values);
                     }
                 }
             }

@@ -23,7 +23,7 @@ mod winograd_loops;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use amx::is_usable as amx_is_usable;
 pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
-pub(crate) use map::{emit, pool, rectify};
+pub(crate) use map::{emit, fill, pool, rectify};
 pub(crate) use matrix::{TileConv, tile_scratch_bytes};
 pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
 pub(crate) use winograd::{Winograd, scratch_bytes, tile_size};
@@ -35,7 +35,7 @@ use crate::level::{Kind, Level};
 use half::bf16;
 use lanes::Lanes;
 use level::{Loops, Shape};
-use maps::{EmitJob, MapJob};
+use maps::{EmitJob, FillJob, MapJob};
 use matrix_loops::{FinishJob, GatherJob, ProductJob};
 use tile::Job;
 use winograd_loops::TileJob;
@@ -57,6 +57,8 @@ pub(crate) trait Compute: Element {
     unsafe fn blocked(kind: Kind, job: &Job<'_, Self>, shape: (usize, usize));
     #[doc(hidden)]
     unsafe fn pool(kind: Kind, job: &MapJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn fill(kind: Kind, job: &FillJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>);
     #[doc(hidden)]
@@ -161,6 +163,11 @@ macro_rules! compute {
             unsafe fn pool(kind: Kind, job: &MapJob<'_, Self>) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::pool(job) })
+            }
+
+            unsafe fn fill(kind: Kind, job: &FillJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::fill(job) })
             }
 
             unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>) {

@@ -208,6 +208,7 @@ pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -
         memory_budget,
         largest_chunk: at_least_one("chunk", resources.chunk)?,
         prefix_budget: sharing.prefix_bytes(memory_budget)?,
+        prefix_worth: sharing.least_worth()?,
     };
     let device: Device = resources.device.parse()?;
     let engine = device.engine(precision(resources)?)?;

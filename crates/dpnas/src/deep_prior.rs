@@ -52,6 +52,7 @@ impl DeepPrior {
         let calibration = splits.calibration_indices(config.calibration_images.get(), config.probe.seed);
         let calibration = (calibration.clone(), splits.train.select(&calibration));
         let shares = config.prefix_budget > 0 && config.draw == WeightDraw::PerSearch;
+        let prefixes = shares.then(|| Mutex::new(PrefixStore::new(config.prefix_worth)));
         Self {
             engine,
             trainer: None,
@@ -61,7 +62,7 @@ impl DeepPrior {
             cache: Cache::in_memory(),
             scratch: std::env::temp_dir(),
             stop: Arc::default(),
-            prefixes: shares.then(Mutex::default),
+            prefixes,
             on_encoded: None,
         }
     }

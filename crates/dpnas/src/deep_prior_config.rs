@@ -31,6 +31,8 @@ pub struct DeepPriorConfig {
     /// layers need not compute them again. They give way to what an architecture needs. 0 keeps nothing, and so does a draw
     /// for each candidate. No result depends on it.
     pub prefix_budget: u64,
+    /// Multiply-adds that each byte of a new map must be expected to save, or it is not kept. No result depends on it.
+    pub prefix_worth: f64,
 }
 
 impl DeepPriorConfig {
@@ -42,6 +44,10 @@ impl DeepPriorConfig {
     pub const MEMORY_BUDGET: u64 = 2 << 30;
     /// Images computed at once by default.
     pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+    /// What a byte of a kept map must save by default, in multiply-adds: about what fresh memory for it, writing and reading
+    /// it take.
+    pub const PREFIX_WORTH: f64 = 400.0;
 
     /// Kaiming-normal weights, calibrated normalisation, and the published classifier.
     pub fn paper(seed: Seed) -> Self {
@@ -55,6 +61,7 @@ impl DeepPriorConfig {
             memory_budget: Self::MEMORY_BUDGET,
             largest_chunk: Self::LARGEST_CHUNK,
             prefix_budget: Self::MEMORY_BUDGET / 2,
+            prefix_worth: Self::PREFIX_WORTH,
         }
     }
 }

@@ -114,10 +114,11 @@ option_group! {
 
 impl ResourceOptions {
     /// Options that may change when a run is resumed: nothing that a result depends on.
-    pub const RESUMABLE: [&str; 9] = [
+    pub const RESUMABLE: [&str; 10] = [
         "threads",
         "memory-budget",
         "prefix-budget",
+        "prefix-worth",
         "chunk",
         "cache",
         "cache-budget",

@@ -2,7 +2,7 @@
 
 use super::group::option_group;
 use crate::bytes;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 option_group! {
     /// Weights, and the maps that follow from them.
@@ -17,6 +17,10 @@ option_group! {
     /// weights or is trained in full. Changes no result [default: auto]
     #[arg(value_name = "SIZE|auto|off")]
     prefix_budget: String = bytes::AUTO.to_owned();
+    /// Multiply-adds that each byte of a new map must be expected to save, or it is not kept. Changes no result
+    /// [default: 400]
+    #[arg(value_name = "X")]
+    prefix_worth: f64 = dpnas::DeepPriorConfig::PREFIX_WORTH;
 }
 
 impl SharingOptions {
@@ -31,6 +35,15 @@ impl SharingOptions {
             size => bytes::parse(size).context("prefix-budget"),
         }
     }
+
+    /// Multiply-adds that a byte of a map must save.
+    ///
+    /// # Errors
+    /// If it is negative or no number.
+    pub fn least_worth(&self) -> Result<f64> {
+        ensure!(self.prefix_worth >= 0.0, "prefix-worth: {} is no number from 0 on", self.prefix_worth);
+        Ok(self.prefix_worth)
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +57,10 @@ mod tests {
             options.prefix_bytes(1000).map_err(|error| format!("{error:#}"))
         };
         assert_eq!((bytes("auto"), bytes("off"), bytes("0"), bytes("1KiB")), (Ok(500), Ok(0), Ok(0), Ok(1024)));
+        let worth = |prefix_worth| SharingOptions { prefix_worth, ..SharingOptions::default() }.least_worth();
+        assert_eq!(worth(32.0).unwrap(), 32.0);
+        assert_eq!(worth(-1.0).unwrap_err().to_string(), "prefix-worth: -1 is no number from 0 on");
+        assert!(worth(f64::NAN).is_err());
         assert!(bytes("much").unwrap_err().starts_with("prefix-budget: `much` is no size"));
     }
 }

@@ -169,7 +169,7 @@ fn a_flag_that_would_change_a_resumed_run_is_refused() {
     assert_eq!(
         stderr(&output),
         "error: --epochs cannot change while a run is resumed: its settings.toml decides. Only --threads, \
-         --memory-budget, --prefix-budget, --chunk, --cache, --cache-budget, --data-dir, --offline, --mirror may\n"
+         --memory-budget, --prefix-budget, --prefix-worth, --chunk, --cache, --cache-budget, --data-dir, --offline, --mirror may\n"
     );
     let settings = folder.join("settings.toml");
     let text = std::fs::read_to_string(&settings).unwrap();

@@ -45,7 +45,10 @@ fn the_cpu_device_gives_the_same_replay_buffer_whatever_threads_and_chunk() {
 fn the_same_seed_gives_the_same_replay_buffer_whatever_prefixes_are_kept() {
     let runs = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| {
-        let folder = tiny(runs.path(), &[&["--max-conv", "3", "--schedule", "1.0:10,0.1:14"], arguments].concat());
+        let folder = tiny(
+            runs.path(),
+            &[&["--max-conv", "3", "--schedule", "1.0:10,0.1:14", "--prefix-worth", "8"], arguments].concat(),
+        );
         let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
         let reusing = log.lines().filter(|line| line.contains("embedded in ") && !line.contains(" s, 0 of ")).count();
         (replay_buffer(&folder), reusing, folder)
@@ -64,7 +67,12 @@ fn the_same_seed_gives_the_same_replay_buffer_whatever_prefixes_are_kept() {
     }
     // What was kept is gone when a run is resumed, and may have another budget.
     let (_, _, folder) = run(&["--limit", "12"]);
-    let output = search().arg("--resume").arg(&folder).args(["--prefix-budget", "2MiB"]).output().unwrap();
+    let output = search()
+        .arg("--resume")
+        .arg(&folder)
+        .args(["--prefix-budget", "2MiB", "--prefix-worth", "4"])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(replay_buffer(&folder), first);
 }

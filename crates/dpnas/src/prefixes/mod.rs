@@ -13,12 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use worth::{Entry, worths};
 
-/// Multiply-adds that a byte must be expected to save: writing and reading it takes about as long as that many.
-const LEAST_WORTH: f64 = 32.0;
 /// Architectures for which a forecast holds.
 const FORESEEN: f64 = 16.0;
 /// Uses that nobody foresees: of new maps, because what is good becomes what a search goes on with, and of kept ones.
-const UNFORESEEN: (f64, f64) = (1.0, 0.5);
+const UNFORESEEN: (f64, f64) = (0.3, 0.3);
 /// Prefixes that are counted; beyond it, those that were met once are forgotten.
 const MOST_COUNTED: usize = 100_000;
 
@@ -80,8 +78,10 @@ pub(crate) struct Choice {
 }
 
 /// The prefixes that were met, and the maps that are kept.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct PrefixStore {
+    /// Multiply-adds that a byte of a new map must be expected to save.
+    least_worth: f64,
     used: u64,
     /// The highest priority of what was evicted or refused.
     age: f64,
@@ -100,6 +100,11 @@ struct Prefix {
 }
 
 impl PrefixStore {
+    /// Nothing yet. What is kept must be expected to save `least_worth` multiply-adds a byte.
+    pub(crate) fn new(least_worth: f64) -> Self {
+        Self { least_worth, used: 0, age: 0.0, prefixes: BTreeMap::new() }
+    }
+
     /// Bytes that are kept.
     pub(crate) fn used(&self) -> u64 {
         self.used
@@ -199,7 +204,7 @@ impl PrefixStore {
             let (fits, worths) = (bytes <= room, worths(&entries));
             let may_go = |index: &usize| {
                 let entry = &entries[*index];
-                !is_pinned(entry) && (!fits || (entry.cut.is_some() && worths[*index] < LEAST_WORTH))
+                !is_pinned(entry) && (!fits || (entry.cut.is_some() && worths[*index] < self.least_worth))
             };
             let priority = |index: &usize| entries[*index].age + worths[*index];
             let least = (0..entries.len()).filter(may_go).min_by(|a, b| priority(a).total_cmp(&priority(b)));

@@ -16,7 +16,7 @@ pub enum ScoreError {
     /// The embedding has infinite or undefined values.
     #[error("the embedding has infinite or undefined values")]
     NotFinite,
-    /// Not even one image fits the memory budget. [`DeepPrior::score`] makes an outcome of it.
+    /// Not even one image fits the memory budget. [`DeepPrior::score`](crate::DeepPrior::score) makes an outcome of it.
     #[error("{net} does not fit the memory: {reason}")]
     OutOfMemory {
         /// The architecture.

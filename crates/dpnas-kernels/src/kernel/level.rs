@@ -1,7 +1,7 @@
 //! Compiles the loops for the instructions of a level.
 
 use super::lanes::Lanes;
-use super::maps::{EmitJob, FillJob, MapJob};
+use super::maps::{MapJob, RowsJob};
 use super::matrix_loops::{FinishJob, GatherJob};
 use super::tile::Job;
 use super::winograd_loops::TileJob;
@@ -28,9 +28,9 @@ pub(super) trait Loops: Lanes {
     /// Pools a map.
     unsafe fn pool(job: &MapJob<'_, Self::Element>);
     /// Brings images into a map.
-    unsafe fn fill(job: &FillJob<'_, Self::Element>);
+    unsafe fn fill(job: &RowsJob<'_, Self::Element>);
     /// Writes the features of images.
-    unsafe fn emit(job: &EmitJob<'_, Self::Element>);
+    unsafe fn emit(job: &RowsJob<'_, Self::Element>);
     /// Scales, shifts and rectifies a map.
     unsafe fn rectify(job: &MapJob<'_, Self::Element>);
     /// Transforms input tiles.
@@ -99,10 +99,10 @@ macro_rules! level {
             }
 
             compiled!($lanes, $attribute, pool, MapJob, |job| maps::pool::<$lanes>(job));
-            compiled!($lanes, $attribute, fill, FillJob, |job| {
+            compiled!($lanes, $attribute, fill, RowsJob, |job| {
                 maps::fill::<$lanes, { <$lanes as Lanes>::LANES }>(job)
             });
-            compiled!($lanes, $attribute, emit, EmitJob, |job| {
+            compiled!($lanes, $attribute, emit, RowsJob, |job| {
                 maps::emit::<$lanes, { <$lanes as Lanes>::LANES }>(job)
             });
             compiled!($lanes, $attribute, rectify, MapJob, |job| maps::rectify::<$lanes>(job));

@@ -1,7 +1,7 @@
 //! Pooling and rectifying whole maps, checked.
 
 use super::Compute;
-use super::maps::{EmitJob, FillJob, MapJob};
+use super::maps::{MapJob, RowsJob};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use std::marker::PhantomData;
@@ -49,14 +49,9 @@ pub(crate) fn rectify<E: Compute>(
 /// # Panics
 /// If the map does not hold as many images as there are rows.
 pub(crate) fn emit<E: Compute>(level: Level, (map, from): (&[E], Layout), rows: &mut [f32]) {
-    let features = from.pixels() * from.channels;
-    let images = rows.len() / features.max(1);
-    assert!(from.stride >= from.channels && from.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
-    assert!(map.len() >= images * from.image(), "the map holds the images");
     let places = places(from);
-    let job = EmitJob { map: map.as_ptr(), from, places: &places, images, rows: rows.as_mut_ptr() };
-    // SAFETY: the map holds the images and the rows their features, and a level is only made where the processor has its
-    // instructions.
+    let job = between(map.as_ptr().cast_mut(), map.len(), from, &places, rows.as_mut_ptr(), rows.len());
+    // SAFETY: the job was checked, the map is only read, and a level is only made where the processor has its instructions.
     unsafe { E::emit(level.kind(), &job) }
 }
 
@@ -65,14 +60,28 @@ pub(crate) fn emit<E: Compute>(level: Level, (map, from): (&[E], Layout), rows: 
 /// # Panics
 /// If the map does not hold as many images as there are rows.
 pub(crate) fn fill<E: Compute>(level: Level, rows: &[f32], (map, to): (&mut [E], Layout)) {
-    let images = rows.len() / (to.pixels() * to.channels).max(1);
-    assert!(to.stride >= to.channels && to.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
-    assert!(map.len() >= images * to.image(), "the map holds the images");
     let places = places(to);
-    let job = FillJob { rows: rows.as_ptr(), to, places: &places, images, map: map.as_mut_ptr() };
-    // SAFETY: the map holds the images and the rows their numbers, and a level is only made where the processor has its
+    let job = between(map.as_mut_ptr(), map.len(), to, &places, rows.as_ptr().cast_mut(), rows.len());
+    // SAFETY: the job was checked, the rows are only read, and a level is only made where the processor has its
     // instructions.
     unsafe { E::fill(level.kind(), &job) }
+}
+
+fn between<E>(
+    map: *mut E,
+    map_len: usize,
+    layout: Layout,
+    places: &[usize],
+    rows: *mut f32,
+    rows_len: usize,
+) -> RowsJob<'_, E> {
+    let images = rows_len / (layout.pixels() * layout.channels).max(1);
+    assert!(
+        layout.stride >= layout.channels && layout.stride.is_multiple_of(CHANNEL_BLOCK),
+        "whole blocks of channels"
+    );
+    assert!(map_len >= images * layout.image(), "the map holds the images");
+    RowsJob { map, layout, places, images, rows }
 }
 
 /// Position of each pixel of the first image.

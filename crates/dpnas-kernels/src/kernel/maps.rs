@@ -24,14 +24,14 @@ pub(crate) struct MapJob<'a, E> {
     pub(crate) borrowed: PhantomData<&'a mut E>,
 }
 
-/// The features of a group of images.
+/// Maps of a group of images, and the same numbers as rows of pixels.
 ///
-/// Whoever makes a job vouches that the map holds the images at the places, with whole blocks of channels, and the rows
-/// all features.
+/// Whoever makes a job vouches that the map holds the images at the places, with whole blocks of channels, and the rows all
+/// their numbers; the side that a loop writes is borrowed for writing.
 #[derive(Clone, Copy)]
-pub(crate) struct EmitJob<'a, E> {
-    pub(crate) map: *const E,
-    pub(crate) from: Layout,
+pub(crate) struct RowsJob<'a, E> {
+    pub(crate) map: *mut E,
+    pub(crate) layout: Layout,
     /// Position of each pixel of an image.
     pub(crate) places: &'a [usize],
     pub(crate) images: usize,
@@ -39,31 +39,16 @@ pub(crate) struct EmitJob<'a, E> {
     pub(crate) rows: *mut f32,
 }
 
-/// Images, or their maps, on the way into a map.
-///
-/// Whoever makes a job vouches that the rows hold the images and that the map has room for them at the places, with whole
-/// blocks of channels.
-#[derive(Clone, Copy)]
-pub(crate) struct FillJob<'a, E> {
-    /// `[image][channel][pixel]`.
-    pub(crate) rows: *const f32,
-    pub(crate) to: Layout,
-    /// Position of each pixel of an image.
-    pub(crate) places: &'a [usize],
-    pub(crate) images: usize,
-    pub(crate) map: *mut E,
-}
-
 /// Brings the channels of pixels into rows of pixels; −0 becomes 0.
 ///
 /// # Safety
-/// As [`Lanes`] and [`EmitJob`] say.
+/// As [`Lanes`] and [`RowsJob`] say.
 #[inline(always)]
-pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &EmitJob<'_, L::Element>) {
-    let (channels, pixels) = (job.from.channels, job.places.len());
+pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Element>) {
+    let (channels, pixels) = (job.layout.channels, job.places.len());
     for image in 0..job.images {
         // SAFETY: the image lies in the map, and its features in the rows.
-        let (map, row) = unsafe { (job.map.add(image * job.from.image()), job.rows.add(image * pixels * channels)) };
+        let (map, row) = unsafe { (job.map.add(image * job.layout.image()), job.rows.add(image * pixels * channels)) };
         for (block, places) in job.places.chunks(LANES).enumerate() {
             for first in (0..channels).step_by(LANES) {
                 // SAFETY: each place has whole vectors of channels; a channel's pixels of this block lie in its row.
@@ -93,15 +78,15 @@ pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &EmitJob<'_, L::Ele
 /// Brings rows of pixels, `[image][channel][pixel]`, to the pixels of a map, whose further channels become zero.
 ///
 /// # Safety
-/// As [`Lanes`] and [`FillJob`] say.
+/// As [`Lanes`] and [`RowsJob`] say.
 #[inline(always)]
-pub(super) unsafe fn fill<L: Lanes, const LANES: usize>(job: &FillJob<'_, L::Element>) {
-    let (channels, pixels) = (job.to.channels, job.places.len());
+pub(super) unsafe fn fill<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Element>) {
+    let (channels, pixels) = (job.layout.channels, job.places.len());
     for image in 0..job.images {
         // SAFETY: the image lies in the rows, and its map in the map.
-        let (row, map) = unsafe { (job.rows.add(image * pixels * channels), job.map.add(image * job.to.image())) };
+        let (row, map) = unsafe { (job.rows.add(image * pixels * channels), job.map.add(image * job.layout.image())) };
         for (block, places) in job.places.chunks(LANES).enumerate() {
-            for first in (0..job.to.stride).step_by(LANES) {
+            for first in (0..job.layout.stride).step_by(LANES) {
                 // SAFETY: a channel's pixels of this block lie in its row; each place has room for whole vectors.
                 unsafe {
                     let mut square = [L::splat(0.0); LANES];

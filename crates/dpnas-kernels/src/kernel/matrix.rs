@@ -1,11 +1,11 @@
 //! Convolutions as products of matrix tiles, checked.
 
 use super::conv::{ConvCall, ConvTables};
+use super::matrix_blocks::{Block, Mapped, blocks};
 use super::matrix_loops::{Begin, FinishJob, GatherJob, PANEL, ProductJob, SPARE_TILES, TILE, tile_numbers};
 use super::{Compute, Scratch, with_tiles};
 use crate::level::Level;
 use crate::pack_tiles::{Order, TileWeights};
-use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::ops::{Range, RangeInclusive};
 
@@ -58,13 +58,6 @@ enum Source {
     Map(Vec<usize>),
     /// In rows that the windows are copied to.
     Gathered { windows: Vec<usize>, steps: Vec<usize>, advance: usize, chunks: usize, starts: Vec<usize> },
-}
-
-/// Outputs that are computed together, and their tiles.
-#[derive(Clone, Debug)]
-struct Block {
-    outputs: Range<usize>,
-    tiles: Range<usize>,
 }
 
 /// Bytes of one thread's buffers for a convolution, from above.
@@ -287,59 +280,5 @@ impl<E: Compute> TileConv<E> {
                 (gathered.cast_const(), &starts[..job.windows.len().div_ceil(TILE)])
             }
         }
-    }
-}
-
-/// Outputs of each block of about so many rows: whole rows of the map where these are not too long.
-fn blocks(outputs: usize, (side, window): (usize, usize), rows: usize) -> Vec<Range<usize>> {
-    let line = side * window;
-    let step = match line <= 2 * rows {
-        true => side * (rows / line).max(1),
-        false => (rows / window).max(1),
-    };
-    (0..outputs).step_by(step).map(|first| first..(first + step).min(outputs)).collect()
-}
-
-/// Tiles of windows that lie in the map at a constant distance.
-struct Mapped {
-    starts: Vec<usize>,
-    blocks: Vec<Block>,
-    rows: Vec<usize>,
-    pixels: usize,
-}
-
-impl Mapped {
-    /// Covers the windows of each block: a tile starts at the first one that is not covered yet.
-    fn new(windows: &[usize], ranges: &[Range<usize>], window: usize, pitch: usize) -> Self {
-        let mut mapped = Self { starts: Vec::new(), blocks: Vec::new(), rows: Vec::new(), pixels: 0 };
-        for outputs in ranges {
-            let block = &windows[outputs.start * window..outputs.end * window];
-            let mut positions = block.to_vec();
-            positions.sort_unstable();
-            positions.dedup();
-            let (first, mut rows) = (mapped.starts.len(), HashMap::new());
-            for start in &positions {
-                if rows.contains_key(start) {
-                    continue;
-                }
-                let tile = mapped.starts.len() - first;
-                for row in 0..TILE {
-                    let position = start + row * pitch;
-                    if positions.binary_search(&position).is_ok() {
-                        rows.entry(position).or_insert(tile * TILE + row);
-                    }
-                }
-                mapped.starts.push(*start);
-            }
-            mapped.pixels += positions.len();
-            mapped.rows.extend(block.iter().map(|position| rows[position]));
-            mapped.blocks.push(Block { outputs: outputs.clone(), tiles: first..mapped.starts.len() });
-        }
-        mapped
-    }
-
-    /// Share of the tiles' rows that are windows.
-    fn filled(&self) -> f64 {
-        self.pixels as f64 / (self.starts.len() * TILE).max(1) as f64
     }
 }

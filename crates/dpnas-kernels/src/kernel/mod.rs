@@ -13,6 +13,7 @@ mod level;
 mod map;
 mod maps;
 mod matrix;
+mod matrix_blocks;
 mod matrix_loops;
 mod peak;
 mod portable;
@@ -35,7 +36,7 @@ use crate::level::{Kind, Level};
 use half::bf16;
 use lanes::Lanes;
 use level::{Loops, Shape};
-use maps::{EmitJob, FillJob, MapJob};
+use maps::{MapJob, RowsJob};
 use matrix_loops::{FinishJob, GatherJob, ProductJob};
 use tile::Job;
 use winograd_loops::TileJob;
@@ -58,9 +59,9 @@ pub(crate) trait Compute: Element {
     #[doc(hidden)]
     unsafe fn pool(kind: Kind, job: &MapJob<'_, Self>);
     #[doc(hidden)]
-    unsafe fn fill(kind: Kind, job: &FillJob<'_, Self>);
+    unsafe fn fill(kind: Kind, job: &RowsJob<'_, Self>);
     #[doc(hidden)]
-    unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>);
+    unsafe fn emit(kind: Kind, job: &RowsJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>);
     #[doc(hidden)]
@@ -165,12 +166,12 @@ macro_rules! compute {
                 dispatch!(kind, $element, $avx512, L => unsafe { L::pool(job) })
             }
 
-            unsafe fn fill(kind: Kind, job: &FillJob<'_, Self>) {
+            unsafe fn fill(kind: Kind, job: &RowsJob<'_, Self>) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::fill(job) })
             }
 
-            unsafe fn emit(kind: Kind, job: &EmitJob<'_, Self>) {
+            unsafe fn emit(kind: Kind, job: &RowsJob<'_, Self>) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::emit(job) })
             }

@@ -2,7 +2,7 @@
 
 use crate::kernel::Compute;
 use crate::level::{Level, LevelError};
-use crate::measure::HELD_BYTES;
+use crate::measure::Holding;
 use crate::memory::memory;
 use crate::norms::Norms;
 use crate::pack::Pixels;
@@ -89,8 +89,8 @@ pub(crate) struct Loaded<E> {
     /// The same without fused pooling, for measuring.
     raw: OnceLock<Program<E>>,
     pub(crate) raw_workspaces: Workspaces<E>,
-    /// Bytes of activations of the calibration set that measuring may keep.
-    held: usize,
+    /// What measuring may keep of the calibration set.
+    holding: Holding,
 }
 
 impl<E: Compute> Loaded<E> {
@@ -109,7 +109,7 @@ impl<E: Compute> Loaded<E> {
             workspaces: Workspaces::new(),
             raw: OnceLock::new(),
             raw_workspaces: Workspaces::new(),
-            held: HELD_BYTES,
+            holding: Holding::default(),
         }
     }
 
@@ -171,10 +171,20 @@ impl<E: Compute> Encode for Loaded<E> {
     }
 
     fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.measure_holding(images, epsilon, chunk, self.held)
+        self.measure_holding(images, epsilon, chunk, self.holding, None)
+    }
+
+    fn measure_and_encode(
+        &self,
+        images: Images<'_>,
+        epsilon: f64,
+        chunk: NonZeroUsize,
+        rows: &mut Vec<f32>,
+    ) -> Result<Vec<Vec<Moments>>, EngineError> {
+        self.measure_holding(images, epsilon, chunk, self.holding, Some(rows))
     }
 
     fn hold_at_most(&mut self, bytes: u64) {
-        self.held = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.holding.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Step<E> {
     /// The maps that are read: one, or two.
     pub(crate) inputs: Vec<Map>,
     pub(crate) output: Map,
+    /// Multiply-adds of an image.
+    pub(crate) work: usize,
     /// The norm that follows a convolution, or that a rectification starts with; counted over the plan.
     pub(crate) norm: Option<usize>,
 }
@@ -134,7 +136,7 @@ impl<E: Compute> Builder<E> {
             (Layer::Residual { .. }, [a, b, projection @ ..]) => {
                 let inner = |channels: u32| Layout::padded(stage.output.height as usize, channels as usize, 1);
                 let rectified = self.free(&[map], inner(stage.input.channels));
-                let rectified = self.push(Op::Rectify, vec![map], rectified, Norm::Here);
+                let rectified = self.push((Op::Rectify, 0), vec![map], rectified, Norm::Here);
                 let (skip, used) = match projection.first() {
                     None => (map, vec![map, rectified]),
                     Some(projection) => {
@@ -152,7 +154,7 @@ impl<E: Compute> Builder<E> {
             (Layer::MaxPool { size, stride }, _) => {
                 let output = self.free(&[map], layout);
                 let op = Op::Pool { size: size as usize, stride: stride as usize };
-                self.push(op, vec![map], output, Norm::None)
+                self.push((op, 0), vec![map], output, Norm::None)
             }
             // A plan's stages are encoder layers with the convolutions that they need: nothing else occurs.
             _ => map,
@@ -189,10 +191,12 @@ impl<E: Compute> Builder<E> {
                 Kernel::Tiles(kernel, Arc::clone(weights))
             }
         };
-        self.push(Op::Conv(Box::new(kernel)), inputs, output, norm)
+        let sums = to.pixels() * pooling.size.pow(2) * conv.shape.out_channels as usize;
+        let products = conv.shape.in_channels as usize * (conv.shape.kernel as usize).pow(2);
+        self.push((Op::Conv(Box::new(kernel)), sums * products), inputs, output, norm)
     }
 
-    fn push(&mut self, op: Op<E>, inputs: Vec<Map>, output: Map, norm: Norm) -> Map {
+    fn push(&mut self, (op, work): (Op<E>, usize), inputs: Vec<Map>, output: Map, norm: Norm) -> Map {
         let norm = match norm {
             Norm::None => None,
             Norm::Here => {
@@ -200,7 +204,7 @@ impl<E: Compute> Builder<E> {
                 Some(self.norms - 1)
             }
         };
-        self.steps.push(Step { op, inputs, output, norm });
+        self.steps.push(Step { op, work, inputs, output, norm });
         output
     }
 

@@ -55,6 +55,7 @@ pub fn check(engine: &dyn Engine, plan: &Plan, seed: u64, tolerance: Tolerance) 
         .and_then(|()| case.chunks())
         .and_then(|()| case.threads())
         .and_then(|()| case.parts())
+        .and_then(|()| case.rows_of_the_calibration_set())
         .and_then(|()| case.errors())
         .map_err(|broken| format!("{} on {} of {}, seed {seed}: {broken}", engine.name(), plan.net(), plan.input()))
 }
@@ -169,6 +170,27 @@ impl<'a> Case<'a> {
             }
             if !found.iter().map(|value| value.to_bits()).eq(rows.iter().copied()) {
                 return Err(format!("cut before stage {cut}, the embedding has other bits"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Measuring and embedding at once give what one after the other gives, whatever is held between norms.
+    fn rows_of_the_calibration_set(&self) -> Result<(), String> {
+        let (mut encoder, images) = (self.load()?, self.images()?);
+        let chunk = NonZeroUsize::MIN.saturating_add(2);
+        let calibration = encoder.calibrate(images, EPSILON, chunk).map_err(text)?;
+        let expected: Vec<u32> = encoder.encode(images).map_err(text)?.into_iter().map(f32::to_bits).collect();
+        for held in [0, u64::MAX] {
+            let (mut encoder, mut rows) = (self.load()?, vec![1.0; 3]);
+            encoder.hold_at_most(held);
+            let found = encoder.calibrate_and_encode(images, EPSILON, chunk, &mut rows).map_err(text)?;
+            if found != calibration {
+                return Err(format!("measured with rows and {held} bytes held, the calibration has other bits"));
+            }
+            // An engine may leave the rows to be encoded.
+            if !rows.is_empty() && !rows.iter().map(|value| value.to_bits()).eq(expected.iter().copied()) {
+                return Err(format!("measured with rows and {held} bytes held, the embedding has other bits"));
             }
         }
         Ok(())

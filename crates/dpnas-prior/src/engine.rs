@@ -75,7 +75,20 @@ impl<'a> Images<'a> {
         Self { pixels: &self.pixels[values..], ..*self }
     }
 
-    fn values_per_image(&self) -> usize {
+    /// The values of one image.
+    ///
+    /// # Panics
+    /// If there is no such image.
+    pub(crate) fn image(&self, index: usize) -> &'a [f32] {
+        &self.pixels[index * self.values_per_image()..][..self.values_per_image()]
+    }
+
+    /// Other images, a whole number of them.
+    pub(crate) fn of_same_shape<'b>(&self, pixels: &'b [f32]) -> Images<'b> {
+        Images { shape: self.shape, pixels }
+    }
+
+    pub(crate) fn values_per_image(&self) -> usize {
         self.shape.channels as usize * self.shape.height as usize * self.shape.width as usize
     }
 }
@@ -189,6 +202,23 @@ pub trait Encode {
     /// [`EngineError::WrongShape`], [`EngineError::EmptyCalibrationSet`], or [`EngineError::Device`].
     fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError>;
 
+    /// Measures as [`measure`](Self::measure) and, where that takes less than encoding the same images afterwards, leaves
+    /// in `rows` what [`encode`](Self::encode) would give for them with these statistics, to the bit. Otherwise `rows` is
+    /// empty.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure); then what is in `rows` means nothing.
+    fn measure_and_encode(
+        &self,
+        images: Images<'_>,
+        epsilon: f64,
+        chunk: NonZeroUsize,
+        rows: &mut Vec<f32>,
+    ) -> Result<Vec<Vec<Moments>>, EngineError> {
+        rows.clear();
+        self.measure(images, epsilon, chunk)
+    }
+
     /// Lets measuring keep at most so many bytes of activations of the whole set between two norms, so that it need not
     /// compute them again. Changes time and memory, no number. An engine that keeps nothing has nothing to limit.
     fn hold_at_most(&mut self, bytes: u64) {
@@ -212,7 +242,27 @@ impl dyn Encode + '_ {
         mut chunk: NonZeroUsize,
     ) -> Result<Calibration, EngineError> {
         let moments = halving(&mut chunk, |chunk| self.measure(images, epsilon, chunk))?;
-        let calibration = Calibration::from_moments(&moments);
+        self.freeze_measured(&moments, epsilon)
+    }
+
+    /// Calibrates as [`calibrate`](Self::calibrate) does, and leaves in `rows` the embedding of the calibration set, or
+    /// nothing where it would take as long as to encode it afterwards.
+    ///
+    /// # Errors
+    /// As [`Encode::measure`]; then what is in `rows` means nothing.
+    pub fn calibrate_and_encode(
+        &mut self,
+        images: Images<'_>,
+        epsilon: f64,
+        mut chunk: NonZeroUsize,
+        rows: &mut Vec<f32>,
+    ) -> Result<Calibration, EngineError> {
+        let moments = halving(&mut chunk, |chunk| self.measure_and_encode(images, epsilon, chunk, rows))?;
+        self.freeze_measured(&moments, epsilon)
+    }
+
+    fn freeze_measured(&mut self, moments: &[Vec<Moments>], epsilon: f64) -> Result<Calibration, EngineError> {
+        let calibration = Calibration::from_moments(moments);
         self.freeze(Some((&calibration, epsilon)))?;
         Ok(calibration)
     }

@@ -22,6 +22,7 @@ pub mod conformance;
 mod engine;
 mod halving;
 mod init;
+mod known;
 mod memory;
 mod norm;
 mod orthogonal;
@@ -31,6 +32,7 @@ mod weights;
 
 pub use engine::{Encode, Engine, EngineError, Images, ImagesError};
 pub use init::{UnknownInit, WeightInit};
+pub use known::KnownRows;
 pub use memory::EngineMemory;
 pub use norm::{Affine, Calibration, ChannelStats, Moments, NormMode, Normalisation, UnknownNormMode};
 pub use precision::{Precision, UnknownPrecision};

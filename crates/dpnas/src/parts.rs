@@ -7,7 +7,7 @@ use crate::prefixes::{Cut, PrefixRows, PrefixStore};
 use crate::store::SplitName;
 use crate::{Encoding, ScoreError, Splits};
 use dpnas_grammar::{ImageShape, Layer, Plan};
-use dpnas_prior::{EngineError, Images, NormMode, Prior, embed_by_mini_batch};
+use dpnas_prior::{Encode, EngineError, Images, KnownRows, NormMode, Prior, embed_by_mini_batch};
 use dpnas_seed::Seed;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
@@ -132,24 +132,46 @@ impl Embeddings<'_> {
         sink: &mut RowSink<'_, ScoreError>,
     ) -> Result<(), ScoreError> {
         let mut encoder = self.engine.load(prior)?;
-        encoder.hold_at_most(held);
         let norm = self.config.norm;
         let [train, valid, test] = input.splits.map(|values| images(input.shape, values));
         match norm.effective_mode() {
             NormMode::Reference => {
                 let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
                 let mut sink = |rows: &[f32]| sink(SplitName::Train, rows);
+                encoder.hold_at_most(held);
                 embed_by_mini_batch(&mut *encoder, train?, batch, norm.epsilon, chunk, &mut sink)?;
             }
-            mode => {
-                if mode == NormMode::Calibrated {
-                    encoder.calibrate(images(input.shape, &input.calibration)?, norm.epsilon, chunk)?;
-                }
-                encoder.encode_in_chunks(train?, chunk, |rows| sink(SplitName::Train, rows))?;
+            NormMode::Calibrated => {
+                let set = images(input.shape, &input.calibration)?;
+                let rows = self.calibrate(&mut *encoder, set, PartMemory { chunk, held })?;
+                let indices = if rows.is_empty() { &[] } else { self.calibration.0 };
+                let known = KnownRows { indices, rows: &rows };
+                encoder.encode_others_in_chunks(train?, chunk, known, |rows| sink(SplitName::Train, rows))?;
             }
+            NormMode::None => encoder.encode_in_chunks(train?, chunk, |rows| sink(SplitName::Train, rows))?,
         }
         encoder.encode_in_chunks(valid?, chunk, |rows| sink(SplitName::Val, rows))?;
         encoder.encode_in_chunks(test?, chunk, |rows| sink(SplitName::Test, rows))
+    }
+
+    /// Calibrates, and gives the rows of the calibration set where they come with it and half of what may be held has room
+    /// for them.
+    fn calibrate(
+        &self,
+        encoder: &mut dyn Encode,
+        set: Images<'_>,
+        PartMemory { chunk, held }: PartMemory,
+    ) -> Result<Vec<f32>, ScoreError> {
+        let values = (set.len() as u64).saturating_mul(encoder.plan().features());
+        let (bytes, mut rows) = (values.saturating_mul(4), Vec::new());
+        if bytes <= held / 2 && usize::try_from(values).is_ok_and(|values| rows.try_reserve_exact(values).is_ok()) {
+            encoder.hold_at_most(held - bytes);
+            encoder.calibrate_and_encode(set, self.config.norm.epsilon, chunk, &mut rows)?;
+        } else {
+            encoder.hold_at_most(held);
+            encoder.calibrate(set, self.config.norm.epsilon, chunk)?;
+        }
+        Ok(rows)
     }
 
     fn part_memory(&self, part: &Plan, gathered: u64) -> Result<PartMemory, ScoreError> {

@@ -1,7 +1,7 @@
 //! Compiles the loops for the instructions of a level.
 
 use super::lanes::Lanes;
-use super::maps::{MapJob, RowsJob};
+use super::maps::{MapJob, RowsJob, StatsJob};
 use super::matrix_loops::{FinishJob, GatherJob};
 use super::tile::Job;
 use super::winograd_loops::TileJob;
@@ -33,6 +33,8 @@ pub(super) trait Loops: Lanes {
     unsafe fn emit(job: &RowsJob<'_, Self::Element>);
     /// Scales, shifts and rectifies a map.
     unsafe fn rectify(job: &MapJob<'_, Self::Element>);
+    /// Reduces the channels of a map.
+    unsafe fn stats(job: &StatsJob<'_, Self::Element>);
     /// Transforms input tiles.
     unsafe fn transform_input(job: &TileJob<'_, Self::Element>);
     /// Transforms products back to output tiles.
@@ -106,6 +108,9 @@ macro_rules! level {
                 maps::emit::<$lanes, { <$lanes as Lanes>::LANES }>(job)
             });
             compiled!($lanes, $attribute, rectify, MapJob, |job| maps::rectify::<$lanes>(job));
+            compiled!($lanes, $attribute, stats, StatsJob, |job| {
+                maps::stats::<$lanes, { <$lanes as Lanes>::LANES }>(job)
+            });
             compiled!($lanes, $attribute, transform_input, TileJob, |job| {
                 winograd_loops::input::<$lanes>(job)
             });

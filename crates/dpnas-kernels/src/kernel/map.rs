@@ -1,9 +1,10 @@
 //! Pooling and rectifying whole maps, checked.
 
 use super::Compute;
-use super::maps::{MapJob, RowsJob};
+use super::maps::{MapJob, RowsJob, StatsJob};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
+use crate::stats::ImageStats;
 use std::marker::PhantomData;
 
 /// Max-pools the first `images` images, windows of `size` every `stride` pixels.
@@ -42,6 +43,31 @@ pub(crate) fn rectify<E: Compute>(
     });
     // SAFETY: the job was checked, and a level is only made where the processor has its instructions.
     unsafe { E::rectify(level.kind(), &MapJob { affine, ..job }) }
+}
+
+/// Reduces each channel of the first `images` images.
+///
+/// # Panics
+/// If the map does not hold the images.
+pub(crate) fn stats<E: Compute>(level: Level, (map, layout): (&[E], Layout), images: usize) -> ImageStats {
+    assert!(
+        layout.stride.is_multiple_of(CHANNEL_BLOCK) && layout.stride >= layout.channels,
+        "whole blocks of channels"
+    );
+    assert!(map.len() >= images * layout.image(), "the map holds the images");
+    let mut stats = ImageStats::zeros(layout, images);
+    let (means, deviations) = stats.places();
+    let job = StatsJob {
+        map: map.as_ptr(),
+        layout,
+        images,
+        means: means.as_mut_ptr(),
+        deviations: deviations.as_mut_ptr(),
+        borrowed: PhantomData,
+    };
+    // SAFETY: the job was checked, and a level is only made where the processor has its instructions.
+    unsafe { E::stats(level.kind(), &job) };
+    stats
 }
 
 /// Writes the features of images, `[n, channels · height · width]`; −0 becomes 0.

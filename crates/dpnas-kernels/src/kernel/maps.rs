@@ -39,6 +39,22 @@ pub(crate) struct RowsJob<'a, E> {
     pub(crate) rows: *mut f32,
 }
 
+/// Mean and spread of each channel of each image of a map.
+///
+/// Whoever makes a job vouches that the map holds the images, with whole blocks of channels, and that means and deviations
+/// have room for each stored channel of each image.
+#[derive(Clone, Copy)]
+pub(crate) struct StatsJob<'a, E> {
+    pub(crate) map: *const E,
+    pub(crate) layout: Layout,
+    pub(crate) images: usize,
+    /// `[image][channel]`.
+    pub(crate) means: *mut f32,
+    /// `[image][channel]`.
+    pub(crate) deviations: *mut f32,
+    pub(crate) borrowed: PhantomData<&'a mut E>,
+}
+
 /// Brings the channels of pixels into rows of pixels; −0 becomes 0.
 ///
 /// # Safety
@@ -165,6 +181,87 @@ pub(super) unsafe fn rectify<L: Lanes>(job: &MapJob<'_, L::Element>) {
                     }
                     channel += L::LANES;
                 }
+            }
+        }
+    }
+}
+
+/// Rows of a map that are summed side by side: as many sums do not wait for each other.
+const ROWS: usize = 4;
+
+/// Mean, and sum of squared deviations from it, of each channel of each image: a row in `f32`, rows in `f64`.
+///
+/// # Safety
+/// As [`Lanes`] and [`StatsJob`] say.
+#[inline(always)]
+pub(super) unsafe fn stats<L: Lanes, const LANES: usize>(job: &StatsJob<'_, L::Element>) {
+    let layout = job.layout;
+    for image in 0..job.images {
+        for channel in (0..layout.channels).step_by(LANES) {
+            // SAFETY: the image lies in the map with whole vectors of channels, and so do its means and deviations.
+            unsafe {
+                let map = job.map.add(layout.inside(image, 0, 0) + channel);
+                let place = image * layout.stride + channel;
+                let sums = reduce::<L, LANES, false>(map, layout, L::splat(0.0));
+                let mean = L::load(sums.map(|sum| (sum / layout.pixels() as f64) as f32).as_ptr());
+                let squares = reduce::<L, LANES, true>(map, layout, mean);
+                L::store(job.means.add(place), mean);
+                L::store(job.deviations.add(place), L::load(squares.map(|sum| sum as f32).as_ptr()));
+            }
+        }
+    }
+}
+
+/// Sums over the pixels of a vector of channels, of the values or of their squared deviations from the mean.
+#[inline(always)]
+unsafe fn reduce<L: Lanes, const LANES: usize, const SQUARES: bool>(
+    map: *const L::Element,
+    layout: Layout,
+    mean: L::Sums,
+) -> [f64; LANES] {
+    let mut sums = [0.0f64; LANES];
+    // SAFETY: passed on from the caller: the rows lie in the map.
+    unsafe {
+        let mut y = 0;
+        while y + ROWS <= layout.size {
+            reduce_rows::<L, LANES, SQUARES, ROWS>(map.add(y * layout.row()), layout, mean, &mut sums);
+            y += ROWS;
+        }
+        while y < layout.size {
+            reduce_rows::<L, LANES, SQUARES, 1>(map.add(y * layout.row()), layout, mean, &mut sums);
+            y += 1;
+        }
+    }
+    sums
+}
+
+/// Adds the sums of `R` rows, one after the other.
+#[inline(always)]
+unsafe fn reduce_rows<L: Lanes, const LANES: usize, const SQUARES: bool, const R: usize>(
+    map: *const L::Element,
+    layout: Layout,
+    mean: L::Sums,
+    sums: &mut [f64; LANES],
+) {
+    // SAFETY: passed on from the caller.
+    unsafe {
+        let (zero, one) = (L::splat(0.0), L::splat(1.0));
+        let mut parts = [zero; R];
+        for x in 0..layout.size {
+            for (row, part) in parts.iter_mut().enumerate() {
+                let mut value = L::read(map.add(row * layout.row() + x * layout.stride));
+                if SQUARES {
+                    let deviation = L::affine(mean, L::splat(-1.0), value);
+                    value = L::affine(deviation, deviation, zero);
+                }
+                *part = L::affine(value, one, *part);
+            }
+        }
+        for part in parts {
+            let mut values = [0.0f32; LANES];
+            L::store(values.as_mut_ptr(), part);
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum += f64::from(value);
             }
         }
     }

@@ -24,7 +24,7 @@ mod winograd_loops;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use amx::is_usable as amx_is_usable;
 pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
-pub(crate) use map::{emit, fill, pool, rectify};
+pub(crate) use map::{emit, fill, pool, rectify, stats};
 pub(crate) use matrix::{TileConv, tile_scratch_bytes};
 pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
 pub(crate) use winograd::{Winograd, scratch_bytes, tile_size};
@@ -36,7 +36,7 @@ use crate::level::{Kind, Level};
 use half::bf16;
 use lanes::Lanes;
 use level::{Loops, Shape};
-use maps::{MapJob, RowsJob};
+use maps::{MapJob, RowsJob, StatsJob};
 use matrix_loops::{FinishJob, GatherJob, ProductJob};
 use tile::Job;
 use winograd_loops::TileJob;
@@ -64,6 +64,8 @@ pub(crate) trait Compute: Element {
     unsafe fn emit(kind: Kind, job: &RowsJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>);
+    #[doc(hidden)]
+    unsafe fn stats(kind: Kind, job: &StatsJob<'_, Self>);
     #[doc(hidden)]
     unsafe fn transform_input(kind: Kind, job: &TileJob<'_, Self>);
     #[doc(hidden)]
@@ -179,6 +181,11 @@ macro_rules! compute {
             unsafe fn rectify(kind: Kind, job: &MapJob<'_, Self>) {
                 // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
                 dispatch!(kind, $element, $avx512, L => unsafe { L::rectify(job) })
+            }
+
+            unsafe fn stats(kind: Kind, job: &StatsJob<'_, Self>) {
+                // SAFETY: passed on from the caller; the kind says that the processor has the instructions.
+                dispatch!(kind, $element, $avx512, L => unsafe { L::stats(job) })
             }
 
             unsafe fn transform_input(kind: Kind, job: &TileJob<'_, Self>) {

@@ -2,7 +2,7 @@
 
 use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
-use super::maps::{self, MapJob, RowsJob};
+use super::maps::{self, MapJob, RowsJob, StatsJob};
 use super::matrix_loops::{self, FinishJob, GatherJob};
 use super::peak;
 use super::tile::{self, Job};

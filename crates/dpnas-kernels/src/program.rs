@@ -65,6 +65,8 @@ pub(crate) struct Program<E> {
     pub(crate) image: Map,
     /// Where the features are.
     pub(crate) result: Map,
+    /// Maps that are left on the way: the number of steps that come before, and where they are.
+    pub(crate) cuts: Vec<(usize, Map)>,
     /// Numbers of each buffer, with what kernels read past the last image.
     pub(crate) slots: Vec<usize>,
     /// Images of a group.
@@ -72,13 +74,14 @@ pub(crate) struct Program<E> {
 }
 
 impl<E: Compute> Program<E> {
-    /// The steps of a plan for groups of `images` images whose pixels lie as `pixels` says.
+    /// The steps of a plan for groups of `images` images whose pixels lie as `pixels` says; maps are left after `cuts`
+    /// stages, in ascending order.
     pub(crate) fn new(
         level: Level,
         plan: &Plan,
         (weights, pixels): (&[StageWeights<E>], Pixels),
         images: usize,
-        fusion: Fusion,
+        (fusion, cuts): (Fusion, &[usize]),
     ) -> Self {
         let stages = plan.stages();
         let input = plan.input();
@@ -90,11 +93,12 @@ impl<E: Compute> Program<E> {
         let image = Map { slot: 0, layout };
         let mut builder = Builder { level, images, steps: Vec::new(), slots: Vec::new(), norms: 0 };
         builder.reserve(image);
-        let (mut map, mut index) = (image, 0);
+        let (mut map, mut index, mut left) = (image, 0, Vec::new());
         while let Some(stage) = stages.get(index) {
             let pooling = match (weights[index].last_conv(), stages.get(index + 1).map(|next| next.layer), fusion) {
                 (Some(conv), Some(Layer::MaxPool { size, stride }), Fusion::Fused) => {
-                    Some(Pooling { size: size as usize, stride: stride as usize }).filter(|it| conv.can_pool(*it))
+                    let pooling = Pooling { size: size as usize, stride: stride as usize };
+                    (conv.can_pool(pooling) && !cuts.contains(&(index + 1))).then_some(pooling)
                 }
                 _ => None,
             };
@@ -104,8 +108,11 @@ impl<E: Compute> Program<E> {
             let layout = Layout::padded(output.height as usize, channels, border(stages, last + 1));
             map = builder.stage(stage, &weights[index], map, layout, pooling.unwrap_or(Pooling::NONE));
             index = last + 1;
+            if cuts.contains(&index) {
+                left.push((builder.steps.len(), map));
+            }
         }
-        Self { steps: builder.steps, image, result: map, slots: builder.slots, images }
+        Self { steps: builder.steps, image, result: map, cuts: left, slots: builder.slots, images }
     }
 }
 

@@ -19,7 +19,7 @@ mod oracle;
 
 pub use oracle::{calibrate, embed};
 
-use crate::{Calibration, Encode, Engine, EngineError, Images, Precision, Prior, WeightInit};
+use crate::{Calibration, Encode, Engine, EngineError, Images, LeftMaps, Precision, Prior, WeightInit};
 use dpnas_grammar::{ImageShape, Plan};
 use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
@@ -163,6 +163,7 @@ impl<'a> Case<'a> {
                 calibrate_and_embed(&mut *self.engine.load(&prior).map_err(text)?, images, NonZeroUsize::MAX)
             };
             let (mut calibrated, maps) = part(0..cut, &self.pixels)?;
+            self.leaves(cut, &maps, &rows)?;
             let (tail, found) = part(cut..stages, &maps)?;
             calibrated.stages.extend(tail.stages);
             if calibrated != calibration {
@@ -171,6 +172,36 @@ impl<'a> Case<'a> {
             if !found.iter().map(|value| value.to_bits()).eq(rows.iter().copied()) {
                 return Err(format!("cut before stage {cut}, the embedding has other bits"));
             }
+        }
+        Ok(())
+    }
+
+    /// What is left after so many stages is what the first stages embed, and leaves the rows as they are.
+    fn leaves(&self, stages: usize, expected: &[f32], rows: &[u32]) -> Result<(), String> {
+        if stages == 0 {
+            return Ok(());
+        }
+        let (mut encoder, images) = (self.load()?, self.images()?);
+        calibrate_and_embed(&mut *encoder, images, NonZeroUsize::MAX)?;
+        let last = self.plan.stages().len();
+        let (mut maps, mut end) = (vec![f32::NAN; expected.len()], vec![f32::NAN; rows.len()]);
+        let mut leave = vec![LeftMaps { stages, maps: &mut maps }];
+        if stages < last {
+            leave.push(LeftMaps { stages: last, maps: &mut end });
+        }
+        let mut found = Vec::new();
+        let sink = |block: &[f32]| -> Result<(), EngineError> {
+            found.extend(block.iter().map(|value| value.to_bits()));
+            Ok(())
+        };
+        let chunk = NonZeroUsize::MIN.saturating_add(2);
+        encoder.encode_leaving_in_chunks(images, chunk, &mut leave, sink).map_err(text)?;
+        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+        if bits(&maps) != bits(expected) {
+            return Err(format!("the maps left after stage {stages} are not what the first stages embed"));
+        }
+        if found != rows || (stages < last && bits(&end) != rows) {
+            return Err(format!("where maps are left after stage {stages}, the embedding has other bits"));
         }
         Ok(())
     }

@@ -91,11 +91,11 @@ impl Merge<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Calibration, Moments};
+    use crate::{Calibration, LeftMaps, Moments};
     use dpnas_grammar::{ImageShape, Plan};
     use proptest::prelude::*;
 
-    /// A row is the image and, after it, how many images were computed with it at most.
+    /// A row is the image.
     struct Copies(Plan);
 
     impl Encode for Copies {
@@ -107,9 +107,15 @@ mod tests {
             Ok(())
         }
 
-        fn encode(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
-            assert!(images.pixels().iter().all(|value| *value >= 0.0), "this row was known");
-            Ok(images.pixels().to_vec())
+        fn encode_leaving(
+            &self,
+            images: Images<'_>,
+            leave: &mut [LeftMaps<'_>],
+            rows: &mut Vec<f32>,
+        ) -> Result<(), EngineError> {
+            assert!(leave.is_empty() && images.pixels().iter().all(|value| *value >= 0.0), "this row was known");
+            *rows = images.pixels().to_vec();
+            Ok(())
         }
 
         fn measure(&self, _: Images<'_>, _: f64, _: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {

@@ -3,15 +3,14 @@
 
 use crate::embedding::{Embeddings, RowSink};
 use crate::memory_plan::PartMemory;
-use crate::prefixes::{Cut, PrefixRows, PrefixStore};
+use crate::prefixes::{Cut, Maps, PrefixRows, PrefixStore};
 use crate::store::SplitName;
 use crate::{Encoding, ScoreError, Splits};
 use dpnas_grammar::{ImageShape, Layer, Plan};
-use dpnas_prior::{Encode, EngineError, Images, KnownRows, NormMode, Prior, embed_by_mini_batch};
+use dpnas_prior::{Encode, EngineError, Images, KnownRows, LeftMaps, NormMode, Prior, embed_by_mini_batch};
 use dpnas_seed::Seed;
 use std::borrow::Cow;
 use std::num::NonZeroUsize;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What goes into a part: images, or their maps.
@@ -54,12 +53,7 @@ impl Embeddings<'_> {
 
     /// As [`encode`](Self::encode), without a look at what others have left.
     pub(crate) fn encode_whole(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
-        let (chunk, held) = (self.memory.chunk, self.memory.held);
-        self.encode_part(&prior, &self.images(), PartMemory { chunk, held }, &mut |split, rows| {
-            self.check(rows)?;
-            sink(split, rows)
-        })
+        self.encode_from(plan, 0, None, &mut [], sink)
     }
 
     /// Gives the number of stages that were there, and that of the cuts whose maps are kept.
@@ -73,98 +67,112 @@ impl Embeddings<'_> {
         let cuts = cuts(plan, self.weight_seed, images);
         let room = self.memory.prefixes;
         let choice = lock(prefixes).choose(&cuts, room, self.foresee);
-        let (reused, mut rows) = choice.from.map_or((0, None), |(stages, rows)| (stages, Some(rows)));
-        let (mut start, mut kept) = (reused, 0);
-        for cut in choice.keep.into_iter().map(|index| &cuts[index]) {
-            let features = cut_features(plan, cut.stages());
-            let lengths = self.split_sizes().map(|images| images.saturating_mul(features));
-            let Some(mut maps) = PrefixRows::with_room(lengths) else { continue };
-            self.encode_range(plan, start..cut.stages(), rows.as_deref(), &mut |split, rows| {
-                self.check_stop()?;
-                maps.splits[split as usize].extend_from_slice(rows);
-                Ok(())
-            })?;
-            let maps = Arc::new(maps);
-            lock(prefixes).keep(cut, Arc::clone(&maps), room);
-            (start, rows, kept) = (cut.stages(), Some(maps), kept + 1);
+        let (start, rows) = choice.from.map_or((0, None), |(stages, rows)| (stages, Some(rows)));
+        let with_room = |index: usize| {
+            let lengths = self.split_sizes().map(|images| images.saturating_mul(cut_features(plan, index + 1)));
+            Some((index, PrefixRows::with_room(lengths)?))
+        };
+        let mut keep: Vec<(usize, PrefixRows)> = choice.keep.into_iter().filter_map(with_room).collect();
+        let mut leave: Vec<(usize, &mut PrefixRows)> =
+            keep.iter_mut().map(|(index, rows)| (cuts[*index].stages() - start, rows)).collect();
+        self.encode_from(plan, start, rows.as_deref(), &mut leave, sink)?;
+        let kept = keep.len();
+        for (index, rows) in keep {
+            lock(prefixes).keep(&cuts[index], Arc::new(rows), room);
         }
-        self.encode_range(plan, start..plan.stages().len(), rows.as_deref(), &mut |split, rows| {
-            self.check(rows)?;
-            sink(split, rows)
-        })?;
-        Ok((reused, kept))
+        Ok((start, kept))
     }
 
-    /// Computes some stages on images, or on the maps before them.
-    fn encode_range(
+    /// Computes the stages from `start` on, on images or on the maps before them, and leaves maps after so many of these
+    /// stages.
+    fn encode_from(
         &self,
         plan: &Plan,
-        range: Range<usize>,
+        start: usize,
         maps: Option<&PrefixRows>,
+        leave: &mut [(usize, &mut PrefixRows)],
         sink: &mut RowSink<'_, ScoreError>,
     ) -> Result<(), ScoreError> {
-        let part = plan.part(range.clone())?;
-        let Some(maps) = maps else {
-            let prior = Prior::draw_part(&part, 0, self.config.init, self.weight_seed)?;
-            return self.encode_part(&prior, &self.images(), self.part_memory(&part, 0)?, sink);
+        let mut sink = |split, rows: &[f32]| {
+            self.check(rows)?;
+            sink(split, rows)
         };
-        let chunk = self.memory.chunk.get().saturating_mul(cut_features(plan, range.start));
-        if range.is_empty() {
+        let Some(maps) = maps else {
+            let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
+            let (chunk, held) = (self.memory.chunk, self.memory.held);
+            return self.encode_part(&prior, &self.images(), PartMemory { chunk, held }, leave, &mut sink);
+        };
+        let features = cut_features(plan, start);
+        if start == plan.stages().len() {
+            let chunk = self.memory.chunk.get().saturating_mul(features).max(1);
             for (split, rows) in SplitName::ALL.into_iter().zip(&maps.splits) {
-                rows.chunks(chunk.max(1)).try_for_each(|rows| sink(split, rows))?;
+                rows.as_slice().chunks(chunk).try_for_each(|rows| sink(split, rows))?;
             }
             return Ok(());
         }
-        let calibration = self.calibration_maps(maps, cut_features(plan, range.start))?;
+        let part = plan.part(start..plan.stages().len())?;
+        let calibration = self.calibration_maps(maps, features)?;
         let gathered = if let Cow::Owned(values) = &calibration { 4 * values.len() as u64 } else { 0 };
         let memory = self.part_memory(&part, gathered)?;
-        let input = Input { shape: part.input(), calibration, splits: maps.splits.each_ref().map(Vec::as_slice) };
-        let prior = Prior::draw_part(&part, range.start, self.config.init, self.weight_seed)?;
-        self.encode_part(&prior, &input, memory, sink)
+        let input = Input { shape: part.input(), calibration, splits: maps.splits.each_ref().map(Maps::as_slice) };
+        let prior = Prior::draw_part(&part, start, self.config.init, self.weight_seed)?;
+        self.encode_part(&prior, &input, memory, leave, &mut sink)
     }
 
-    /// Calibrates a part on what goes into it, and encodes that.
+    /// Calibrates a part on what goes into it, and encodes that; leaves maps after so many of its stages.
     fn encode_part(
         &self,
         prior: &Prior,
         input: &Input<'_>,
-        PartMemory { chunk, held }: PartMemory,
+        memory: PartMemory,
+        leave: &mut [(usize, &mut PrefixRows)],
         sink: &mut RowSink<'_, ScoreError>,
     ) -> Result<(), ScoreError> {
         let mut encoder = self.engine.load(prior)?;
-        let norm = self.config.norm;
-        let [train, valid, test] = input.splits.map(|values| images(input.shape, values));
+        let (norm, PartMemory { chunk, held }) = (self.config.norm, memory);
+        let mut known = Vec::new();
         match norm.effective_mode() {
-            NormMode::Reference => {
-                let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
-                let mut sink = |rows: &[f32]| sink(SplitName::Train, rows);
-                encoder.hold_at_most(held);
-                embed_by_mini_batch(&mut *encoder, train?, batch, norm.epsilon, chunk, &mut sink)?;
-            }
             NormMode::Calibrated => {
                 let set = images(input.shape, &input.calibration)?;
-                let rows = self.calibrate(&mut *encoder, set, PartMemory { chunk, held })?;
-                let indices = if rows.is_empty() { &[] } else { self.calibration.0 };
-                let known = KnownRows { indices, rows: &rows };
-                encoder.encode_others_in_chunks(train?, chunk, known, |rows| sink(SplitName::Train, rows))?;
+                // Rows that come with the statistics leave no maps.
+                known = self.calibrate(&mut *encoder, set, memory, leave.is_empty())?;
             }
-            NormMode::None => encoder.encode_in_chunks(train?, chunk, |rows| sink(SplitName::Train, rows))?,
+            NormMode::Reference => encoder.hold_at_most(held),
+            NormMode::None => {}
         }
-        encoder.encode_in_chunks(valid?, chunk, |rows| sink(SplitName::Val, rows))?;
-        encoder.encode_in_chunks(test?, chunk, |rows| sink(SplitName::Test, rows))
+        for split in SplitName::ALL {
+            let images = images(input.shape, input.splits[split as usize])?;
+            let mut maps: Vec<LeftMaps<'_>> =
+                leave.iter_mut().map(|(stages, rows)| rows.left(*stages, split)).collect();
+            let sink = |rows: &[f32]| sink(split, rows);
+            match (split, norm.effective_mode()) {
+                (SplitName::Train, NormMode::Reference) => {
+                    let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
+                    embed_by_mini_batch(&mut *encoder, images, batch, norm.epsilon, chunk, &mut maps, sink)?;
+                }
+                (SplitName::Train, _) if !known.is_empty() => {
+                    let known = KnownRows { indices: self.calibration.0, rows: &known };
+                    encoder.encode_others_in_chunks(images, chunk, known, sink)?;
+                }
+                _ => encoder.encode_leaving_in_chunks(images, chunk, &mut maps, sink)?,
+            }
+        }
+        Ok(())
     }
 
-    /// Calibrates, and gives the rows of the calibration set where they come with it and half of what may be held has room
-    /// for them.
+    /// Calibrates, and gives the rows of the calibration set if they are wanted, come with it, and have room in half of
+    /// what may be held.
     fn calibrate(
         &self,
         encoder: &mut dyn Encode,
         set: Images<'_>,
         PartMemory { chunk, held }: PartMemory,
+        wants_rows: bool,
     ) -> Result<Vec<f32>, ScoreError> {
         let values = (set.len() as u64).saturating_mul(encoder.plan().features());
         let (bytes, mut rows) = (values.saturating_mul(4), Vec::new());
-        if bytes <= held / 2 && usize::try_from(values).is_ok_and(|values| rows.try_reserve_exact(values).is_ok()) {
+        let has_room = wants_rows && bytes <= held / 2;
+        if has_room && usize::try_from(values).is_ok_and(|values| rows.try_reserve_exact(values).is_ok()) {
             encoder.hold_at_most(held - bytes);
             encoder.calibrate_and_encode(set, self.config.norm.epsilon, chunk, &mut rows)?;
         } else {
@@ -191,7 +199,7 @@ impl Embeddings<'_> {
 
     /// The maps of the images that calibrate the normalisation.
     fn calibration_maps<'a>(&self, maps: &'a PrefixRows, features: usize) -> Result<Cow<'a, [f32]>, ScoreError> {
-        let (indices, train) = (self.calibration.0, &maps.splits[SplitName::Train as usize]);
+        let (indices, train) = (self.calibration.0, maps.splits[SplitName::Train as usize].as_slice());
         if self.config.norm.effective_mode() != NormMode::Calibrated {
             return Ok(Cow::Borrowed(&[]));
         }

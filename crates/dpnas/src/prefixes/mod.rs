@@ -6,9 +6,13 @@
 //! grows with every eviction and every refusal and so lets go of what was worth much once, as in the policy
 //! GreedyDual-Size-Frequency (Cherkasova 1998).
 
+mod maps;
 mod worth;
 
+use crate::store::SplitName;
 use dpnas_grammar::Layer;
+use dpnas_prior::LeftMaps;
+pub(crate) use maps::Maps;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use worth::{Entry, worths};
@@ -30,21 +34,22 @@ pub(crate) type PrefixKey = (u64, Vec<Layer>);
 #[derive(Debug, Default)]
 pub(crate) struct PrefixRows {
     /// Training, validation and test images.
-    pub(crate) splits: [Vec<f32>; 3],
+    pub(crate) splits: [Maps; 3],
 }
 
 impl PrefixRows {
     /// Room for these numbers of values; `None` if the memory cannot be had.
-    pub(crate) fn with_room(values: [usize; 3]) -> Option<Self> {
-        let mut rows = Self::default();
-        for (split, values) in rows.splits.iter_mut().zip(values) {
-            split.try_reserve_exact(values).ok()?;
-        }
-        Some(rows)
+    pub(crate) fn with_room([train, valid, test]: [usize; 3]) -> Option<Self> {
+        Some(Self { splits: [Maps::zeros(train)?, Maps::zeros(valid)?, Maps::zeros(test)?] })
+    }
+
+    /// Where an encoder leaves the maps of a split after so many stages.
+    pub(crate) fn left(&mut self, stages: usize, split: SplitName) -> LeftMaps<'_> {
+        LeftMaps { stages, maps: self.splits[split as usize].as_mut_slice() }
     }
 
     fn bytes(&self) -> u64 {
-        self.splits.iter().map(|split| 4 * split.len() as u64).sum()
+        self.splits.iter().map(Maps::bytes).sum()
     }
 }
 

@@ -25,7 +25,7 @@ fn cuts(text: &str, numbers: &[(u64, usize)]) -> Vec<Cut> {
 }
 
 fn rows(cut: &Cut) -> Arc<PrefixRows> {
-    Arc::new(PrefixRows { splits: [vec![0.0; (cut.bytes / 4) as usize], vec![], vec![]] })
+    Arc::new(PrefixRows::with_room([(cut.bytes / 4) as usize, 0, 0]).unwrap())
 }
 
 /// Scores an architecture: gives the stages it starts after and those after which something was kept.

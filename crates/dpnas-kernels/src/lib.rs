@@ -37,6 +37,7 @@ mod norms;
 mod pack;
 mod pack_tiles;
 mod peak;
+mod polynomials;
 mod program;
 mod run;
 mod stats;
@@ -50,4 +51,4 @@ pub use peak::peak_operations;
 
 /// Changes whenever the numbers that an encoder computes change; part of the engine's name, and so of the key of a
 /// stored embedding.
-pub const KERNELS_VERSION: u32 = 2;
+pub const KERNELS_VERSION: u32 = 3;

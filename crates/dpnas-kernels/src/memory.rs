@@ -2,7 +2,8 @@
 
 use crate::element::Element;
 use crate::group;
-use crate::kernel::{SQUARE, scratch_bytes, tile_scratch_bytes};
+use crate::kernel::{scratch_bytes, tile_scratch_bytes};
+use crate::polynomials::Polynomials;
 use dpnas_grammar::{ConvShape, Plan, Stage};
 use dpnas_prior::EngineMemory;
 
@@ -17,28 +18,29 @@ const PADDING: u64 = 2;
 ///
 /// A stage's activation bytes are those of `f32`; with bf16 the same number is more than enough.
 pub(crate) fn memory<E: Element>(plan: &Plan) -> EngineMemory {
-    let weights = plan.stages().iter().flat_map(Stage::weights).map(|conv| packed(&conv)).fold(0, u64::saturating_add);
+    let stages = plan.stages().iter();
+    let convs: Vec<(ConvShape, &Stage)> =
+        stages.flat_map(|stage| stage.weights().map(move |conv| (conv, stage))).collect();
+    let weights = convs.iter().map(|(conv, stage)| packed::<E>(conv, stage)).fold(0, u64::saturating_add);
     let image = plan.peak_activation_bytes().saturating_mul(WORKSPACES * PADDING).max(1);
-    let scratch = plan.stages().iter().flat_map(Stage::weights).map(|conv| scratch::<E>(&conv)).max().unwrap_or(0);
+    let scratch = convs.iter().map(|(conv, stage)| scratch::<E>(conv, stage)).max().unwrap_or(0);
     let group = image.saturating_mul(group::images::<E>(plan) as u64);
     let threads = group.saturating_add(scratch).saturating_mul(THREADS);
     let drawn = plan.parameters().saturating_mul(4);
     EngineMemory { weights: weights.saturating_add(drawn).saturating_add(threads), image }
 }
 
-/// Bytes of one convolution's weights in the larger of the two packings.
-fn packed(conv: &ConvShape) -> u64 {
-    let taps = u64::from(conv.kernel).saturating_mul(conv.kernel.into()).max(SQUARE as u64);
+/// Bytes of one convolution's weights, as they are or by polynomials, whichever takes more.
+fn packed<E: Element>(conv: &ConvShape, stage: &Stage) -> u64 {
     let channels = |n: u32| u64::from(n).next_multiple_of(16);
-    channels(conv.in_channels).saturating_mul(channels(conv.out_channels)).saturating_mul(taps).saturating_mul(4)
+    let taps = u64::from(conv.kernel).saturating_mul(conv.kernel.into());
+    let direct = channels(conv.in_channels).saturating_mul(channels(conv.out_channels)).saturating_mul(taps * 4);
+    direct.max(Polynomials::choose::<E>(conv, stage).map_or(0, |way| way.weight_bytes(conv) as u64))
 }
 
 /// Bytes of one thread's buffers, by polynomials or by matrix tiles, whichever takes more.
-fn scratch<E: Element>(conv: &ConvShape) -> u64 {
-    let polynomials = match conv.kernel {
-        3 | 5 => scratch_bytes(conv.in_channels as usize, conv.out_channels as usize),
-        _ => 0,
-    };
+fn scratch<E: Element>(conv: &ConvShape, stage: &Stage) -> u64 {
+    let polynomials = Polynomials::choose::<E>(conv, stage).map_or(0, |way| scratch_bytes(way, conv));
     // Maps and weights of one number a step never become matrix tiles.
     let tiles = if E::STEP > 1 { tile_scratch_bytes(conv.out_channels as usize) } else { 0 };
     polynomials.max(tiles) as u64

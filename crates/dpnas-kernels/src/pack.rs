@@ -1,9 +1,10 @@
 //! Weights in the order in which the kernels read them.
 
 use crate::buffer::Buffer;
-use crate::kernel::{Compute, POINTS, SQUARE};
+use crate::kernel::Compute;
 use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
+use crate::polynomials::{MOST_POINTS, Polynomials};
 use dpnas_grammar::ConvShape;
 use dpnas_prior::ConvWeights;
 use rayon::prelude::*;
@@ -88,50 +89,45 @@ impl<E: Compute> Packed<E> {
     }
 }
 
-/// The weights of the 36 products of a convolution by polynomials, each those of a 1×1 convolution.
-pub(crate) fn pack_products(level: Level, weights: &ConvWeights) -> Vec<Packed<f32>> {
+/// The weights of the products of a convolution by polynomials, part after part of the kernel, each those of a 1×1
+/// convolution.
+pub(crate) fn pack_products(level: Level, weights: &ConvWeights, way: Polynomials) -> Vec<Packed<f32>> {
+    let places = (0..way.parts).flat_map(|y| (0..way.parts).map(move |x| (y * way.part, x * way.part)));
+    places.flat_map(|corner| pack_part(level, weights, way, corner)).collect()
+}
+
+/// The weights of the products of the part of a kernel that starts at a corner.
+fn pack_part(level: Level, weights: &ConvWeights, way: Polynomials, (y, x): (usize, usize)) -> Vec<Packed<f32>> {
     let shape = weights.shape();
     let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
-    let outputs = shape.out_channels as usize;
+    let (outputs, square) = (shape.out_channels as usize, way.square());
     let taps: Vec<Tap> = (0..inputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
-    let points: [[f64; 5]; POINTS] = std::array::from_fn(|point| at_point(point, kernel));
-    // [output][input][36]
-    let mut transformed = vec![0.0f32; outputs * inputs * SQUARE];
-    let squares = transformed.par_chunks_mut(SQUARE).with_min_len(256);
+    let points: Vec<[f64; 5]> = (0..way.points).map(|point| way.at_point(point)).collect();
+    let (rows, columns) = (way.part.min(kernel - y), way.part.min(kernel - x));
+    // [output][input][point]
+    let mut transformed = vec![0.0f32; outputs * inputs * square];
+    let squares = transformed.par_chunks_mut(square).with_min_len(256);
     squares.zip(weights.values().par_chunks(kernel * kernel)).for_each(|(square, weights)| {
-        for (index, value) in square.iter_mut().enumerate() {
-            let (rows, columns) = (points[index / POINTS], points[index % POINTS]);
-            let products = weights.iter().enumerate();
-            let sum: f64 =
-                products.map(|(i, weight)| f64::from(*weight) * rows[i / kernel] * columns[i % kernel]).sum();
-            *value = sum as f32;
+        // Rows first: [row point][column of the part]
+        let mut half = [[0.0f64; 5]; MOST_POINTS];
+        for (half, powers) in half.iter_mut().zip(&points) {
+            for (dy, power) in powers.iter().enumerate().take(rows) {
+                let row = &weights[(y + dy) * kernel + x..][..columns];
+                half.iter_mut().zip(row).for_each(|(sum, weight)| *sum += power * f64::from(*weight));
+            }
+        }
+        for (half, line) in half.iter().zip(square.chunks_exact_mut(way.points)) {
+            for (place, powers) in line.iter_mut().zip(&points) {
+                *place = half.iter().zip(powers).take(columns).map(|(sum, power)| sum * power).sum::<f64>() as f32;
+            }
         }
     });
     let product = |index: usize| {
         Packed::pack(level, taps.clone(), outputs, |out, tap, place: &mut [f32]| {
-            place[0] = transformed[(out * inputs + tap.channel) * SQUARE + index];
+            place[0] = transformed[(out * inputs + tap.channel) * square + index];
         })
     };
-    (0..SQUARE).map(product).collect()
-}
-
-/// The powers of a point, scaled so that the transform of the products is exact: 0, 1, −1, 2, −2, ∞.
-fn at_point(point: usize, kernel: usize) -> [f64; 5] {
-    let (value, scale) = [(0.0, 0.25), (1.0, -1.0 / 6.0), (-1.0, -1.0 / 6.0), (2.0, 1.0 / 24.0), (-2.0, 1.0 / 24.0)]
-        .get(point)
-        .copied()
-        .unwrap_or((0.0, 0.0));
-    let mut powers = [0.0; 5];
-    if point == POINTS - 1 {
-        powers[kernel - 1] = 1.0;
-        return powers;
-    }
-    let mut power = scale;
-    for place in powers.iter_mut().take(kernel) {
-        *place = power;
-        power *= value;
-    }
-    powers
+    (0..square).map(product).collect()
 }
 
 /// The steps of a window, row by row.

@@ -46,7 +46,7 @@ pub(crate) enum Op<E> {
 #[derive(Debug)]
 pub(crate) enum Kernel<E> {
     Direct(ConvKernel<E>, Arc<Packed<E>>),
-    Products(Winograd, Arc<Vec<Packed<f32>>>),
+    Products(Box<Winograd>, Arc<Vec<Packed<f32>>>),
     Tiles(TileConv<E>, Arc<TileWeights<E>>),
 }
 
@@ -182,11 +182,10 @@ impl<E: Compute> Builder<E> {
             images,
         };
         let kernel = match &conv.pack {
-            ConvPack::Products(weights) => {
-                let kernel = conv.shape.kernel as usize;
-                let size = from.size + 2 * from.halo + 1 - kernel;
-                let winograd = Winograd::new(self.level, kernel, (from, to, skip), (size, pooling.size), images);
-                Kernel::Products(winograd, Arc::clone(weights))
+            ConvPack::Products(way, weights) => {
+                let size = from.size + 2 * from.halo + 1 - conv.shape.kernel as usize;
+                let winograd = Winograd::new(self.level, *way, (from, to, skip), (size, pooling.size), images);
+                Kernel::Products(Box::new(winograd), Arc::clone(weights))
             }
             ConvPack::Direct(weights) => {
                 Kernel::Direct(ConvKernel::new(self.level, tables(weights.taps())), Arc::clone(weights))

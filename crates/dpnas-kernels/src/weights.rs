@@ -1,10 +1,11 @@
 //! The weights of a plan, packed for the way in which each convolution is computed.
 
 use crate::geometry::Pooling;
-use crate::kernel::{Compute, POINTS, SQUARE, tile_size};
+use crate::kernel::Compute;
 use crate::level::Level;
 use crate::pack::{Packed, Pixels, pack_products};
 use crate::pack_tiles::TileWeights;
+use crate::polynomials::Polynomials;
 use dpnas_grammar::{ConvShape, Layer, Stage};
 use dpnas_prior::{ConvWeights, Prior};
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(crate) enum ConvPack<E> {
     /// Every product as it is written.
     Direct(Arc<Packed<E>>),
     /// By polynomials.
-    Products(Arc<Vec<Packed<f32>>>),
+    Products(Polynomials, Arc<Vec<Packed<f32>>>),
     /// By matrix tiles.
     Tiles(Arc<TileWeights<E>>),
 }
@@ -62,32 +63,11 @@ fn pack_conv<E: Compute>(level: Level, weights: &ConvWeights, stage: &Stage, is_
     let pixels = if is_first { Pixels::Dense } else { Pixels::Padded };
     match () {
         () if level.kind().has_tiles() => ConvPack::Tiles(Arc::new(TileWeights::new(weights, pixels))),
-        () if !is_first && polynomials_pay::<E>(weights.shape(), stage) => {
-            ConvPack::Products(Arc::new(pack_products(level, weights)))
-        }
-        () => ConvPack::Direct(Arc::new(Packed::new(level, weights, pixels))),
+        () => match Polynomials::choose::<E>(weights.shape(), stage) {
+            Some(way) if !is_first => ConvPack::Products(way, Arc::new(pack_products(level, weights, way))),
+            _ => ConvPack::Direct(Arc::new(Packed::new(level, weights, pixels))),
+        },
     }
-}
-
-/// Fewest channels, in and out, for which the transforms are small beside the products.
-const FEWEST_CHANNELS: u32 = 16;
-/// Most bytes of weights by polynomials, which are four times those of a 3×3 kernel.
-const MOST_BYTES: u64 = 128 << 20;
-
-/// Whether polynomials save enough products: a third of them, or, where the direct way computes with pairs of numbers and
-/// polynomials do not, half.
-fn polynomials_pay<E: Compute>(conv: &ConvShape, stage: &Stage) -> bool {
-    let kernel = conv.kernel as usize;
-    let Some(out) = tile_size(kernel) else { return false };
-    let size = stage.output.height as usize;
-    let tiles = size.div_ceil(out);
-    let (direct, products) = (size * size * kernel * kernel, tiles * tiles * SQUARE);
-    let bytes = u64::from(conv.in_channels) * u64::from(conv.out_channels) * 4 * (POINTS * POINTS) as u64;
-    conv.stride == 1
-        && conv.padding < conv.kernel
-        && conv.in_channels.min(conv.out_channels) >= FEWEST_CHANNELS
-        && 2 * direct >= (1 + 2 * E::STEP) * products
-        && bytes <= MOST_BYTES
 }
 
 impl<E> StageWeights<E> {
@@ -102,10 +82,7 @@ impl<E> Conv<E> {
     pub(crate) fn can_pool(&self, pooling: Pooling) -> bool {
         match self.pack {
             ConvPack::Direct(_) | ConvPack::Tiles(_) => pooling.stride >= pooling.size,
-            ConvPack::Products(_) => {
-                let out = tile_size(self.shape.kernel as usize).unwrap_or(1);
-                pooling.stride == pooling.size && out.is_multiple_of(pooling.size)
-            }
+            ConvPack::Products(way, _) => pooling.stride == pooling.size && way.out().is_multiple_of(pooling.size),
         }
     }
 }

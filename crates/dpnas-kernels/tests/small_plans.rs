@@ -53,7 +53,9 @@ plans! {
     windows_overlap_and_convolutions_have_strides: "[P(2,1,0,0), C(5,2,2,1,1), SM(2)]" on "3x3x3", Calibrated;
     there_are_more_steps_than_registers_keep: "[C(16,11,1,5,1), SM(2)]" on "5x1x1", None;
     products_are_by_3x3_polynomials_and_pooled: "[C(16,1,1,0,1), C(16,3,1,1,1), P(2,2,0,0), SM(2)]" on "1x4x4", None;
+    products_are_by_seven_points: "[C(16,1,1,0,1), C(16,3,1,0,1), SM(2)]" on "1x7x7", None;
     products_are_by_5x5_polynomials: "[C(16,1,1,0,1), C(16,5,1,2,1), SM(2)]" on "1x4x4", None;
+    a_kernel_comes_in_parts: "[C(16,1,1,0,1), C(16,7,1,3,1), SM(2)]" on "1x3x3", None;
     polynomials_start_from_a_skip_path: "[C(16,1,1,0,1), C(16,3,1,1,0), SM(2)]" on "1x4x4", None;
     a_projection_changes_the_channels: "[C(3,1,1,0,1), C(4,3,1,1,0), SM(2)]" on "1x1x1", Calibrated;
 }

@@ -111,12 +111,18 @@ macro_rules! level {
             compiled!($lanes, $attribute, stats, StatsJob, |job| {
                 maps::stats::<$lanes, { <$lanes as Lanes>::LANES }>(job)
             });
-            compiled!($lanes, $attribute, transform_input, TileJob, |job| {
-                winograd_loops::input::<$lanes>(job)
+            compiled!($lanes, $attribute, transform_input, TileJob, |job| match job.points {
+                6 => winograd_loops::input::<$lanes, 6>(job),
+                7 => winograd_loops::input::<$lanes, 7>(job),
+                _ => winograd_loops::input::<$lanes, 8>(job),
             });
-            compiled!($lanes, $attribute, transform_output, TileJob, |job| match job.out {
-                2 => winograd_loops::output::<$lanes, 2>(job),
-                _ => winograd_loops::output::<$lanes, 4>(job),
+            compiled!($lanes, $attribute, transform_output, TileJob, |job| match (job.points, job.out) {
+                (6, 2) => winograd_loops::output::<$lanes, 6, 2>(job),
+                (6, _) => winograd_loops::output::<$lanes, 6, 4>(job),
+                (7, 3) => winograd_loops::output::<$lanes, 7, 3>(job),
+                (7, _) => winograd_loops::output::<$lanes, 7, 5>(job),
+                (_, 4) => winograd_loops::output::<$lanes, 8, 4>(job),
+                _ => winograd_loops::output::<$lanes, 8, 6>(job),
             });
 
             unsafe fn peak(rounds: usize) -> f32 {

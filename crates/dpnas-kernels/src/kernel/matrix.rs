@@ -191,7 +191,7 @@ impl<E: Compute> TileConv<E> {
     fn run_blocks(&self, weights: &TileWeights<E>, call: ConvCall<'_, E>) {
         let (scale, shift) = call.affine;
         let count = self.outputs.len() / self.images * call.images;
-        let Scratch { transformed, products, .. } = call.scratch;
+        let Scratch { transformed, products: [products, _], .. } = call.scratch;
         products.grow(self.sums_len);
         transformed.grow(self.gathered_len);
         let (sums, gathered) = (products.as_mut_slice(), transformed.as_mut_slice().as_mut_ptr().cast::<E>());

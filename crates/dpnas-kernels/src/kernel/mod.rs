@@ -27,8 +27,7 @@ pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
 pub(crate) use map::{emit, fill, pool, rectify, stats};
 pub(crate) use matrix::{TileConv, tile_scratch_bytes};
 pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
-pub(crate) use winograd::{Winograd, scratch_bytes, tile_size};
-pub(crate) use winograd_loops::{POINTS, SQUARE};
+pub(crate) use winograd::{Winograd, scratch_bytes};
 
 use crate::buffer::Buffer;
 use crate::element::Element;
@@ -83,7 +82,7 @@ pub(crate) trait Compute: Element {
 pub(crate) struct Scratch {
     sums: Vec<f32>,
     transformed: Buffer<f32>,
-    products: Buffer<f32>,
+    products: [Buffer<f32>; 2],
 }
 
 /// The tiles of a level.

@@ -1,11 +1,13 @@
 //! Convolutions by polynomial products, checked.
 
 use super::conv::{ConvCall, ConvKernel, ConvTables};
-use super::winograd_loops::{POINTS, SQUARE, TileJob};
+use super::winograd_loops::TileJob;
 use super::{Compute, Scratch};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use crate::pack::Packed;
+use crate::polynomials::Polynomials;
+use dpnas_grammar::ConvShape;
 use std::marker::PhantomData;
 
 /// Bytes of transformed tiles that are in work at once, about, and bounds on their number.
@@ -14,10 +16,11 @@ const BLOCK_TILES: std::ops::RangeInclusive<usize> = 48..=128;
 /// Bytes of weights from which on they are what has to be read seldom.
 const HEAVY_BYTES: usize = 4 << 20;
 
-/// A convolution of stride 1 with kernel 3 or 5 on groups of images, ready to run.
+/// A convolution of stride 1 on groups of images, ready to run.
 #[derive(Debug)]
 pub(crate) struct Winograd {
     level: Level,
+    way: Polynomials,
     from: Layout,
     to: Layout,
     skip: Option<Layout>,
@@ -25,49 +28,46 @@ pub(crate) struct Winograd {
     size: usize,
     /// Pooling windows of so many pixels a side, without gaps.
     window: usize,
-    /// Output pixels of a tile's side.
-    out: usize,
     /// Tiles of a side.
     side: usize,
     block: usize,
-    products: ConvKernel<f32>,
-}
-
-/// Output pixels of a tile's side for a kernel, if there is a transform for it.
-pub(crate) fn tile_size(kernel: usize) -> Option<usize> {
-    matches!(kernel, 3 | 5).then(|| POINTS + 1 - kernel)
+    /// The products of the first part of the kernel, and those that are added to the ones before.
+    products: [ConvKernel<f32>; 2],
 }
 
 /// Tiles that are computed at once: what fits the cache, or many where the weights are heavy.
-fn block_tiles(channels: usize, from_stride: usize, to_stride: usize) -> usize {
-    let fitting = match SQUARE.saturating_mul(size_of::<f32>()).saturating_mul(channels).saturating_mul(to_stride) {
+fn block_tiles(way: Polynomials, channels: usize, from_stride: usize, to_stride: usize) -> usize {
+    let bytes = way.square() * size_of::<f32>();
+    let fitting = match bytes.saturating_mul(channels).saturating_mul(to_stride) {
         weights if weights >= HEAVY_BYTES => *BLOCK_TILES.end(),
-        _ => BLOCK_BYTES / (SQUARE * size_of::<f32>() * (from_stride + to_stride)),
+        _ => BLOCK_BYTES / (bytes * (from_stride + to_stride)),
     };
     fitting.clamp(*BLOCK_TILES.start(), *BLOCK_TILES.end())
 }
 
 /// Bytes of one thread's buffers of tiles, before and after the products.
-pub(crate) fn scratch_bytes(in_channels: usize, out_channels: usize) -> usize {
-    let [from, to] = [in_channels, out_channels].map(|channels| channels.next_multiple_of(CHANNEL_BLOCK));
-    let tiles = block_tiles(in_channels, from, to);
-    tiles.saturating_mul(SQUARE * size_of::<f32>()).saturating_mul(from.saturating_add(to))
+pub(crate) fn scratch_bytes(way: Polynomials, conv: &ConvShape) -> usize {
+    let [from, to] = [conv.in_channels, conv.out_channels].map(|n| (n as usize).next_multiple_of(CHANNEL_BLOCK));
+    let tiles = block_tiles(way, conv.in_channels as usize, from, to);
+    let buffers = if way.parts > 1 { 2 } else { 1 };
+    tiles.saturating_mul(way.square() * size_of::<f32>()).saturating_mul(from.saturating_add(buffers * to))
 }
 
 impl Winograd {
     /// Checks the maps: the input's border is the padding; the output has `size` pixels a side before it is pooled.
     ///
     /// # Panics
-    /// If they contradict each other, or there is no transform for the kernel and the window.
+    /// If they contradict each other, or windows do not divide tiles.
     pub(crate) fn new(
         level: Level,
-        kernel: usize,
+        way: Polynomials,
         (from, to, skip): (Layout, Layout, Option<Layout>),
         (size, window): (usize, usize),
         images: usize,
     ) -> Self {
-        let out = tile_size(kernel).expect("callers ask for a kernel that has a transform");
-        assert!(from.size + 2 * from.halo + 1 == size + kernel, "the border is the padding");
+        let out = way.out();
+        let kernel = from.size + 2 * from.halo + 1 - size;
+        assert!(kernel.div_ceil(way.part) == way.parts, "the border is the padding");
         assert!(window > 0 && out.is_multiple_of(window) && to.size == size / window, "windows divide tiles");
         for layout in [Some(from), Some(to), skip].into_iter().flatten() {
             assert!(layout.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
@@ -75,23 +75,24 @@ impl Winograd {
         assert!(skip.is_none_or(|skip| skip.size == size && skip.stride == to.stride), "a skip path that fits");
         // Tiles that no pooling window needs are left out.
         let side = (to.size * window).div_ceil(out);
-        let block = block_tiles(from.channels, from.stride, to.stride).min(images * side * side).max(1);
-        let products = ConvKernel::new(
-            level,
-            ConvTables {
-                windows: (0..block).map(|tile| tile * from.stride).collect(),
+        let block = block_tiles(way, from.channels, from.stride, to.stride).min(images * side * side).max(1);
+        let places = |stride: usize| (0..block).map(|tile| tile * stride).collect::<Vec<_>>();
+        let products = |adds: bool| {
+            let tables = ConvTables {
+                windows: places(from.stride),
                 steps: (0..from.channels).collect(),
-                outputs: (0..block).map(|tile| tile * to.stride).collect(),
-                skip: None,
+                outputs: places(to.stride),
+                skip: adds.then(|| places(to.stride)),
                 window: 1,
                 channels: to.stride,
                 images: block,
-            },
-        );
-        Self { level, from, to, skip, size, window, out, side, block, products }
+            };
+            ConvKernel::new(level, tables)
+        };
+        Self { level, way, from, to, skip, size, window, side, block, products: [products(false), products(true)] }
     }
 
-    /// Computes the first `images` images; the weights are those of the 36 products.
+    /// Computes the first `images` images; the weights are those of the products of each part of the kernel.
     ///
     /// # Panics
     /// If a map, the scale or the shift is too short, or weights are missing.
@@ -106,13 +107,18 @@ impl Winograd {
             self.skip.is_none_or(|skip| call.skip.len() >= images * skip.image()),
             "the skip path holds the images"
         );
-        assert!(weights.len() == SQUARE, "weights for each product");
-        // An odd number of cache lines, so that the 36 do not meet in one set of the cache.
+        let (square, parts) = (self.way.square(), self.way.parts);
+        assert!(weights.len() == square * parts * parts, "weights for each product");
+        // An odd number of cache lines, so that the products do not meet in one set of the cache.
         let pitch = |channels: usize| (self.block * channels).next_multiple_of(32) + CHANNEL_BLOCK;
         let (before, after) = (pitch(from.stride), pitch(to.stride));
         let Scratch { sums, transformed, products } = call.scratch;
-        transformed.grow(SQUARE * before);
-        products.grow(SQUARE * after);
+        transformed.grow(square * before);
+        let [products, earlier] = products;
+        products.grow(square * after);
+        if parts > 1 {
+            earlier.grow(square * after);
+        }
         let input = TileJob::<E> {
             map: call.input.as_ptr().cast_mut(),
             layout: from,
@@ -122,7 +128,9 @@ impl Winograd {
             side: self.side,
             first: 0,
             count: 0,
-            out: self.out,
+            points: self.way.points,
+            corner: (0, 0),
+            out: self.way.out(),
             size: self.size,
             window: self.window,
             scale: scale.as_ptr(),
@@ -142,26 +150,33 @@ impl Winograd {
         let tiles = images * self.side * self.side;
         for first in (0..tiles).step_by(self.block) {
             let count = self.block.min(tiles - first);
-            // A pointer of its own for each transform: what is borrowed in between ends the earlier ones.
-            let place = transformed.as_mut_slice().as_mut_ptr();
-            // SAFETY: the maps hold the images of the tiles, the buffers 36 times the block, as checked above; a level
-            // is only made where the processor has its instructions. The input is only read.
-            unsafe { E::transform_input(self.level.kind(), &TileJob { first, count, products: place, ..input }) };
-            for (index, weights) in weights.iter().enumerate() {
-                let mut scratch = Scratch { sums: std::mem::take(sums), ..Scratch::default() };
-                self.products.run(
-                    weights,
-                    ConvCall {
-                        input: &transformed.as_slice()[index * before..][..before],
-                        skip: &[],
-                        output: &mut products.as_mut_slice()[index * after..][..after],
-                        affine: identity,
-                        floor: f32::NEG_INFINITY,
-                        images: count,
-                        scratch: &mut scratch,
-                    },
-                );
-                *sums = scratch.sums;
+            for (part, weights) in weights.chunks_exact(square).enumerate() {
+                let corner = (part / parts * self.way.part, part % parts * self.way.part);
+                // A pointer of its own for each transform: what is borrowed in between ends the earlier ones.
+                let place = transformed.as_mut_slice().as_mut_ptr();
+                let job = TileJob { first, count, corner, products: place, ..input };
+                // SAFETY: the maps hold the images of the tiles, the buffers the points' numbers of the block, as checked
+                // above; a level is only made where the processor has its instructions. The input is only read.
+                unsafe { E::transform_input(self.level.kind(), &job) };
+                if part > 0 {
+                    std::mem::swap(products, earlier);
+                }
+                for (index, weights) in weights.iter().enumerate() {
+                    let mut scratch = Scratch { sums: std::mem::take(sums), ..Scratch::default() };
+                    self.products[part.min(1)].run(
+                        weights,
+                        ConvCall {
+                            input: &transformed.as_slice()[index * before..][..before],
+                            skip: if part > 0 { &earlier.as_slice()[index * after..][..after] } else { &[] },
+                            output: &mut products.as_mut_slice()[index * after..][..after],
+                            affine: identity,
+                            floor: f32::NEG_INFINITY,
+                            images: count,
+                            scratch: &mut scratch,
+                        },
+                    );
+                    *sums = scratch.sums;
+                }
             }
             let place = products.as_mut_slice().as_mut_ptr();
             // SAFETY: as above.

@@ -1,20 +1,18 @@
-//! Convolutions by six-point polynomial products: the transforms before and after the products.
+//! Convolutions by polynomial products: the transforms before and after the products.
 //!
-//! An input tile of 6×6 pixels and a kernel of 3×3 (5×5) pixels give 4×4 (2×2) output pixels with 36 products a pair of
-//! channels instead of 144 (100). The points are 0, ±1, ±2 and ∞.
+//! Six points of a side: an input tile of 6×6 pixels and a kernel of 3×3 (5×5) pixels give 4×4 (2×2) output pixels with 36
+//! products a pair of channels instead of 144 (100). Seven points give 5×5 (3×3) with 49, eight 6×6 (4×4) with 64. The
+//! points are 0, ±1, ±2, then ½, then −½, and ∞.
 
 use super::lanes::Lanes;
 use crate::layout::Layout;
 use std::marker::PhantomData;
 
-/// Points of a side, and numbers of a transformed tile.
-pub(crate) const POINTS: usize = 6;
-pub(crate) const SQUARE: usize = POINTS * POINTS;
-
 /// One transform of some tiles.
 ///
-/// Whoever makes a job vouches that the maps hold the tiles' images in whole vectors, that `products` holds 36 times
-/// `pitch` numbers and `pitch` the tiles, and that scale and shift have the output's channels.
+/// Whoever makes a job vouches that the maps hold the tiles' images in whole vectors, that `products` holds `points`² times
+/// `pitch` numbers and `pitch` the tiles, that `out` pixels come from so many points, and that scale and shift have the
+/// output's channels.
 #[derive(Clone, Copy)]
 pub(crate) struct TileJob<'a, E> {
     /// The input, or the output.
@@ -22,10 +20,14 @@ pub(crate) struct TileJob<'a, E> {
     pub(crate) layout: Layout,
     /// What is added to the output.
     pub(crate) skip: Option<(*const E, Layout)>,
-    /// Transformed tiles, `[36][tile][channel]`.
+    /// Transformed tiles, `[points²][tile][channel]`.
     pub(crate) products: *mut f32,
-    /// Numbers from one of the 36 to the next.
+    /// Numbers from one of the products to the next.
     pub(crate) pitch: usize,
+    /// Points of a side, and so input pixels of a tile's side.
+    pub(crate) points: usize,
+    /// Rows and columns from the pixels of an output tile to those of its input.
+    pub(crate) corner: (usize, usize),
     /// Tiles of a side, of an image.
     pub(crate) side: usize,
     /// Of all tiles of the group.
@@ -50,41 +52,70 @@ unsafe fn plus<L: Lanes>(a: L::Sums, factor: f32, b: L::Sums) -> L::Sums {
     unsafe { L::affine(b, L::splat(factor), a) }
 }
 
-/// The values of six numbers' polynomial at the points, in the order 0, 1, −1, 2, −2, ∞.
+/// The values of the numbers' polynomial at the points, in the order 0, 1, −1, 2, −2, ½, −½, ∞.
 #[inline(always)]
-unsafe fn before<L: Lanes>(d: [L::Sums; POINTS]) -> [L::Sums; POINTS] {
+unsafe fn before<L: Lanes, const P: usize>(d: [L::Sums; P]) -> [L::Sums; P] {
+    let mut at = d;
     // SAFETY: passed on from the caller.
     unsafe {
-        let (even, odd) = (plus::<L>(d[4], -4.0, d[2]), plus::<L>(d[3], -4.0, d[1]));
-        let (half_even, half_odd) = (plus::<L>(d[4], -1.0, d[2]), plus::<L>(d[3], -1.0, d[1]));
-        [
-            plus::<L>(plus::<L>(d[4], -5.0, d[2]), 4.0, d[0]),
-            plus::<L>(even, 1.0, odd),
-            plus::<L>(even, -1.0, odd),
-            plus::<L>(half_even, 2.0, half_odd),
-            plus::<L>(half_even, -2.0, half_odd),
-            plus::<L>(plus::<L>(d[5], -5.0, d[3]), 4.0, d[1]),
-        ]
+        if P == 8 {
+            // Even and odd parts of the polynomials without ±1, ±2 and ±½.
+            let pairs = [(-4.25, 1.0, 1.0, 1), (-1.25, 0.25, 2.0, 3), (-5.0, 4.0, 0.5, 5)];
+            for (a, b, point, index) in pairs {
+                let even = plus::<L>(plus::<L>(d[6], a, d[4]), b, d[2]);
+                let odd = plus::<L>(plus::<L>(d[5], a, d[3]), b, d[1]);
+                at[index] = plus::<L>(even, point, odd);
+                at[index + 1] = plus::<L>(even, -point, odd);
+            }
+            at[0] = plus::<L>(plus::<L>(plus::<L>(d[6], -5.25, d[4]), 5.25, d[2]), -1.0, d[0]);
+            at[7] = plus::<L>(plus::<L>(plus::<L>(d[7], -5.25, d[5]), 5.25, d[3]), -1.0, d[1]);
+            return at;
+        }
+        // What seven points have over six is a factor of the other polynomials.
+        let mut e = d;
+        if P == 7 {
+            for index in 0..6 {
+                e[index] = plus::<L>(d[index + 1], -0.5, d[index]);
+            }
+            at[5] = plus::<L>(plus::<L>(d[5], -5.0, d[3]), 4.0, d[1]);
+        }
+        let (even, odd) = (plus::<L>(e[4], -4.0, e[2]), plus::<L>(e[3], -4.0, e[1]));
+        let (half_even, half_odd) = (plus::<L>(e[4], -1.0, e[2]), plus::<L>(e[3], -1.0, e[1]));
+        at[0] = plus::<L>(plus::<L>(e[4], -5.0, e[2]), 4.0, e[0]);
+        at[1] = plus::<L>(even, 1.0, odd);
+        at[2] = plus::<L>(even, -1.0, odd);
+        at[3] = plus::<L>(half_even, 2.0, half_odd);
+        at[4] = plus::<L>(half_even, -2.0, half_odd);
+        at[P - 1] = plus::<L>(plus::<L>(e[5], -5.0, e[3]), 4.0, e[1]);
     }
+    at
 }
 
 /// `OUT` outputs from the products at the points.
 #[inline(always)]
-unsafe fn after<L: Lanes, const OUT: usize>(m: [L::Sums; POINTS]) -> [L::Sums; OUT] {
+unsafe fn after<L: Lanes, const P: usize, const OUT: usize>(m: [L::Sums; P]) -> [L::Sums; OUT] {
     // SAFETY: passed on from the caller.
     unsafe {
         let (one, minus_one) = (plus::<L>(m[1], 1.0, m[2]), plus::<L>(m[1], -1.0, m[2]));
         let (two, minus_two) = (plus::<L>(m[3], 1.0, m[4]), plus::<L>(m[3], -1.0, m[4]));
-        let mut out = [plus::<L>(plus::<L>(m[0], 1.0, one), 1.0, two); OUT];
-        let mut power = 2.0;
-        for (index, out) in out.iter_mut().enumerate().skip(1) {
-            *out = match index % 2 {
-                1 => plus::<L>(minus_one, power, minus_two),
-                _ => plus::<L>(one, power, two),
-            };
-            power *= 2.0;
+        let (mut half, mut minus_half) = (m[P - 2], m[P - 2]);
+        if P == 8 {
+            (half, minus_half) = (plus::<L>(m[5], 1.0, m[6]), plus::<L>(m[5], -1.0, m[6]));
         }
-        out[OUT - 1] = plus::<L>(out[OUT - 1], 1.0, m[5]);
+        let mut out = [plus::<L>(plus::<L>(m[0], 1.0, one), 1.0, two); OUT];
+        let (mut power, mut inverse) = (1.0, 1.0);
+        for (index, out) in out.iter_mut().enumerate() {
+            let is_odd = index % 2 == 1;
+            if index > 0 {
+                *out = if is_odd { plus::<L>(minus_one, power, minus_two) } else { plus::<L>(one, power, two) };
+            }
+            if P > 6 {
+                *out = plus::<L>(*out, inverse, if is_odd { minus_half } else { half });
+            }
+            power *= 2.0;
+            inverse *= 0.5;
+        }
+        out[OUT - 1] = plus::<L>(out[OUT - 1], 1.0, m[P - 1]);
         out
     }
 }
@@ -94,42 +125,33 @@ unsafe fn after<L: Lanes, const OUT: usize>(m: [L::Sums; POINTS]) -> [L::Sums; O
 /// # Safety
 /// As [`Lanes`] and [`TileJob`] say.
 #[inline(always)]
-pub(crate) unsafe fn input<L: Lanes>(job: &TileJob<'_, L::Element>) {
+pub(crate) unsafe fn input<L: Lanes, const P: usize>(job: &TileJob<'_, L::Element>) {
     let layout = job.layout;
     let padded = layout.size + 2 * layout.halo;
     for index in 0..job.count {
         let tile = job.first + index;
         let (image, place) = (tile / (job.side * job.side), tile % (job.side * job.side));
-        let (y, x) = (place / job.side * job.out, place % job.side * job.out);
-        let (rows, columns) = (POINTS.min(padded - y), POINTS.min(padded - x));
-        let corner = layout.at(image, y, x);
+        let (y, x) = (place / job.side * job.out + job.corner.0, place % job.side * job.out + job.corner.1);
+        let (rows, columns) = (P.min(padded.saturating_sub(y)), P.min(padded.saturating_sub(x)));
+        let corner = layout.at(image, y.min(padded), x.min(padded));
         let mut channel = 0;
         while channel < layout.stride {
             // SAFETY: rows and columns end with the map, and the transformed tiles have room for each tile and channel.
             unsafe {
-                let from = job.map.add(corner + channel).cast_const();
-                let mut square = [[L::splat(0.0); POINTS]; POINTS]; // [column][point]
-                if rows == POINTS && columns == POINTS {
-                    for (dx, column) in square.iter_mut().enumerate() {
-                        *column = before::<L>(read::<L>(from.add(dx * layout.stride), layout.row(), POINTS));
-                    }
-                } else {
-                    for (dx, column) in square.iter_mut().enumerate().take(columns) {
-                        *column = before::<L>(read::<L>(from.add(dx * layout.stride), layout.row(), rows));
-                    }
+                let zero = L::splat(0.0);
+                let mut square = [[zero; P]; P]; // [column][point]
+                for (dx, column) in square.iter_mut().enumerate().take(columns) {
+                    let from = job.map.cast_const().add(corner + channel + dx * layout.stride);
+                    *column = before::<L, P>(read::<L, P>(from, layout.row(), rows));
                 }
                 let to = job.products.add(index * layout.stride + channel);
-                for point in 0..POINTS {
-                    let row = before::<L>([
-                        square[0][point],
-                        square[1][point],
-                        square[2][point],
-                        square[3][point],
-                        square[4][point],
-                        square[5][point],
-                    ]);
-                    let to = to.add(point * POINTS * job.pitch);
-                    for (dx, value) in row.into_iter().enumerate() {
+                for point in 0..P {
+                    let mut line = [zero; P];
+                    for (value, column) in line.iter_mut().zip(&square) {
+                        *value = column[point];
+                    }
+                    let to = to.add(point * P * job.pitch);
+                    for (dx, value) in before::<L, P>(line).into_iter().enumerate() {
                         L::store(to.add(dx * job.pitch), value);
                     }
                 }
@@ -139,13 +161,13 @@ pub(crate) unsafe fn input<L: Lanes>(job: &TileJob<'_, L::Element>) {
     }
 }
 
-/// The first `count` of six vectors that lie `pitch` numbers apart; the others are zero.
+/// The first `count` of some vectors that lie `pitch` numbers apart; the others are zero.
 #[inline(always)]
-unsafe fn read<L: Lanes>(from: *const L::Element, pitch: usize, count: usize) -> [L::Sums; POINTS] {
+unsafe fn read<L: Lanes, const P: usize>(from: *const L::Element, pitch: usize, count: usize) -> [L::Sums; P] {
     // SAFETY: passed on from the caller.
     unsafe {
-        let mut values = [L::splat(0.0); POINTS];
-        if count == POINTS {
+        let mut values = [L::splat(0.0); P];
+        if count == P {
             for (index, value) in values.iter_mut().enumerate() {
                 *value = L::read(from.add(index * pitch));
             }
@@ -163,9 +185,9 @@ unsafe fn read<L: Lanes>(from: *const L::Element, pitch: usize, count: usize) ->
 /// Transforms products back, adds the skip path, pools, scales, shifts and rectifies.
 ///
 /// # Safety
-/// As [`Lanes`] and [`TileJob`] say; `OUT` is the job's `out`.
+/// As [`Lanes`] and [`TileJob`] say; `P` and `OUT` are the job's `points` and `out`.
 #[inline(always)]
-pub(crate) unsafe fn output<L: Lanes, const OUT: usize>(job: &TileJob<'_, L::Element>) {
+pub(crate) unsafe fn output<L: Lanes, const P: usize, const OUT: usize>(job: &TileJob<'_, L::Element>) {
     let layout = job.layout;
     for index in 0..job.count {
         let tile = job.first + index;
@@ -178,25 +200,22 @@ pub(crate) unsafe fn output<L: Lanes, const OUT: usize>(job: &TileJob<'_, L::Ele
             unsafe {
                 let from = job.products.add(index * layout.stride + channel);
                 let zero = L::splat(0.0);
-                let mut square = [[zero; OUT]; POINTS]; // [column][row]
-                for column in 0..POINTS {
+                let mut square = [[zero; OUT]; P]; // [column][row]
+                for (column, rows) in square.iter_mut().enumerate() {
                     let from = from.add(column * job.pitch);
-                    let mut m = [zero; POINTS];
+                    let mut m = [zero; P];
                     for (point, m) in m.iter_mut().enumerate() {
-                        *m = L::load(from.add(point * POINTS * job.pitch));
+                        *m = L::load(from.add(point * P * job.pitch));
                     }
-                    square[column] = after::<L, OUT>(m);
+                    *rows = after::<L, P, OUT>(m);
                 }
                 let mut pixels = [[zero; OUT]; OUT];
                 for (row, pixels) in pixels.iter_mut().enumerate() {
-                    *pixels = after::<L, OUT>([
-                        square[0][row],
-                        square[1][row],
-                        square[2][row],
-                        square[3][row],
-                        square[4][row],
-                        square[5][row],
-                    ]);
+                    let mut m = [zero; P];
+                    for (m, column) in m.iter_mut().zip(&square) {
+                        *m = column[row];
+                    }
+                    *pixels = after::<L, P, OUT>(m);
                 }
                 if let Some((skip, from)) = job.skip {
                     let skip = skip.add(from.inside(image, y, x) + channel);
@@ -213,6 +232,7 @@ pub(crate) unsafe fn output<L: Lanes, const OUT: usize>(job: &TileJob<'_, L::Ele
                 match job.window {
                     1 => finish::<L, OUT, 1>(job, &pixels, (image, y, x), channel, scale, shift),
                     2 => finish::<L, OUT, 2>(job, &pixels, (image, y, x), channel, scale, shift),
+                    3 => finish::<L, OUT, 3>(job, &pixels, (image, y, x), channel, scale, shift),
                     _ => finish::<L, OUT, OUT>(job, &pixels, (image, y, x), channel, scale, shift),
                 }
             }

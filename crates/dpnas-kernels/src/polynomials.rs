@@ -1,0 +1,164 @@
+//! How a convolution is computed by polynomial products: by which points, and in how many parts.
+
+use crate::element::Element;
+use dpnas_grammar::{ConvShape, Stage};
+
+/// Winograd's method for a convolution of stride 1: a tile of `points` × `points` input pixels gives `out` × `out` output
+/// pixels by `points`² products a pair of channels. A kernel is taken in `parts` × `parts` parts of `part` × `part` weights,
+/// zeros at its end, whose products are summed before they are transformed back.
+///
+/// # Source
+/// Lavin and Gray, Fast algorithms for convolutional neural networks (2016); the points are 0, ±1, ±2, then ½, then −½,
+/// and ∞.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Polynomials {
+    pub(crate) points: usize,
+    pub(crate) part: usize,
+    pub(crate) parts: usize,
+}
+
+/// The most points of a side.
+pub(crate) const MOST_POINTS: usize = 8;
+/// Points beside ∞, the first of them for fewer points.
+const POINTS: [f64; MOST_POINTS - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
+/// Fewest channels, in and out, for which the transforms are small beside the products.
+const FEWEST_CHANNELS: u32 = 16;
+/// Most bytes of transformed weights.
+const MOST_BYTES: usize = 320 << 20;
+/// Multiply-adds that take as long as to transform one number of a tile.
+const TRANSFORM: usize = 12;
+
+impl Polynomials {
+    /// The fastest way for a convolution of this stage, if one beats the direct way, which multiplies `E::STEP` times as
+    /// many numbers at once. It depends on nothing that comes before or after the stage.
+    pub(crate) fn choose<E: Element>(conv: &ConvShape, stage: &Stage) -> Option<Self> {
+        let kernel = conv.kernel as usize;
+        if conv.stride != 1
+            || conv.padding >= conv.kernel
+            || kernel < 3
+            || conv.in_channels.min(conv.out_channels) < FEWEST_CHANNELS
+        {
+            return None;
+        }
+        let size = stage.output.height as usize;
+        let ways = (6..=MOST_POINTS).flat_map(|points| [3, 5].map(|part| (points, part)));
+        let ways = ways.map(|(points, part)| Self { points, part, parts: kernel.div_ceil(part) });
+        let fitting = ways.filter(|way| way.weight_bytes(conv) <= MOST_BYTES);
+        let (cost, fastest) = fitting.map(|way| (way.cost(conv, size), way)).min_by_key(|(cost, _)| *cost)?;
+        let direct = (size * size * kernel * kernel) as u64 * channels(conv) / E::STEP as u64;
+        (cost <= direct).then_some(fastest)
+    }
+
+    /// Output pixels of a tile's side.
+    pub(crate) fn out(&self) -> usize {
+        self.points + 1 - self.part
+    }
+
+    /// Numbers of a tile.
+    pub(crate) fn square(&self) -> usize {
+        self.points * self.points
+    }
+
+    /// Bytes of the transformed weights.
+    pub(crate) fn weight_bytes(&self, conv: &ConvShape) -> usize {
+        let channels = |channels: u32| (channels as usize).next_multiple_of(16);
+        let numbers = channels(conv.in_channels).saturating_mul(channels(conv.out_channels));
+        numbers.saturating_mul(self.parts * self.parts * self.square() * size_of::<f32>())
+    }
+
+    /// What an image takes, in multiply-adds.
+    fn cost(&self, conv: &ConvShape, size: usize) -> u64 {
+        let tiles = size.div_ceil(self.out());
+        let numbers = (tiles * tiles * self.square()) as u64;
+        let [inputs, outputs] = [conv.in_channels, conv.out_channels].map(|n| u64::from(n) * TRANSFORM as u64);
+        let parts = (self.parts * self.parts) as u64;
+        numbers.saturating_mul(parts * (channels(conv) + inputs) + outputs)
+    }
+
+    /// The weights of a part at a point: powers of the point, scaled so that the transform of the products needs no scale.
+    pub(crate) fn at_point(&self, point: usize) -> [f64; 5] {
+        let mut powers = [0.0; 5];
+        let finite = &POINTS[..self.points - 1];
+        let Some(value) = finite.get(point) else {
+            powers[self.part - 1] = 1.0;
+            return powers;
+        };
+        let others = finite.iter().filter(|other| *other != value);
+        let mut power = 1.0 / others.map(|other| value - other).product::<f64>();
+        for place in powers.iter_mut().take(self.part) {
+            *place = power;
+            power *= value;
+        }
+        powers
+    }
+}
+
+/// Pairs of channels.
+fn channels(conv: &ConvShape) -> u64 {
+    u64::from(conv.in_channels) * u64::from(conv.out_channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dpnas_grammar::{ImageShape, Net};
+    use half::bf16;
+
+    /// Points, size and number of parts for the last convolution of a net, in f32 and in bf16.
+    fn chosen(net: &str, input: &str) -> [Option<(usize, usize, usize)>; 2] {
+        let plan = net.parse::<Net>().unwrap().plan(input.parse::<ImageShape>().unwrap()).unwrap();
+        let stage = plan.stages().last().unwrap();
+        let conv = stage.weights().next().unwrap();
+        let shape = |way: Polynomials| (way.points, way.part, way.parts);
+        [Polynomials::choose::<f32>(&conv, stage).map(shape), Polynomials::choose::<bf16>(&conv, stage).map(shape)]
+    }
+
+    #[test]
+    fn tiles_fit_the_map_and_kernels_come_in_parts() {
+        for (net, input, expected) in [
+            ("[C(64,3,1,1,1), SM(2)]", "64x7x7", (6, 3, 1)),
+            ("[C(512,3,1,0,1), SM(2)]", "1024x7x7", (7, 3, 1)),
+            ("[C(64,3,1,1,1), SM(2)]", "64x12x12", (8, 3, 1)),
+            ("[C(64,5,1,2,1), SM(2)]", "64x2x2", (6, 5, 1)),
+            ("[C(64,5,1,2,1), SM(2)]", "64x9x9", (7, 5, 1)),
+            ("[C(64,5,1,2,1), SM(2)]", "64x14x14", (8, 5, 1)),
+            ("[C(64,7,1,0,1), SM(2)]", "64x18x18", (8, 3, 3)),
+            ("[C(64,9,1,0,1), SM(2)]", "64x20x20", (8, 3, 3)),
+            ("[C(64,11,1,0,1), SM(2)]", "64x18x18", (6, 3, 4)),
+        ] {
+            assert_eq!(chosen(net, input), [Some(expected); 2], "{net} {input}");
+        }
+    }
+
+    #[test]
+    fn the_small_plans_of_the_tests_take_every_way() {
+        for (net, input, expected) in [
+            ("[C(16,1,1,0,1), C(16,3,1,1,1), SM(2)]", "1x4x4", (6, 3, 1)),
+            ("[C(16,1,1,0,1), C(16,3,1,0,1), SM(2)]", "1x7x7", (7, 3, 1)),
+            ("[C(16,1,1,0,1), C(16,5,1,2,1), SM(2)]", "1x4x4", (8, 5, 1)),
+            ("[C(16,1,1,0,1), C(16,7,1,3,1), SM(2)]", "1x3x3", (7, 5, 2)),
+        ] {
+            assert_eq!(chosen(net, input)[0], Some(expected), "{net} {input}");
+        }
+    }
+
+    #[test]
+    fn strides_few_channels_and_small_maps_are_left_to_the_direct_way() {
+        assert_eq!(chosen("[C(64,3,2,1,1), SM(2)]", "64x14x14"), [None; 2]);
+        assert_eq!(chosen("[C(64,3,1,1,1), SM(2)]", "3x28x28"), [None; 2]);
+        assert_eq!(chosen("[C(64,1,1,0,1), SM(2)]", "64x14x14"), [None; 2]);
+        assert_eq!(chosen("[C(64,3,1,1,1), SM(2)]", "64x1x1"), [None; 2]);
+        let [single, pairs] = chosen("[C(64,3,1,1,1), SM(2)]", "64x3x3");
+        assert!(single.is_some() && pairs.is_none(), "pairs of numbers are multiplied at once the direct way");
+    }
+
+    #[test]
+    fn weights_at_a_point_interpolate() {
+        let way = Polynomials { points: 6, part: 3, parts: 1 };
+        assert_eq!(way.at_point(0), [0.25, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(way.at_point(4), [1.0 / 24.0, -2.0 / 24.0, 4.0 / 24.0, 0.0, 0.0]);
+        assert_eq!(way.at_point(5), [0.0, 0.0, 1.0, 0.0, 0.0]);
+        let way = Polynomials { points: 8, part: 3, parts: 1 };
+        assert_eq!(way.at_point(3), [1.0 / 90.0, 2.0 / 90.0, 4.0 / 90.0, 0.0, 0.0]);
+    }
+}

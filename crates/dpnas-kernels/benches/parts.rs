@@ -37,6 +37,8 @@ fn encode(criterion: &mut Criterion) {
         ("direct 7x7", plan("[C(64,7,1,3,1), SM(10)]", 64, 14)),
         ("direct 1x1 in blocks", plan("[C(512,1,1,0,1), SM(10)]", 1024, 7)),
         ("polynomials 3x3", plan("[C(64,1,1,0,1), C(256,3,1,1,1), C(64,3,1,1,1), SM(10)]", 16, 14)),
+        ("polynomials 5x5", plan("[C(64,1,1,0,1), C(64,5,1,2,1), SM(10)]", 16, 14)),
+        ("polynomials 7x7 in parts", plan("[C(64,1,1,0,1), C(64,7,1,3,1), SM(10)]", 16, 14)),
         ("residual block", plan("[C(64,1,1,0,1), C(64,3,1,1,0), SM(10)]", 16, 14)),
         ("pooling with overlap", plan("[P(3,2,0,0), SM(10)]", 64, 29)),
     ];

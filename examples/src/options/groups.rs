@@ -63,16 +63,16 @@ option_group! {
     #[arg(value_name = "N")]
     batch_size: usize = 128;
     /// Learning rate of Adam [default: 0.001]
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", allow_negative_numbers = true)]
     learning_rate: f64 = 1e-3;
     /// L2 factor that Adam adds to the gradient [default: 0]
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", allow_negative_numbers = true)]
     weight_decay: f64 = 0.0;
     /// Dropout before the classifier [default: 0]
     #[arg(value_name = "P")]
     drop_out: f64 = 0.0;
     /// Validation accuracy below which training stops early [default: 0.15]
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", allow_negative_numbers = true)]
     early_stopping_thresh: f64 = 0.15;
     /// Epoch after which that is looked at [default: 10]
     #[arg(value_name = "N")]

@@ -18,10 +18,10 @@ option_group! {
     #[arg(value_name = "SCHEDULE")]
     schedule: String = "small".to_owned();
     /// Step size α of a Q-value update [default: 0.1]
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", allow_negative_numbers = true)]
     q_learning_rate: f64 = 0.1;
     /// Weight γ of later rewards [default: 1]
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", allow_negative_numbers = true)]
     q_discount_factor: f64 = 1.0;
     /// Q-value updates after each architecture [default: 50]
     #[arg(value_name = "N")]

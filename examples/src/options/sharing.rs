@@ -19,7 +19,7 @@ option_group! {
     prefix_budget: String = bytes::AUTO.to_owned();
     /// Multiply-adds that each byte of a new map must be expected to save, or it is not kept. Changes no result
     /// [default: 400]
-    #[arg(value_name = "X")]
+    #[arg(value_name = "X", allow_negative_numbers = true)]
     prefix_worth: f64 = dpnas::DeepPriorConfig::PREFIX_WORTH;
 }
 

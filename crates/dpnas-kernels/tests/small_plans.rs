@@ -30,12 +30,13 @@ fn check(net: &str, input: &str, norms: Norms, engine: &CpuEngine) {
     assert_eq!(first, together[..first.len()], "{}", engine.name());
 }
 
+/// A test for each plan. Polynomials multiply numbers of f32 whatever maps are stored in: one precision has to do.
 macro_rules! plans {
-    ($($name:ident: $net:literal on $input:literal, $norms:ident;)*) => {
+    ($($name:ident: $net:literal on $input:literal, $norms:ident, [$($precision:ident),*];)*) => {
         $(
             #[test]
             fn $name() {
-                for precision in [Precision::F32, Precision::Bf16] {
+                for precision in [$(Precision::$precision),*] {
                     for level in Level::available(precision) {
                         check($net, $input, Norms::$norms, &CpuEngine::at(level, precision));
                     }
@@ -46,18 +47,18 @@ macro_rules! plans {
 }
 
 plans! {
-    a_plan_without_layers: "[SM(2)]" on "3x2x2", None;
-    windows_of_2x2_are_pooled_in_registers: "[C(17,2,1,1,1), P(2,2,0,0), SM(2)]" on "1x2x2", None;
-    windows_of_3x3_are_pooled_in_registers: "[C(16,1,1,0,1), P(3,3,0,0), SM(2)]" on "2x3x3", None;
-    windows_of_4x4_are_pooled_in_registers: "[C(16,1,1,0,1), P(4,4,0,0), SM(2)]" on "3x4x4", None;
-    windows_overlap_and_convolutions_have_strides: "[P(2,1,0,0), C(5,2,2,1,1), SM(2)]" on "3x3x3", Calibrated;
-    there_are_more_steps_than_registers_keep: "[C(16,11,1,5,1), SM(2)]" on "5x1x1", None;
-    products_are_by_3x3_polynomials_and_pooled: "[C(16,1,1,0,1), C(16,3,1,1,1), P(2,2,0,0), SM(2)]" on "1x4x4", None;
-    products_are_by_seven_points: "[C(16,1,1,0,1), C(16,3,1,0,1), SM(2)]" on "1x7x7", None;
-    products_are_by_5x5_polynomials: "[C(16,1,1,0,1), C(16,5,1,2,1), SM(2)]" on "1x4x4", None;
-    a_kernel_comes_in_parts: "[C(16,1,1,0,1), C(16,7,1,3,1), SM(2)]" on "1x3x3", None;
-    polynomials_start_from_a_skip_path: "[C(16,1,1,0,1), C(16,3,1,1,0), SM(2)]" on "1x4x4", None;
-    a_projection_changes_the_channels: "[C(3,1,1,0,1), C(4,3,1,1,0), SM(2)]" on "1x1x1", Calibrated;
+    a_plan_without_layers: "[SM(2)]" on "3x2x2", None, [F32, Bf16];
+    windows_of_2x2_are_pooled_in_registers: "[C(17,2,1,1,1), P(2,2,0,0), SM(2)]" on "1x2x2", None, [F32, Bf16];
+    windows_of_3x3_are_pooled_in_registers: "[C(16,1,1,0,1), P(3,3,0,0), SM(2)]" on "2x3x3", None, [F32, Bf16];
+    windows_of_4x4_are_pooled_in_registers: "[C(16,1,1,0,1), P(4,4,0,0), SM(2)]" on "3x4x4", None, [F32, Bf16];
+    windows_overlap_and_convolutions_have_strides: "[P(2,1,0,0), C(5,2,2,1,1), SM(2)]" on "3x3x3", Calibrated, [F32, Bf16];
+    there_are_more_steps_than_registers_keep: "[C(16,11,1,5,1), SM(2)]" on "5x1x1", None, [F32, Bf16];
+    products_are_by_3x3_polynomials_and_pooled: "[C(16,1,1,0,1), C(16,3,1,1,1), P(2,2,0,0), SM(2)]" on "1x4x4", None, [F32];
+    products_are_by_seven_points: "[C(16,1,1,0,1), C(16,3,1,0,1), SM(2)]" on "1x7x7", None, [F32];
+    products_are_by_5x5_polynomials: "[C(16,1,1,0,1), C(16,5,1,2,1), SM(2)]" on "1x4x4", None, [F32];
+    a_kernel_comes_in_parts: "[C(16,1,1,0,1), C(16,7,1,3,1), SM(2)]" on "1x3x3", None, [F32];
+    polynomials_start_from_a_skip_path: "[C(16,1,1,0,1), C(16,3,1,1,0), SM(2)]" on "1x4x4", None, [F32];
+    a_projection_changes_the_channels: "[C(3,1,1,0,1), C(4,3,1,1,0), SM(2)]" on "1x1x1", Calibrated, [F32, Bf16];
 }
 
 #[test]

@@ -273,7 +273,7 @@ impl dyn Encode + '_ {
         self.freeze_measured(&moments, epsilon)
     }
 
-    /// Calibrates as [`calibrate`](Self::calibrate) does, and leaves in `rows` the embedding of the calibration set, or
+    /// Calibrates as `calibrate` does, and leaves in `rows` the embedding of the calibration set, or
     /// nothing where it would take as long as to encode it afterwards.
     ///
     /// # Errors
@@ -309,10 +309,10 @@ impl dyn Encode + '_ {
         self.encode_leaving_in_chunks(images, chunk, &mut [], sink)
     }
 
-    /// As [`encode_in_chunks`](Self::encode_in_chunks), and leaves the maps of all images on the way.
+    /// As `encode_in_chunks`, and leaves the maps of all images on the way.
     ///
     /// # Errors
-    /// As [`encode_in_chunks`](Self::encode_in_chunks); then what is in the maps means nothing.
+    /// As `encode_in_chunks`; then what is in the maps means nothing.
     ///
     /// # Panics
     /// As [`Encode::encode_leaving`].

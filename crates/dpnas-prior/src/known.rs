@@ -13,11 +13,11 @@ pub struct KnownRows<'a> {
 }
 
 impl dyn Encode + '_ {
-    /// As [`encode_in_chunks`](Self::encode_in_chunks), without computing the rows that are known: they go to `sink` in
+    /// As `encode_in_chunks`, without computing the rows that are known: they go to `sink` in
     /// their place.
     ///
     /// # Errors
-    /// As [`encode_in_chunks`](Self::encode_in_chunks).
+    /// As `encode_in_chunks`.
     ///
     /// # Panics
     /// If an index is no image's, or the rows are not one for each index.

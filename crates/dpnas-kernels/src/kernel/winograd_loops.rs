@@ -132,8 +132,9 @@ pub(crate) unsafe fn input<L: Lanes, const P: usize>(job: &TileJob<'_, L::Elemen
         let tile = job.first + index;
         let (image, place) = (tile / (job.side * job.side), tile % (job.side * job.side));
         let (y, x) = (place / job.side * job.out + job.corner.0, place % job.side * job.out + job.corner.1);
-        let (rows, columns) = (P.min(padded.saturating_sub(y)), P.min(padded.saturating_sub(x)));
-        let corner = layout.at(image, y.min(padded), x.min(padded));
+        // A tile starts at an output pixel, a part within the kernel, so both start within the map and its border.
+        let (rows, columns) = (P.min(padded - y), P.min(padded - x));
+        let corner = layout.at(image, y, x);
         let mut channel = 0;
         while channel < layout.stride {
             // SAFETY: rows and columns end with the map, and the transformed tiles have room for each tile and channel.

@@ -65,8 +65,9 @@ pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Ele
     for image in 0..job.images {
         // SAFETY: the image lies in the map, and its features in the rows.
         let (map, row) = unsafe { (job.map.add(image * job.layout.image()), job.rows.add(image * pixels * channels)) };
-        for (block, places) in job.places.chunks(LANES).enumerate() {
-            for first in (0..channels).step_by(LANES) {
+        // Channels outside: so many rows are written side by side.
+        for first in (0..channels).step_by(LANES) {
+            for (block, places) in job.places.chunks(LANES).enumerate() {
                 // SAFETY: each place has whole vectors of channels; a channel's pixels of this block lie in its row.
                 unsafe {
                     let mut square = [L::splat(0.0); LANES];
@@ -101,8 +102,9 @@ pub(super) unsafe fn fill<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Ele
     for image in 0..job.images {
         // SAFETY: the image lies in the rows, and its map in the map.
         let (row, map) = unsafe { (job.rows.add(image * pixels * channels), job.map.add(image * job.layout.image())) };
-        for (block, places) in job.places.chunks(LANES).enumerate() {
-            for first in (0..job.layout.stride).step_by(LANES) {
+        // Channels outside: so many rows are read side by side.
+        for first in (0..job.layout.stride).step_by(LANES) {
+            for (block, places) in job.places.chunks(LANES).enumerate() {
                 // SAFETY: a channel's pixels of this block lie in its row; each place has room for whole vectors.
                 unsafe {
                     let mut square = [L::splat(0.0); LANES];

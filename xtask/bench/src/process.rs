@@ -31,8 +31,12 @@ mod tests {
 
     #[test]
     fn work_takes_processor_time() {
-        let before = processor_seconds().unwrap();
-        let sum = (0..100_000_000u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
-        assert!(processor_seconds().unwrap() > before, "{sum}");
+        // Threads of other tests end meanwhile, and their time is gone with them: once in a few tries none does.
+        let grows = || {
+            let before = processor_seconds().unwrap();
+            let sum = (0..100_000_000u64).fold(0, |sum, n| std::hint::black_box(sum ^ n));
+            processor_seconds().unwrap() > before && sum < u64::MAX
+        };
+        assert!((0..20).any(|_| grows()));
     }
 }

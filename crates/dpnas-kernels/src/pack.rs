@@ -92,7 +92,7 @@ impl<E: Compute> Packed<E> {
 /// The weights of the products of a convolution by polynomials, part after part of the kernel, each those of a 1×1
 /// convolution.
 pub(crate) fn pack_products(level: Level, weights: &ConvWeights, way: Polynomials) -> Vec<Packed<f32>> {
-    let places = (0..way.parts).flat_map(|y| (0..way.parts).map(move |x| (y * way.part, x * way.part)));
+    let places = (0..way.parts()).flat_map(|y| (0..way.parts()).map(move |x| (y * way.part, x * way.part)));
     places.flat_map(|corner| pack_part(level, weights, way, corner)).collect()
 }
 

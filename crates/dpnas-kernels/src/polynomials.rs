@@ -12,9 +12,9 @@ use dpnas_grammar::{ConvShape, Stage};
 /// and ∞.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Polynomials {
+    pub(crate) kernel: usize,
     pub(crate) points: usize,
     pub(crate) part: usize,
-    pub(crate) parts: usize,
 }
 
 /// The most points of a side.
@@ -42,11 +42,16 @@ impl Polynomials {
         }
         let size = stage.output.height as usize;
         let ways = (6..=MOST_POINTS).flat_map(|points| [3, 5].map(|part| (points, part)));
-        let ways = ways.map(|(points, part)| Self { points, part, parts: kernel.div_ceil(part) });
+        let ways = ways.map(|(points, part)| Self { kernel, points, part });
         let fitting = ways.filter(|way| way.weight_bytes(conv) <= MOST_BYTES);
         let (cost, fastest) = fitting.map(|way| (way.cost(conv, size), way)).min_by_key(|(cost, _)| *cost)?;
         let direct = (size * size * kernel * kernel) as u64 * channels(conv) / E::STEP as u64;
         (cost <= direct).then_some(fastest)
+    }
+
+    /// Parts of the kernel's side.
+    pub(crate) fn parts(&self) -> usize {
+        self.kernel.div_ceil(self.part)
     }
 
     /// Output pixels of a tile's side.
@@ -63,7 +68,7 @@ impl Polynomials {
     pub(crate) fn weight_bytes(&self, conv: &ConvShape) -> usize {
         let channels = |channels: u32| (channels as usize).next_multiple_of(16);
         let numbers = channels(conv.in_channels).saturating_mul(channels(conv.out_channels));
-        numbers.saturating_mul(self.parts * self.parts * self.square() * size_of::<f32>())
+        numbers.saturating_mul(self.parts().pow(2) * self.square() * size_of::<f32>())
     }
 
     /// What an image takes, in multiply-adds.
@@ -71,7 +76,7 @@ impl Polynomials {
         let tiles = size.div_ceil(self.out());
         let numbers = (tiles * tiles * self.square()) as u64;
         let [inputs, outputs] = [conv.in_channels, conv.out_channels].map(|n| u64::from(n) * TRANSFORM as u64);
-        let parts = (self.parts * self.parts) as u64;
+        let parts = self.parts().pow(2) as u64;
         numbers.saturating_mul(parts * (channels(conv) + inputs) + outputs)
     }
 
@@ -109,7 +114,7 @@ mod tests {
         let plan = net.parse::<Net>().unwrap().plan(input.parse::<ImageShape>().unwrap()).unwrap();
         let stage = plan.stages().last().unwrap();
         let conv = stage.weights().next().unwrap();
-        let shape = |way: Polynomials| (way.points, way.part, way.parts);
+        let shape = |way: Polynomials| (way.points, way.part, way.parts());
         [Polynomials::choose::<f32>(&conv, stage).map(shape), Polynomials::choose::<bf16>(&conv, stage).map(shape)]
     }
 
@@ -154,11 +159,11 @@ mod tests {
 
     #[test]
     fn weights_at_a_point_interpolate() {
-        let way = Polynomials { points: 6, part: 3, parts: 1 };
+        let way = Polynomials { kernel: 3, points: 6, part: 3 };
         assert_eq!(way.at_point(0), [0.25, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(way.at_point(4), [1.0 / 24.0, -2.0 / 24.0, 4.0 / 24.0, 0.0, 0.0]);
         assert_eq!(way.at_point(5), [0.0, 0.0, 1.0, 0.0, 0.0]);
-        let way = Polynomials { points: 8, part: 3, parts: 1 };
+        let way = Polynomials { kernel: 3, points: 8, part: 3 };
         assert_eq!(way.at_point(3), [1.0 / 90.0, 2.0 / 90.0, 4.0 / 90.0, 0.0, 0.0]);
     }
 }

@@ -20,7 +20,7 @@ impl dyn Encode + '_ {
     /// As `encode_in_chunks`.
     ///
     /// # Panics
-    /// If an index is no image's, or the rows are not one for each index.
+    /// If an index is no image's, indices do not ascend, or the rows are not one for each index.
     pub fn encode_others_in_chunks<E: From<EngineError>>(
         &self,
         images: Images<'_>,
@@ -30,6 +30,8 @@ impl dyn Encode + '_ {
     ) -> Result<(), E> {
         let features = usize::try_from(self.plan().features()).unwrap_or(usize::MAX);
         assert!(known.rows.len() == known.indices.len().saturating_mul(features), "a row for each index");
+        let is_image = known.indices.last().is_none_or(|last| *last < images.len());
+        assert!(is_image && known.indices.is_sorted_by(|a, b| a < b), "an image for each index, in ascending order");
         let mut merge = Merge { features, known, next: 0 };
         let (mut gathered, mut start) = (Vec::new(), 0);
         while start < images.len() {

@@ -49,7 +49,7 @@ fn block_tiles(way: Polynomials, channels: usize, from_stride: usize, to_stride:
 pub(crate) fn scratch_bytes(way: Polynomials, conv: &ConvShape) -> usize {
     let [from, to] = [conv.in_channels, conv.out_channels].map(|n| (n as usize).next_multiple_of(CHANNEL_BLOCK));
     let tiles = block_tiles(way, conv.in_channels as usize, from, to);
-    let buffers = if way.parts > 1 { 2 } else { 1 };
+    let buffers = if way.parts() > 1 { 2 } else { 1 };
     tiles.saturating_mul(way.square() * size_of::<f32>()).saturating_mul(from.saturating_add(buffers * to))
 }
 
@@ -66,8 +66,7 @@ impl Winograd {
         images: usize,
     ) -> Self {
         let out = way.out();
-        let kernel = from.size + 2 * from.halo + 1 - size;
-        assert!(kernel.div_ceil(way.part) == way.parts, "the border is the padding");
+        assert!(from.size + 2 * from.halo + 1 == size + way.kernel, "the border is the padding");
         assert!(window > 0 && out.is_multiple_of(window) && to.size == size / window, "windows divide tiles");
         for layout in [Some(from), Some(to), skip].into_iter().flatten() {
             assert!(layout.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
@@ -107,7 +106,7 @@ impl Winograd {
             self.skip.is_none_or(|skip| call.skip.len() >= images * skip.image()),
             "the skip path holds the images"
         );
-        let (square, parts) = (self.way.square(), self.way.parts);
+        let (square, parts) = (self.way.square(), self.way.parts());
         assert!(weights.len() == square * parts * parts, "weights for each product");
         // An odd number of cache lines, so that the products do not meet in one set of the cache.
         let pitch = |channels: usize| (self.block * channels).next_multiple_of(32) + CHANNEL_BLOCK;

@@ -65,10 +65,11 @@ impl<E: Compute> Loaded<E> {
         let mut blocks: Vec<Block<'_, E>> =
             images.chunks(group).map(|images| Block { images, held: (0, Vec::new()) }).collect();
         let mut norms = Norms::none(&self.plan);
-        let (mut held, mut measured) = (0, Vec::new());
+        let mut measured = Vec::new();
         for (index, step) in program.steps.iter().enumerate() {
             let Some(norm) = step.norm else { continue };
             let after = program.held_before(index);
+            let held = blocks.first().map_or(0, |block| block.held.0);
             let (work, bytes) = (program.work(held..after), program.live_bytes(after));
             let is_needed = rows.is_some() || program.steps[index + 1..].iter().any(|step| step.norm.is_some());
             let keeps = is_needed && work >= holding.least_work * bytes && bytes * images.len() <= holding.bytes;
@@ -77,7 +78,6 @@ impl<E: Compute> Loaded<E> {
             let layout = if matches!(step.op, Op::Rectify) { step.inputs[0].layout } else { step.output.layout };
             let mut moments = Moments::new(layout.channels);
             stats.iter().for_each(|images| images.add_to(&mut moments));
-            held = if keeps { after } else { held };
             norms.set(norm, moments.stats().fold(epsilon));
             measured.push(moments);
         }
@@ -137,10 +137,10 @@ impl<E: Compute> Loaded<E> {
     fn advance(&self, block: &Block<'_, E>, index: usize, norms: &Norms, workspace: &mut Workspace<E>) {
         let (program, count) = (self.raw_program(), block.images.len());
         let (start, held) = &block.held;
-        match held.is_empty() {
-            true => program.fill(self.level, workspace, block.images.pixels()),
-            false => held.iter().for_each(|map| map.restore(self.level, norms, workspace, count)),
+        if held.is_empty() {
+            program.fill(self.level, workspace, block.images.pixels());
         }
+        held.iter().for_each(|map| map.restore(self.level, norms, workspace, count));
         for step in &program.steps[*start..index] {
             step.run(self.level, norms, workspace, count);
         }

@@ -207,7 +207,7 @@ pub trait Encode {
     }
 
     /// Embeds images as [`encode`](Self::encode) does, into `rows`, whose memory is used again; what was in it is gone. On
-    /// the way it leaves maps: each has the bits that the plan's first layers alone embed.
+    /// the way it leaves maps, in the order of the stages: each has the bits that the plan's first layers alone embed.
     ///
     /// # Errors
     /// As [`encode`](Self::encode); then what is in `rows` and in the maps means nothing.

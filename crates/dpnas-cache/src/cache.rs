@@ -2,7 +2,7 @@
 
 use crate::folder::{self, Folder};
 use crate::format::{self, Damage};
-use crate::{CacheError, Element, Key, Matrix, Writer};
+use crate::{CacheError, DType, Key, Matrix, Writer};
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -92,22 +92,22 @@ impl Cache {
     /// [`CacheError::NoColumns`] if `columns` is 0, [`CacheError::KeyTooLong`] if the key does not fit into a header,
     /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the file cannot be created.
     pub fn create(&self, key: &Key, columns: usize) -> Result<Writer, CacheError> {
-        self.create_of(Element::F32, key, columns)
+        self.create_of(DType::F32, key, columns)
     }
 
-    /// As [`create`](Self::create), for a matrix whose numbers are stored in `element`: rows of numbers that are `bf16`
+    /// As [`create`](Self::create), for a matrix whose numbers are stored in `dtype`: rows of numbers that are `bf16`
     /// already take half of the room in it, and come back as they were.
     ///
     /// # Errors
     /// As [`create`](Self::create).
-    pub fn create_of(&self, element: Element, key: &Key, columns: usize) -> Result<Writer, CacheError> {
+    pub fn create_of(&self, dtype: DType, key: &Key, columns: usize) -> Result<Writer, CacheError> {
         if columns == 0 {
             return Err(CacheError::NoColumns);
         }
         match &self.place {
-            Place::Folder(folder) => Writer::on_disk(folder, key, columns, element),
-            Place::Unnamed(folder) => Writer::unnamed(folder, columns, element),
-            Place::Memory => Ok(Writer::in_memory(columns, element)),
+            Place::Folder(folder) => Writer::on_disk(folder, key, columns, dtype),
+            Place::Unnamed(folder) => Writer::unnamed(folder, columns, dtype),
+            Place::Memory => Ok(Writer::in_memory(columns, dtype)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use crate::Element;
+use crate::DType;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -60,12 +60,12 @@ pub enum CacheError {
         columns: usize,
     },
     /// A number was pushed to a matrix of `bf16` that is none. Nothing was written; the writer can go on.
-    #[error("{value:?} cannot be stored as {element} without a change: store the matrix as f32")]
+    #[error("{value:?} cannot be stored as {dtype} without a change: store the matrix as f32")]
     Inexact {
         /// The first such number.
         value: f32,
         /// What the matrix is stored in.
-        element: Element,
+        dtype: DType,
     },
     /// An earlier push to the same writer failed; what it had written is gone.
     #[error("an earlier write to this cache entry failed: create it again and push every row")]

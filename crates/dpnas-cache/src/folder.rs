@@ -1,5 +1,6 @@
 //! The cache's folder: names, locks, the order of last use, eviction and what crashes leave behind.
 
+use crate::lock::{lock, try_lock};
 use crate::{CacheError, Key};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -66,7 +67,7 @@ impl Folder {
         }
         let part = builder.tempfile_in(&self.path);
         let (file, path) = part.map_err(CacheError::write("create a cache entry in", &self.path, needed))?.into_parts();
-        file.try_lock().map_err(io::Error::from).map_err(CacheError::io("lock the cache entry", &path))?;
+        try_lock(&file, &path).map_err(io::Error::from).map_err(CacheError::io("lock the cache entry", &path))?;
         Ok((file, path))
     }
 
@@ -133,7 +134,7 @@ impl Folder {
             }
             let path = self.path.join(name);
             // A living writer holds the lock; the operating system frees it when a process ends, however it ends.
-            let unlocked = OpenOptions::new().write(true).open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            let unlocked = OpenOptions::new().write(true).open(&path).is_ok_and(|file| try_lock(&file, &path).is_ok());
             if unlocked {
                 tracing::info!(path = %path.display(), "removing what an interrupted program left behind");
                 if let Err(error) = remove(&path) {
@@ -153,7 +154,7 @@ impl Folder {
         let path = self.path.join(LOCK_NAME);
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(CacheError::write("create the lock file in", &self.path, 0))?;
-        file.lock().map_err(CacheError::io("lock", &path))?;
+        lock(&file, &path).map_err(CacheError::io("lock", &path))?;
         Ok(file)
     }
 

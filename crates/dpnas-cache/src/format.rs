@@ -1,6 +1,6 @@
 //! The layout of an entry's file, drawn in the crate's documentation.
 
-use crate::{Element, Key};
+use crate::{DType, Key};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::ops::Range;
@@ -26,7 +26,8 @@ pub(crate) struct Header {
     pub(crate) key: Key,
     pub(crate) rows: u64,
     pub(crate) columns: u64,
-    pub(crate) element: Element,
+    #[serde(rename = "element")]
+    pub(crate) dtype: DType,
     pub(crate) crc32: u32,
 }
 
@@ -36,7 +37,7 @@ pub(crate) struct Layout {
     pub(crate) data_start: usize,
     pub(crate) rows: usize,
     pub(crate) columns: usize,
-    pub(crate) element: Element,
+    pub(crate) dtype: DType,
 }
 
 /// Why a file is not the entry that was asked for.
@@ -65,8 +66,7 @@ pub(crate) enum Damage {
 impl Header {
     /// Bytes that a file with this key needs before its data, whatever the rest of the header will say.
     pub(crate) fn reserved(key: &Key) -> usize {
-        let widest =
-            Self { key: key.clone(), rows: u64::MAX, columns: u64::MAX, element: Element::Bf16, crc32: u32::MAX };
+        let widest = Self { key: key.clone(), rows: u64::MAX, columns: u64::MAX, dtype: DType::Bf16, crc32: u32::MAX };
         (JSON_AT + widest.json().len()).next_multiple_of(ALIGNMENT)
     }
 
@@ -98,7 +98,7 @@ pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<R
         Err(damage) => return Ok(Err(damage)),
     };
     let (data_start, header) = header;
-    let claimed = header.rows.checked_mul(header.columns).and_then(|values| values.checked_mul(header.element.bytes()));
+    let claimed = header.rows.checked_mul(header.columns).and_then(|values| values.checked_mul(header.dtype.bytes()));
     if claimed != Some(length - data_start as u64) {
         return Ok(Err(Damage::DataLength));
     }
@@ -106,7 +106,7 @@ pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<R
         return Ok(Err(Damage::DataLength));
     };
     let crc = data_crc(file, length - data_start as u64)?;
-    let layout = Layout { data_start, rows, columns, element: header.element };
+    let layout = Layout { data_start, rows, columns, dtype: header.dtype };
     Ok(if crc == Some(header.crc32) { Ok(layout) } else { Err(Damage::DataChecksum) })
 }
 
@@ -189,7 +189,7 @@ mod tests {
 
     /// A file with a header of the given JSON whose checksum is right, then `data`.
     fn file(json: &[u8], data: &[u8]) -> Vec<u8> {
-        let empty = Header { key: Key::new(), rows: 0, columns: 1, element: Element::F32, crc32: 0 };
+        let empty = Header { key: Key::new(), rows: 0, columns: 1, dtype: DType::F32, crc32: 0 };
         let reserved = (JSON_AT + json.len()).next_multiple_of(ALIGNMENT);
         let mut bytes = empty.encode(reserved.max(Header::reserved(&Key::new())));
         bytes[JSON_AT..].fill(b' ');
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn value_stability_of_a_small_entry() {
         let data: Vec<u8> = [1.0f32, 2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
-        let header = Header { key: key(), rows: 1, columns: 2, element: Element::F32, crc32: crc32fast::hash(&data) };
+        let header = Header { key: key(), rows: 1, columns: 2, dtype: DType::F32, crc32: crc32fast::hash(&data) };
         let mut entry = header.encode(Header::reserved(&key()));
         entry.extend(data);
         assert_eq!(entry[..16], *b"dpnasemb\x02\0\0\0\xac\0\0\0");
@@ -210,12 +210,12 @@ mod tests {
             br#"{"key":[["net","[C(16,3,1,1,1), SM(10)]"],["seed","7"]],"rows":1,"columns":2,"element":"f32","crc32":775923062}"#;
         assert_eq!(entry[JSON_AT..][..json.len()], *json);
         assert_eq!(entry[192..], [0, 0, 0x80, 0x3f, 0, 0, 0, 0x40]);
-        assert_eq!(check(&entry, &key()), Ok(Layout { data_start: 192, rows: 1, columns: 2, element: Element::F32 }));
+        assert_eq!(check(&entry, &key()), Ok(Layout { data_start: 192, rows: 1, columns: 2, dtype: DType::F32 }));
     }
 
     #[test]
     fn every_check_has_its_own_reason() {
-        let good = Header { key: key(), rows: 2, columns: 1, element: Element::F32, crc32: crc32fast::hash(&[0; 8]) };
+        let good = Header { key: key(), rows: 2, columns: 1, dtype: DType::F32, crc32: crc32fast::hash(&[0; 8]) };
         let bytes = |header: Header| file(&header.json(), &[0; 8]);
         let layout = check(&bytes(good.clone()), &key()).unwrap();
         assert_eq!((layout.rows, layout.columns), (2, 1));
@@ -239,13 +239,13 @@ mod tests {
         assert_eq!(reason(&file(b"{}", &[])), Damage::HeaderSyntax);
         assert_eq!(reason(&bytes(Header { key: Key::new(), ..good.clone() })), Damage::OtherKey);
         assert_eq!(reason(&bytes(Header { rows: 3, ..good.clone() })), Damage::DataLength);
-        assert_eq!(reason(&bytes(Header { element: Element::Bf16, ..good.clone() })), Damage::DataLength);
+        assert_eq!(reason(&bytes(Header { dtype: DType::Bf16, ..good.clone() })), Damage::DataLength);
         assert_eq!(reason(&bytes(Header { crc32: 0, ..good })), Damage::DataChecksum);
     }
 
     #[test]
     fn a_file_that_ends_before_its_length_is_damaged() {
-        let header = Header { key: key(), rows: 2, columns: 1, element: Element::F32, crc32: crc32fast::hash(&[0; 8]) };
+        let header = Header { key: key(), rows: 2, columns: 1, dtype: DType::F32, crc32: crc32fast::hash(&[0; 8]) };
         let bytes = file(&header.json(), &[0; 8]);
         let of = |read: usize| super::check(&bytes[..read], bytes.len() as u64, &key()).unwrap();
         assert!(of(bytes.len()).is_ok());
@@ -259,10 +259,10 @@ mod tests {
             [(u64::MAX, u64::MAX), (1 << 62, 1), (1 << 62, 4), (1 << 61, 2), (1, u64::MAX), (1 << 40, 1 << 20)]
         {
             for data in [&[][..], &[0; 64]] {
-                for element in [Element::F32, Element::Bf16] {
-                    let header = Header { key: key(), rows, columns, element, crc32: crc32fast::hash(data) };
+                for dtype in [DType::F32, DType::Bf16] {
+                    let header = Header { key: key(), rows, columns, dtype, crc32: crc32fast::hash(data) };
                     let found = check(&file(&header.json(), data), &key());
-                    assert_eq!(found, Err(Damage::DataLength), "{rows} x {columns} {element}");
+                    assert_eq!(found, Err(Damage::DataLength), "{rows} x {columns} {dtype}");
                 }
             }
         }
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn rows_without_columns_are_refused() {
-        let header = Header { key: key(), rows: u64::MAX, columns: 0, element: Element::F32, crc32: 0 };
+        let header = Header { key: key(), rows: u64::MAX, columns: 0, dtype: DType::F32, crc32: 0 };
         assert_eq!(check(&file(&header.json(), &[]), &key()), Err(Damage::DataLength));
     }
 
@@ -290,8 +290,8 @@ mod tests {
         fn the_reserved_place_fits_every_header(fields: Vec<(String, String)>, rows: u64, columns: u64, crc32: u32) {
             let key = fields.into_iter().fold(Key::new(), |key, (name, value)| key.with(name, value));
             let reserved = Header::reserved(&key);
-            for element in [Element::F32, Element::Bf16] {
-                let bytes = Header { key: key.clone(), rows, columns, element, crc32 }.encode(reserved);
+            for dtype in [DType::F32, DType::Bf16] {
+                let bytes = Header { key: key.clone(), rows, columns, dtype, crc32 }.encode(reserved);
                 prop_assert_eq!(bytes.len(), reserved);
                 prop_assert_eq!(bytes.len() % ALIGNMENT, 0);
             }

@@ -65,11 +65,12 @@
 #![deny(unsafe_code)]
 
 mod cache;
-mod element;
+mod dtype;
 mod error;
 mod folder;
 mod format;
 mod key;
+mod lock;
 mod map;
 mod matrix;
 mod place;
@@ -77,9 +78,10 @@ mod stream;
 mod writer;
 
 pub use cache::Cache;
-pub use element::{Element, Stored};
+pub use dtype::{DType, Stored};
 pub use error::CacheError;
 pub use format::{ALIGNMENT, FORMAT_VERSION, MAX_HEADER};
 pub use key::Key;
+pub use lock::try_lock;
 pub use matrix::Matrix;
 pub use writer::Writer;

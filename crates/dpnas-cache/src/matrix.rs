@@ -1,6 +1,6 @@
 //! The matrix that a cache hands out.
 
-use crate::element::{Element, Stored, Values};
+use crate::dtype::{DType, Stored, Values};
 use crate::format::Layout;
 use crate::map::Map;
 use crate::place::read_exact_at;
@@ -21,7 +21,7 @@ const PIECE: usize = 4096;
 pub struct Matrix {
     rows: usize,
     columns: usize,
-    element: Element,
+    dtype: DType,
     storage: Arc<Storage>,
 }
 
@@ -47,11 +47,11 @@ impl Matrix {
     }
 
     /// What the numbers are stored in.
-    pub fn element(&self) -> Element {
-        self.element
+    pub fn dtype(&self) -> DType {
+        self.dtype
     }
 
-    /// All values, row after row; `None` if they are stored in another [`element`](Self::element).
+    /// All values, row after row; `None` if they are stored in another [`dtype`](Self::dtype).
     ///
     /// # Shapes
     /// `rows × columns`.
@@ -61,7 +61,7 @@ impl Matrix {
             Storage::Mapped { map, data_start, .. } => &map.bytes()[*data_start..],
             Storage::Owned(values) => values.bytes(),
         };
-        if E::ELEMENT == self.element { E::cast(bytes) } else { None }
+        if E::DTYPE == self.dtype { E::cast(bytes) } else { None }
     }
 
     /// Copies the rows at `indices`, in that order, one behind the other; numbers that are stored as `bf16` may be read as
@@ -94,12 +94,12 @@ impl Matrix {
         for run in indices.chunk_by(|a, b| a + 1 == *b) {
             let (rows, rest) = out.split_at_mut(run.len() * self.columns);
             let first = run[0] * self.columns;
-            if E::ELEMENT == self.element {
+            if E::DTYPE == self.dtype {
                 self.copy(first, rows)?;
-            } else if self.element == Element::Bf16 {
+            } else if self.dtype == DType::Bf16 {
                 self.widen(first, rows)?;
             } else {
-                return wrong(format!("a matrix of {} cannot be read as {}", self.element, E::ELEMENT));
+                return wrong(format!("a matrix of {} cannot be read as {}", self.dtype, E::DTYPE));
             }
             out = rest;
         }
@@ -114,7 +114,7 @@ impl Matrix {
                 out.copy_from_slice(&values.bytes()[size_of::<E>() * first..][..out.len()]);
             }
             Storage::Mapped { file, data_start, .. } => {
-                let offset = *data_start as u64 + E::ELEMENT.bytes() * first as u64;
+                let offset = *data_start as u64 + E::DTYPE.bytes() * first as u64;
                 // Only little-endian machines map: see `in_file`.
                 read_exact_at(file, E::bytes_mut(out), offset)?;
             }
@@ -137,31 +137,31 @@ impl Matrix {
 
     /// A matrix over the little-endian data of an entry's file.
     pub(crate) fn in_file(file: File, layout: Layout) -> io::Result<Self> {
-        let Layout { data_start, rows, columns, element } = layout;
+        let Layout { data_start, rows, columns, dtype } = layout;
         let map = Map::of(&file)?;
         let data = &map.bytes()[data_start..];
-        let storage = if cfg!(target_endian = "little") && element.fits(data) {
+        let storage = if cfg!(target_endian = "little") && dtype.fits(data) {
             Storage::Mapped { map, data_start, file }
         } else {
-            Storage::Owned(Values::from_little_endian(element, data))
+            Storage::Owned(Values::from_little_endian(dtype, data))
         };
-        Ok(Self { rows, columns, element, storage: Arc::new(storage) })
+        Ok(Self { rows, columns, dtype, storage: Arc::new(storage) })
     }
 
     /// A matrix over values in memory.
     pub(crate) fn owned(values: Values, columns: usize) -> Self {
-        let (rows, element) = (values.len() / columns, values.element());
-        Self { rows, columns, element, storage: Arc::new(Storage::Owned(values)) }
+        let (rows, dtype) = (values.len() / columns, values.dtype());
+        Self { rows, columns, dtype, storage: Arc::new(Storage::Owned(values)) }
     }
 }
 
-/// Equal shape, element and values, compared as numbers: a matrix with a NaN differs from itself.
+/// Equal shape, dtype and values, compared as numbers: a matrix with a NaN differs from itself.
 impl PartialEq for Matrix {
     fn eq(&self, other: &Self) -> bool {
-        let shape = |matrix: &Self| (matrix.rows, matrix.columns, matrix.element);
-        let same_values = match self.element {
-            Element::F32 => self.values::<f32>() == other.values::<f32>(),
-            Element::Bf16 => self.values::<bf16>() == other.values::<bf16>(),
+        let shape = |matrix: &Self| (matrix.rows, matrix.columns, matrix.dtype);
+        let same_values = match self.dtype {
+            DType::F32 => self.values::<f32>() == other.values::<f32>(),
+            DType::Bf16 => self.values::<bf16>() == other.values::<bf16>(),
         };
         shape(self) == shape(other) && same_values
     }
@@ -172,7 +172,7 @@ impl fmt::Debug for Matrix {
         f.debug_struct("Matrix")
             .field("rows", &self.rows)
             .field("columns", &self.columns)
-            .field("element", &self.element)
+            .field("dtype", &self.dtype)
             .finish_non_exhaustive()
     }
 }

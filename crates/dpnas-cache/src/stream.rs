@@ -1,8 +1,8 @@
 //! Writing the bytes of an entry, row after row, to anything that can be written and sought.
 
-use crate::element::upper_half;
+use crate::dtype::upper_half;
 use crate::format::{Header, Layout};
-use crate::{Element, Key};
+use crate::{DType, Key};
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
@@ -16,7 +16,7 @@ pub(crate) struct EntryStream<W: Write> {
     out: BufWriter<W>,
     key: Key,
     columns: usize,
-    element: Element,
+    dtype: DType,
     reserved: usize,
     data_bytes: u64,
     crc: crc32fast::Hasher,
@@ -24,17 +24,17 @@ pub(crate) struct EntryStream<W: Write> {
 
 impl<W: Write + Seek> EntryStream<W> {
     /// Starts an entry at the beginning of `out`; `reserved` is what [`Header::reserved`] says for the key.
-    pub(crate) fn start(out: W, key: Key, columns: usize, element: Element, reserved: usize) -> io::Result<Self> {
+    pub(crate) fn start(out: W, key: Key, columns: usize, dtype: DType, reserved: usize) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, out);
         out.write_all(&vec![0; reserved])?;
-        Ok(Self { out, key, columns, element, reserved, data_bytes: 0, crc: crc32fast::Hasher::new() })
+        Ok(Self { out, key, columns, dtype, reserved, data_bytes: 0, crc: crc32fast::Hasher::new() })
     }
 
-    /// Appends whole rows of numbers that the element holds.
+    /// Appends whole rows of numbers that the dtype holds.
     pub(crate) fn push(&mut self, rows: &[f32]) -> io::Result<()> {
-        let data_bytes = self.data_bytes + self.element.bytes() * rows.len() as u64;
+        let data_bytes = self.data_bytes + self.dtype.bytes() * rows.len() as u64;
         let written = rows.chunks(PIECE).try_for_each(|piece| {
-            let bytes = little_endian(self.element, piece);
+            let bytes = little_endian(self.dtype, piece);
             self.crc.update(&bytes);
             self.out.write_all(&bytes)
         });
@@ -44,13 +44,13 @@ impl<W: Write + Seek> EntryStream<W> {
 
     /// Fills in the header and hands everything to the operating system.
     pub(crate) fn finish(mut self) -> io::Result<(W, Layout)> {
-        let Self { columns, element, .. } = self;
-        let rows = self.data_bytes / (element.bytes() * columns as u64);
-        let header = Header { key: self.key, rows, columns: columns as u64, element, crc32: self.crc.finalize() };
+        let Self { columns, dtype, .. } = self;
+        let rows = self.data_bytes / (dtype.bytes() * columns as u64);
+        let header = Header { key: self.key, rows, columns: columns as u64, dtype, crc32: self.crc.finalize() };
         self.out.seek(SeekFrom::Start(0))?;
         self.out.write_all(&header.encode(self.reserved))?;
         let out = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((out, Layout { data_start: self.reserved, rows: rows as usize, columns, element }))
+        Ok((out, Layout { data_start: self.reserved, rows: rows as usize, columns, dtype }))
     }
 }
 
@@ -61,11 +61,11 @@ impl<W: Write> EntryStream<W> {
     }
 }
 
-fn little_endian(element: Element, values: &[f32]) -> Cow<'_, [u8]> {
-    match element {
-        Element::F32 if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(values)),
-        Element::F32 => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
-        Element::Bf16 => Cow::Owned(values.iter().flat_map(|&value| upper_half(value).to_le_bytes()).collect()),
+fn little_endian(dtype: DType, values: &[f32]) -> Cow<'_, [u8]> {
+    match dtype {
+        DType::F32 if cfg!(target_endian = "little") => Cow::Borrowed(bytemuck::cast_slice(values)),
+        DType::F32 => Cow::Owned(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        DType::Bf16 => Cow::Owned(values.iter().flat_map(|&value| upper_half(value).to_le_bytes()).collect()),
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn write<W: Write + Seek>(out: W, key: &Key, chunks: &[Vec<f32>]) -> io::Result<(W, Layout)> {
-        let mut stream = EntryStream::start(out, key.clone(), 1, Element::F32, Header::reserved(key))?;
+        let mut stream = EntryStream::start(out, key.clone(), 1, DType::F32, Header::reserved(key))?;
         for chunk in chunks {
             stream.push(chunk)?;
         }
@@ -140,7 +140,7 @@ mod tests {
     fn an_unfinished_entry_is_not_an_entry() {
         let key = Key::new();
         let mut file = Cursor::new(Vec::new());
-        let mut stream = EntryStream::start(&mut file, key.clone(), 1, Element::F32, Header::reserved(&key)).unwrap();
+        let mut stream = EntryStream::start(&mut file, key.clone(), 1, DType::F32, Header::reserved(&key)).unwrap();
         stream.push(&[1.0; 100]).unwrap();
         stream.out.flush().unwrap();
         drop(stream);

@@ -1,10 +1,10 @@
 //! Pushing the rows of one matrix, and publishing it.
 
-use crate::element::Values;
+use crate::dtype::Values;
 use crate::folder::Folder;
 use crate::format::Header;
 use crate::stream::EntryStream;
-use crate::{CacheError, Element, Key, MAX_HEADER, Matrix};
+use crate::{CacheError, DType, Key, MAX_HEADER, Matrix};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tempfile::TempPath;
 #[must_use = "a writer that is not finished leaves nothing behind"]
 pub struct Writer {
     columns: usize,
-    element: Element,
+    dtype: DType,
     target: Target,
 }
 
@@ -45,7 +45,7 @@ impl Writer {
         match &mut self.target {
             Target::Memory(values) => {
                 let more = rows.saturating_mul(self.columns);
-                let needed = (values.len() as u64).saturating_add(more as u64).saturating_mul(self.element.bytes());
+                let needed = (values.len() as u64).saturating_add(more as u64).saturating_mul(self.dtype.bytes());
                 values.reserve_exact(more).map_err(|_| CacheError::OutOfMemory { needed })
             }
             _ => Ok(()),
@@ -63,8 +63,8 @@ impl Writer {
         if !rows.len().is_multiple_of(self.columns) {
             return Err(CacheError::PartialRow { values: rows.len(), columns: self.columns });
         }
-        if let Some(&value) = rows.iter().find(|&&value| !self.element.holds(value)) {
-            return Err(CacheError::Inexact { value, element: self.element });
+        if let Some(&value) = rows.iter().find(|&&value| !self.dtype.holds(value)) {
+            return Err(CacheError::Inexact { value, dtype: self.dtype });
         }
         let pushed = match &mut self.target {
             Target::Disk(pending) => pending.push(rows),
@@ -103,34 +103,34 @@ impl Writer {
         }
     }
 
-    pub(crate) fn on_disk(folder: &Folder, key: &Key, columns: usize, element: Element) -> Result<Self, CacheError> {
+    pub(crate) fn on_disk(folder: &Folder, key: &Key, columns: usize, dtype: DType) -> Result<Self, CacheError> {
         let reserved = Header::reserved(key);
         if reserved > MAX_HEADER {
             return Err(CacheError::KeyTooLong { length: reserved, limit: MAX_HEADER });
         }
         let (file, path) = folder.create_part(reserved as u64)?;
-        let stream = EntryStream::start(file, key.clone(), columns, element, reserved).map_err(CacheError::write(
+        let stream = EntryStream::start(file, key.clone(), columns, dtype, reserved).map_err(CacheError::write(
             "write a cache entry in",
             folder.path(),
             reserved as u64,
         ))?;
         let pending = Pending { stream, path, folder: folder.clone(), name: Folder::entry_name(key) };
-        Ok(Self { columns, element, target: Target::Disk(pending) })
+        Ok(Self { columns, dtype, target: Target::Disk(pending) })
     }
 
-    pub(crate) fn unnamed(folder: &Arc<Path>, columns: usize, element: Element) -> Result<Self, CacheError> {
+    pub(crate) fn unnamed(folder: &Arc<Path>, columns: usize, dtype: DType) -> Result<Self, CacheError> {
         let key = Key::new();
         let reserved = Header::reserved(&key);
         let create = || {
             std::fs::create_dir_all(folder)?;
-            EntryStream::start(tempfile::tempfile_in(folder)?, key, columns, element, reserved)
+            EntryStream::start(tempfile::tempfile_in(folder)?, key, columns, dtype, reserved)
         };
         let stream = create().map_err(CacheError::write("write an embedding in", folder, reserved as u64))?;
-        Ok(Self { columns, element, target: Target::Unnamed(stream, Arc::clone(folder)) })
+        Ok(Self { columns, dtype, target: Target::Unnamed(stream, Arc::clone(folder)) })
     }
 
-    pub(crate) fn in_memory(columns: usize, element: Element) -> Self {
-        Self { columns, element, target: Target::Memory(Values::new(element)) }
+    pub(crate) fn in_memory(columns: usize, dtype: DType) -> Self {
+        Self { columns, dtype, target: Target::Memory(Values::new(dtype)) }
     }
 }
 
@@ -155,7 +155,7 @@ impl Pending {
 }
 
 fn append(values: &mut Values, rows: &[f32]) -> Result<(), CacheError> {
-    let needed = values.element().bytes() * (values.len() as u64 + rows.len() as u64);
+    let needed = values.dtype().bytes() * (values.len() as u64 + rows.len() as u64);
     values.append(rows).map_err(|_| CacheError::OutOfMemory { needed })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::embedding::{Embedding, FileRows};
 use crate::{RowPlace, ScoreError, Splits};
-use dpnas_cache::{Element, Stored};
+use dpnas_cache::{DType, Stored};
 use dpnas_train::{Epoch, Fitted, Labelled, ProbeConfig, Stop, StoredRows, fit, fit_stored};
 use half::bf16;
 use std::ops::ControlFlow;
@@ -24,9 +24,9 @@ pub(crate) fn train_embedding(
     stop: &AtomicBool,
     embedding: &Embedding,
 ) -> Result<Fitted, ScoreError> {
-    match embedding.splits()[0].element() {
-        Element::F32 => train_stored::<f32>(splits, probe, stop, embedding),
-        Element::Bf16 => train_stored::<bf16>(splits, probe, stop, embedding),
+    match embedding.splits()[0].dtype() {
+        DType::F32 => train_stored::<f32>(splits, probe, stop, embedding),
+        DType::Bf16 => train_stored::<bf16>(splits, probe, stop, embedding),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
 use crate::baseline::{pixel_baseline, train_embedding};
-use crate::embedding::{Embedding, Embeddings, row_element};
+use crate::embedding::{Embedding, Embeddings, row_dtype};
 use crate::full_training::{FULL_VERSION, outcome};
 use crate::head::Head;
 use crate::memory_plan::{Demand, can_have};
@@ -11,7 +11,7 @@ use crate::{
     DeepPriorConfig, Encoding, EncodingHook, MemoryPlan, Outcome, OverBudget, RowPlace, Score, ScoreDraw, ScoreError,
     Splits, WeightDraw,
 };
-use dpnas_cache::{Cache, Element};
+use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_full::TrainEngine;
@@ -224,15 +224,15 @@ impl DeepPrior {
     fn demand(&self, plan: &Plan) -> Demand {
         let Splits { train, valid, test, .. } = &self.splits;
         let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
-        let element = row_element(&*self.engine, plan.net());
+        let dtype = row_dtype(&*self.engine, plan.net());
         Demand {
             engine: self.engine.memory(plan),
-            fit: match element {
-                Element::F32 => fit_memory::<f32>(&self.config.probe, self.splits.classes(), features),
-                Element::Bf16 => fit_memory::<bf16>(&self.config.probe, self.splits.classes(), features),
+            fit: match dtype {
+                DType::F32 => fit_memory::<f32>(&self.config.probe, self.splits.classes(), features),
+                DType::Bf16 => fit_memory::<bf16>(&self.config.probe, self.splits.classes(), features),
             },
             features: plan.features(),
-            element,
+            dtype,
             images: (train.len() + valid.len() + test.len()) as u64,
             largest_chunk: self.config.largest_chunk,
         }

@@ -3,7 +3,7 @@
 use crate::prefixes::{Foresee, PrefixStore};
 use crate::store::SplitName;
 use crate::{DeepPriorConfig, EncodingHook, MemoryPlan, RowPlace, ScoreError, Splits};
-use dpnas_cache::{Cache, CacheError, Element, Key, Matrix, Stored, Writer};
+use dpnas_cache::{Cache, CacheError, DType, Key, Matrix, Stored, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
 use dpnas_grammar::{Layer, Net, Plan};
@@ -50,11 +50,11 @@ impl<E: Stored> ReadRows<E> for FileRows<'_> {
     }
 }
 
-/// What the rows of a net are stored in: never rounded, and as `f32` where fully connected layers are trained on them.
-pub(crate) fn row_element(engine: &dyn Engine, net: &Net) -> Element {
+/// Narrowest type that stores the rows of a net losslessly; `f32` where fully connected layers are trained on them.
+pub(crate) fn row_dtype(engine: &dyn Engine, net: &Net) -> DType {
     match engine.row_precision() {
-        Precision::Bf16 if net.linear_units().next().is_none() => Element::Bf16,
-        Precision::Bf16 | Precision::F32 => Element::F32,
+        Precision::Bf16 if net.linear_units().next().is_none() => DType::Bf16,
+        Precision::Bf16 | Precision::F32 => DType::F32,
     }
 }
 
@@ -142,9 +142,9 @@ impl Embeddings<'_> {
     fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache, place: RowPlace) -> Result<Embedding, ScoreError> {
         let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
         let Splits { train, valid, test, .. } = self.splits;
-        let element = row_element(self.engine, plan.net());
+        let dtype = row_dtype(self.engine, plan.net());
         let create = |key, set: &ImageSet| {
-            let mut writer = cache.create_of(element, key, columns)?;
+            let mut writer = cache.create_of(dtype, key, columns)?;
             writer.reserve(set.len())?;
             Ok::<_, CacheError>(writer)
         };
@@ -184,7 +184,7 @@ impl Embeddings<'_> {
             .with("norm", c.norm.effective_mode())
             .with("data", self.splits.fingerprint())
             .with("split", split)
-            .with("numbers", row_element(self.engine, plan.net()));
+            .with("numbers", row_dtype(self.engine, plan.net()));
         match c.norm.effective_mode() {
             NormMode::None => key,
             NormMode::Calibrated => key

@@ -238,7 +238,7 @@ impl Journal {
     }
 
     fn lock(path: &Path, file: File) -> Result<Self, JournalError> {
-        match file.try_lock() {
+        match dpnas_cache::try_lock(&file, path) {
             Ok(()) => Ok(Self { path: path.to_owned(), file }),
             Err(TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(io(path, source)),

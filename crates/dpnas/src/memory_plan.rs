@@ -1,6 +1,6 @@
 //! How the scoring of one architecture shares the memory budget.
 
-use dpnas_cache::Element;
+use dpnas_cache::DType;
 use dpnas_prior::EngineMemory;
 use dpnas_train::FitMemory;
 use std::num::NonZeroUsize;
@@ -75,7 +75,7 @@ pub(crate) struct Demand {
     /// Features of a row.
     pub(crate) features: u64,
     /// What rows are stored in.
-    pub(crate) element: Element,
+    pub(crate) dtype: DType,
     /// Images of all splits.
     pub(crate) images: u64,
     pub(crate) largest_chunk: NonZeroUsize,
@@ -85,7 +85,7 @@ impl MemoryPlan {
     /// Rows stay in memory if they take at most half of the budget and leave room for the rest. What remains is for
     /// activations: the chunk takes half of it at most, what is held between norms the rest.
     pub(crate) fn new(budget: u64, demand: &Demand) -> Result<Self, OverBudget> {
-        let rows = demand.element.bytes().saturating_mul(demand.features).saturating_mul(demand.images);
+        let rows = demand.dtype.bytes().saturating_mul(demand.features).saturating_mul(demand.images);
         let in_memory = (rows <= budget / 2).then(|| Self::with_rows(budget, demand, RowPlace::Memory, rows));
         match in_memory {
             Some(Ok(plan)) => Ok(plan),
@@ -189,7 +189,7 @@ mod tests {
             engine: EngineMemory { weights: 100, image: 10 },
             fit: FitMemory { weights: 40, scores: 20, buffers: 30 },
             features: 5,
-            element: Element::F32,
+            dtype: DType::F32,
             images: 10,
             largest_chunk: NonZeroUsize::new(1000).unwrap(),
         }
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn rows_of_bf16_take_half_of_the_memory() {
-        let half = Demand { element: Element::Bf16, ..demand() };
+        let half = Demand { dtype: DType::Bf16, ..demand() };
         let plan = MemoryPlan::new(399, &half).unwrap();
         assert_eq!((plan.rows, plan.embedding), (RowPlace::Memory, 100));
         assert_eq!(MemoryPlan::new(199, &half).unwrap().rows, RowPlace::File);
@@ -259,7 +259,7 @@ mod tests {
             image in 0u64..1 << 38,
             fit in (0u64..1 << 36, 0u64..1 << 36, 0u64..1 << 36),
             features in 1u64..1 << 20,
-            element in prop_oneof![Just(Element::F32), Just(Element::Bf16)],
+            dtype in prop_oneof![Just(DType::F32), Just(DType::Bf16)],
             images in 1u64..1 << 20,
             largest in 1usize..2_000,
             wanted in 0u64..1 << 40,
@@ -268,7 +268,7 @@ mod tests {
                 engine: EngineMemory { weights, image },
                 fit: FitMemory { weights: fit.0, scores: fit.1, buffers: fit.2 },
                 features,
-                element,
+                dtype,
                 images,
                 largest_chunk: NonZeroUsize::new(largest).unwrap(),
             };

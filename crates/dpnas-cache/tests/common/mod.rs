@@ -1,7 +1,7 @@
 //! What several tests of the cache need.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use dpnas_cache::{Cache, CacheError, Element, Key, Matrix};
+use dpnas_cache::{Cache, CacheError, DType, Key, Matrix};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -23,17 +23,17 @@ pub(crate) fn key(index: usize) -> Key {
 }
 
 pub(crate) fn store(cache: &Cache, key: &Key, columns: usize, values: &[f32]) -> Result<Matrix, CacheError> {
-    store_as(Element::F32, cache, key, columns, values)
+    store_as(DType::F32, cache, key, columns, values)
 }
 
 pub(crate) fn store_as(
-    element: Element,
+    dtype: DType,
     cache: &Cache,
     key: &Key,
     columns: usize,
     values: &[f32],
 ) -> Result<Matrix, CacheError> {
-    let mut writer = cache.create_of(element, key, columns)?;
+    let mut writer = cache.create_of(dtype, key, columns)?;
     writer.push(values)?;
     writer.finish()
 }

@@ -10,14 +10,14 @@ use std::fmt;
 /// What the numbers of a matrix are stored in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Element {
+pub enum DType {
     /// Single precision, 4 bytes.
     F32,
     /// bfloat16, 2 bytes: the upper half of single precision.
     Bf16,
 }
 
-impl Element {
+impl DType {
     /// Bytes of one number.
     pub const fn bytes(self) -> u64 {
         match self {
@@ -40,7 +40,7 @@ impl Element {
     }
 }
 
-impl fmt::Display for Element {
+impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::F32 => "f32",
@@ -52,15 +52,15 @@ impl fmt::Display for Element {
 /// A number that a matrix is read as: `f32` or `bf16`.
 pub trait Stored: Raw {
     /// Its name.
-    const ELEMENT: Element;
+    const DTYPE: DType;
 }
 
 impl Stored for f32 {
-    const ELEMENT: Element = Element::F32;
+    const DTYPE: DType = DType::F32;
 }
 
 impl Stored for bf16 {
-    const ELEMENT: Element = Element::Bf16;
+    const DTYPE: DType = DType::Bf16;
 }
 
 mod sealed {
@@ -110,24 +110,24 @@ pub(crate) enum Values {
 }
 
 impl Values {
-    pub(crate) fn new(element: Element) -> Self {
-        match element {
-            Element::F32 => Self::F32(Vec::new()),
-            Element::Bf16 => Self::Bf16(Vec::new()),
+    pub(crate) fn new(dtype: DType) -> Self {
+        match dtype {
+            DType::F32 => Self::F32(Vec::new()),
+            DType::Bf16 => Self::Bf16(Vec::new()),
         }
     }
 
-    pub(crate) fn from_little_endian(element: Element, data: &[u8]) -> Self {
-        match element {
-            Element::F32 => Self::F32(data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
-            Element::Bf16 => Self::Bf16(data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes)).collect()),
+    pub(crate) fn from_little_endian(dtype: DType, data: &[u8]) -> Self {
+        match dtype {
+            DType::F32 => Self::F32(data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
+            DType::Bf16 => Self::Bf16(data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes)).collect()),
         }
     }
 
-    pub(crate) fn element(&self) -> Element {
+    pub(crate) fn dtype(&self) -> DType {
         match self {
-            Self::F32(_) => Element::F32,
-            Self::Bf16(_) => Element::Bf16,
+            Self::F32(_) => DType::F32,
+            Self::Bf16(_) => DType::Bf16,
         }
     }
 
@@ -154,7 +154,7 @@ impl Values {
         }
     }
 
-    /// Appends numbers that the element [holds](Element::holds).
+    /// Appends numbers that the dtype [holds](DType::holds).
     pub(crate) fn append(&mut self, more: &[f32]) -> Result<(), TryReserveError> {
         match self {
             Self::F32(values) => {
@@ -170,7 +170,7 @@ impl Values {
     }
 }
 
-/// The number as bf16, if that [holds](Element::holds) it: undefined values keep their bits, too.
+/// The number as bf16, if that [holds](DType::holds) it: undefined values keep their bits, too.
 pub(crate) fn upper_half(value: f32) -> bf16 {
     bf16::from_bits((value.to_bits() >> 16) as u16)
 }
@@ -184,19 +184,19 @@ mod tests {
     fn bf16_holds_its_own_numbers_and_no_other() {
         for bits in 0..=u16::MAX {
             let value = f32::from_bf16(bf16::from_bits(bits));
-            assert!(Element::Bf16.holds(value) && upper_half(value).to_bits() == bits);
-            assert!(!Element::Bf16.holds(f32::from_bits(value.to_bits() | 1)));
+            assert!(DType::Bf16.holds(value) && upper_half(value).to_bits() == bits);
+            assert!(!DType::Bf16.holds(f32::from_bits(value.to_bits() | 1)));
         }
-        assert!(!Element::Bf16.holds(f32::from_bits(0x3f80_8000)) && Element::F32.holds(f32::MIN_POSITIVE));
+        assert!(!DType::Bf16.holds(f32::from_bits(0x3f80_8000)) && DType::F32.holds(f32::MIN_POSITIVE));
     }
 
     proptest! {
         #[test]
         fn values_are_read_as_little_endian(bits: Vec<u32>) {
             let data: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
-            let Values::F32(values) = Values::from_little_endian(Element::F32, &data) else { panic!() };
+            let Values::F32(values) = Values::from_little_endian(DType::F32, &data) else { panic!() };
             prop_assert!(values.into_iter().map(f32::to_bits).eq(bits.iter().copied()));
-            let Values::Bf16(values) = Values::from_little_endian(Element::Bf16, &data) else { panic!() };
+            let Values::Bf16(values) = Values::from_little_endian(DType::Bf16, &data) else { panic!() };
             let halves = bits.iter().flat_map(|&bits| [bits as u16, (bits >> 16) as u16]);
             prop_assert!(values.into_iter().map(bf16::to_bits).eq(halves));
         }

@@ -57,7 +57,10 @@ pub struct Search {
     asked: u64,
     counted: u64,
     parked: u64,
-    fruitless: u32,
+    /// Draws since the last row that counted.
+    uncounted_draws: u32,
+    /// Evaluations since the last row that counted.
+    fruitless: u64,
 }
 
 /// Where an architecture is that was drawn before.
@@ -78,6 +81,7 @@ struct Flight {
 
 /// How far a search is.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Architectures that count towards the schedule.
     pub counted: u64,
@@ -85,6 +89,8 @@ pub struct Progress {
     pub total: u64,
     /// Candidates whose outcome is not known yet.
     pub in_flight: u64,
+    /// Outcomes told since the last architecture that counted: rewards of 0, rejections, out of memory.
+    pub fruitless: u64,
     /// The ε of the next draw; `None` if the schedule is complete or full with what is in flight.
     pub epsilon: Option<f64>,
 }
@@ -109,6 +115,7 @@ impl Search {
             asked: 0,
             counted: 0,
             parked: 0,
+            uncounted_draws: 0,
             fruitless: 0,
         })
     }
@@ -126,8 +133,8 @@ impl Search {
     /// again gives the same error, unless a candidate in flight is told a reward above 0.
     pub fn ask(&mut self) -> Result<Option<Candidate>, AskError> {
         while let Some(epsilon) = self.epsilon() {
-            if self.fruitless >= MAX_FRUITLESS_DRAWS {
-                return Err(AskError::Barren { draws: self.fruitless });
+            if self.uncounted_draws >= MAX_FRUITLESS_DRAWS {
+                return Err(AskError::Barren { draws: self.uncounted_draws });
             }
             let net = Arc::new(self.draw(epsilon)?);
             match self.met.get(&net) {
@@ -174,11 +181,12 @@ impl Search {
         };
         let Some(Flight { candidate, parked }) = self.flights.remove(&id) else { return Ok(()) };
         self.parked -= parked.len() as u64;
+        self.fruitless += 1;
         let Some(origin) = origin else {
             self.met.remove(&candidate.net);
             let layers = candidate.net.layers();
             self.barred.bar(&self.space, &layers[..layers.len() - 1]);
-            self.fruitless = self.fruitless.saturating_add(1);
+            self.uncounted_draws += 1;
             return Ok(());
         };
         let index = self.enter(candidate.net, reward, Origin::Repeated(id));
@@ -210,6 +218,7 @@ impl Search {
             counted: self.counted,
             total: self.settings.schedule.total(),
             in_flight: self.flights.len() as u64,
+            fruitless: self.fruitless,
             epsilon: self.epsilon(),
         }
     }
@@ -224,6 +233,11 @@ impl Search {
         let mut nets: Vec<&Net> = self.met.keys().map(|net| &**net).collect();
         nets.sort_unstable();
         nets.into_iter()
+    }
+
+    /// Whether nothing was asked for yet; an earlier run that is continued does not matter.
+    pub fn is_fresh(&self) -> bool {
+        self.walks == self.earlier as u64
     }
 
     /// Whether the schedule is complete.
@@ -334,10 +348,10 @@ impl Search {
 
     fn count(&mut self, reward: f64) {
         if reward == 0.0 {
-            self.fruitless = self.fruitless.saturating_add(1);
+            self.uncounted_draws += 1;
         } else {
             self.counted += 1;
-            self.fruitless = 0;
+            (self.uncounted_draws, self.fruitless) = (0, 0);
         }
     }
 }

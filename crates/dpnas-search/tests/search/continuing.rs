@@ -74,7 +74,8 @@ fn assert_same(continued: &Search, original: &Search) -> Result<(), TestCaseErro
     prop_assert_eq!(values(continued), values(original));
     prop_assert_eq!(continued.q_table().states(), original.q_table().states());
     prop_assert!(continued.q_table().taken_entries().eq(original.q_table().taken_entries()));
-    prop_assert_eq!(continued.progress(), original.progress());
+    let place = |search: &Search| (search.progress().counted, search.progress().epsilon);
+    prop_assert_eq!(place(continued), place(original));
     Ok(())
 }
 
@@ -112,6 +113,7 @@ proptest! {
         prop_assume!(advance(&mut original, cut));
         let mut again = continued(&original, left_by(&original)).unwrap();
         assert_same(&again, &original)?;
+        prop_assert!(again.is_fresh());
         prop_assert_eq!(again.earlier_rows(), original.rows().len());
         let origins = (0..again.rows().len()).map(|row| Origin::Earlier { row });
         prop_assert!(again.rows().iter().map(|row| row.origin.clone()).eq(origins));

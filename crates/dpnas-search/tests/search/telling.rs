@@ -63,6 +63,20 @@ fn places_of_what_does_not_count_are_drawn_again() {
 }
 
 #[test]
+fn outcomes_that_do_not_count_are_fruitless_until_one_counts() {
+    let mut search = search(preset("small", 8), "1.0:3");
+    assert!(search.is_fresh());
+    let mut fruitless = Vec::new();
+    for outcome in [Outcome::Rejected, scored(0.0), Outcome::OutOfMemory, scored(0.5), scored(0.0)] {
+        let candidate = search.ask().unwrap().unwrap();
+        assert!(!search.is_fresh());
+        search.tell(candidate.id, outcome).unwrap();
+        fruitless.push(search.progress().fruitless);
+    }
+    assert_eq!(fruitless, [1, 2, 3, 0, 1]);
+}
+
+#[test]
 fn wrong_tells_are_errors_and_change_nothing() {
     let mut search = search(two_nets(), "1.0:3");
     let candidate = search.ask().unwrap().unwrap();

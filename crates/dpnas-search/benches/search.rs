@@ -1,7 +1,7 @@
 //! The search's own cost: the published schedule on 28×28 images with an evaluation that takes no time.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use dpnas_search::{ImageShape, Outcome, Search, SearchSettings, Seed, SpaceSettings};
+use dpnas_search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
 use std::hint::black_box;
 
 fn published_schedule(settings: SpaceSettings) -> Search {
@@ -9,7 +9,7 @@ fn published_schedule(settings: SpaceSettings) -> Search {
     let mut search = Search::new(space, SearchSettings::paper(), Seed(1)).expect("the published settings are valid");
     while let Some(candidate) = search.ask().expect("most nets of the preset are accepted") {
         let reward = 0.2 + 0.01 * (candidate.net.layers().len() % 64) as f64;
-        search.tell(candidate.id, Outcome::Scored { reward }).expect("the candidate was just asked for");
+        search.tell(candidate.id, Feedback::Scored { reward }).expect("the candidate was just asked for");
     }
     search
 }

@@ -64,7 +64,7 @@ impl Forecast<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::{ImageShape, Outcome, Search, SearchSettings, Seed, SpaceSettings};
+    use crate::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
     use std::collections::BTreeMap;
 
     /// A search of a few hundred architectures, up to a few draws at ε = 0.3.
@@ -77,7 +77,7 @@ mod tests {
         while search.progress().counted < 30 {
             let candidate = search.ask().unwrap().unwrap();
             let reward = 0.3 + 0.6 * (Seed(5).derive(&candidate.net.to_string(), 0).0 as f64 / (1u64 << 63) as f64);
-            search.tell(candidate.id, Outcome::Scored { reward }).unwrap();
+            search.tell(candidate.id, Feedback::Scored { reward }).unwrap();
         }
         search
     }
@@ -119,7 +119,7 @@ mod tests {
         let foreign = dpnas_grammar::Layer::MaxPool { size: 2, stride: 2 };
         assert_eq!(search.forecast(0).unwrap().share(&[foreign]), 0.0);
         while let Some(candidate) = search.ask().unwrap() {
-            search.tell(candidate.id, Outcome::Scored { reward: 0.5 }).unwrap();
+            search.tell(candidate.id, Feedback::Scored { reward: 0.5 }).unwrap();
         }
         assert!(search.forecast(0).is_none());
     }
@@ -130,7 +130,7 @@ mod tests {
         let space = SpaceSettings::small().check(ImageShape::square(1, 8), 3).unwrap();
         let mut search = Search::new(space, settings, Seed(3)).unwrap();
         let candidate = search.ask().unwrap().unwrap();
-        search.tell(candidate.id, Outcome::Scored { reward: 0.9 }).unwrap();
+        search.tell(candidate.id, Feedback::Scored { reward: 0.9 }).unwrap();
         let first = &candidate.net.layers()[..1];
         // Explored at first; then the only architecture that was good is known, and what is new begins anywhere.
         let share = |ahead| search.forecast(ahead).unwrap().share(first);

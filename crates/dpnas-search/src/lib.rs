@@ -35,7 +35,7 @@ pub use dpnas_grammar::{ImageShape, Layer, Net};
 pub use dpnas_seed::Seed;
 pub use forecast::Forecast;
 pub use q::{Entry, QTable};
-pub use row::{Candidate, CandidateId, Origin, Outcome, RejectedBy, Row};
+pub use row::{Candidate, CandidateId, Feedback, Origin, RejectedBy, Row};
 pub use schedule::{Phase, Schedule, ScheduleError};
 pub use search::{MAX_FRUITLESS_DRAWS, Progress, Search};
 pub use search_error::{AskError, TellError};

@@ -27,7 +27,7 @@ pub struct Candidate {
 
 /// What became of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome {
+pub enum Feedback {
     /// It was scored.
     Scored {
         /// Its reward, from 0 to 1; 0 does not count towards the schedule.
@@ -76,7 +76,7 @@ pub enum RejectedBy {
     Limits(Rejection),
     /// It cannot be planned, because a size or cost is too large to count; it was not handed out.
     Plan(PlanError),
-    /// Its evaluation, which was told [`Outcome::Rejected`].
+    /// Its evaluation, which was told [`Feedback::Rejected`].
     Evaluation(CandidateId),
 }
 

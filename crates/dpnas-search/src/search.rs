@@ -3,7 +3,7 @@
 use crate::learner::Learner;
 use crate::walk::{Barred, epsilon_greedy};
 use crate::{
-    AskError, Candidate, CandidateId, ContinueError, EarlierRow, Origin, Outcome, QTable, QValue, RejectedBy, Row,
+    AskError, Candidate, CandidateId, ContinueError, EarlierRow, Feedback, Origin, QTable, QValue, RejectedBy, Row,
     SearchSettings, SettingsError, Space, TellError,
 };
 use dpnas_grammar::{Layer, Net, Verdict};
@@ -22,7 +22,7 @@ pub const MAX_FRUITLESS_DRAWS: u32 = 10_000;
 /// and sequence of asks and tells make the same search, bit for bit. That is how a search is resumed.
 ///
 /// ```
-/// use dpnas_search::{ImageShape, Outcome, Search, SearchSettings, Seed, SpaceSettings};
+/// use dpnas_search::{ImageShape, Feedback, Search, SearchSettings, Seed, SpaceSettings};
 ///
 /// let space = SpaceSettings::small().check(ImageShape::square(1, 8), 10)?;
 /// let settings = SearchSettings { schedule: "1.0:20,0.1:10".parse()?, ..SearchSettings::paper() };
@@ -30,7 +30,7 @@ pub const MAX_FRUITLESS_DRAWS: u32 = 10_000;
 /// while let Some(candidate) = search.ask()? {
 ///     // A stand-in for training: it likes short nets.
 ///     let reward = 1.0 / candidate.net.layers().len() as f64;
-///     search.tell(candidate.id, Outcome::Scored { reward })?;
+///     search.tell(candidate.id, Feedback::Scored { reward })?;
 /// }
 /// assert!(search.is_finished());
 /// assert_eq!(search.rows().iter().filter(|row| row.reward != 0.0).count(), 30);
@@ -167,17 +167,17 @@ impl Search {
     /// # Errors
     /// If the candidate was not asked for or was told before, or its reward is not a number from 0 to 1. Nothing
     /// changes then.
-    pub fn tell(&mut self, id: CandidateId, outcome: Outcome) -> Result<(), TellError> {
+    pub fn tell(&mut self, id: CandidateId, outcome: Feedback) -> Result<(), TellError> {
         if !self.flights.contains_key(&id) {
             return Err(if id.0 < self.asked { TellError::AlreadyTold { id } } else { TellError::Unknown { id } });
         }
         let (reward, origin) = match outcome {
-            Outcome::Scored { reward } if !(0.0..=1.0).contains(&reward) => {
+            Feedback::Scored { reward } if !(0.0..=1.0).contains(&reward) => {
                 return Err(TellError::Reward { id, reward });
             }
-            Outcome::Scored { reward } => (reward, Some(Origin::Scored(id))),
-            Outcome::Rejected => (0.0, Some(Origin::Rejected(RejectedBy::Evaluation(id)))),
-            Outcome::OutOfMemory => (0.0, None),
+            Feedback::Scored { reward } => (reward, Some(Origin::Scored(id))),
+            Feedback::Rejected => (0.0, Some(Origin::Rejected(RejectedBy::Evaluation(id)))),
+            Feedback::OutOfMemory => (0.0, None),
         };
         let Some(Flight { candidate, parked }) = self.flights.remove(&id) else { return Ok(()) };
         self.parked -= parked.len() as u64;

@@ -137,7 +137,7 @@ impl Line<'_> {
 mod tests {
     use super::*;
     use crate::write_q_values;
-    use dpnas_search::{ImageShape, Outcome, Search, SearchSettings, Seed, SpaceSettings};
+    use dpnas_search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
     use proptest::prelude::*;
 
     fn space(settings: SpaceSettings) -> Space {
@@ -150,7 +150,7 @@ mod tests {
         let mut search = Search::new(space, settings, Seed(seed)).unwrap();
         while let Some(candidate) = search.ask().unwrap() {
             let reward = (candidate.net.to_string().len() % 17 + 1) as f64 / 19.0;
-            search.tell(candidate.id, Outcome::Scored { reward }).unwrap();
+            search.tell(candidate.id, Feedback::Scored { reward }).unwrap();
         }
         search
     }

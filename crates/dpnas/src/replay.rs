@@ -5,7 +5,7 @@ use crate::journal::{Continued, Event, ToldOutcome};
 use crate::run_report::RunError;
 use crate::scores::Scores;
 use crate::{EarlierRun, Outcome};
-use dpnas_search::{Candidate, CandidateId, Outcome as Told, Search};
+use dpnas_search::{Candidate, CandidateId, Feedback, Search};
 use std::collections::BTreeMap;
 
 /// Repeats the journal's asks and tells on a search that has not begun, and checks that each ask gives what the journal
@@ -92,12 +92,12 @@ pub(crate) fn tell(
     candidate: &Candidate,
     outcome: &Outcome,
 ) -> Result<(), RunError> {
-    let told = match outcome {
-        Outcome::Scored(score) => Told::Scored { reward: score.reward },
-        Outcome::Rejected { .. } => Told::Rejected,
-        Outcome::OutOfMemory { .. } => Told::OutOfMemory,
+    let feedback = match outcome {
+        Outcome::Scored(score) => Feedback::Scored { reward: score.reward },
+        Outcome::Rejected { .. } => Feedback::Rejected,
+        Outcome::OutOfMemory { .. } => Feedback::OutOfMemory,
     };
-    search.tell(candidate.id, told)?;
+    search.tell(candidate.id, feedback)?;
     if let Outcome::Scored(score) = outcome {
         scores.insert(candidate, score.clone());
     }

@@ -2,7 +2,7 @@
 
 use crate::strategies::{preset, spaces, two_nets};
 use dpnas_search::{
-    Action, Candidate, Continuation, ContinueError, EarlierRow, Layer, Net, Origin, Outcome, Place, QValue, Search,
+    Action, Candidate, Continuation, ContinueError, EarlierRow, Feedback, Layer, Net, Origin, Place, QValue, Search,
     SearchSettings, Seed, Space,
 };
 use dpnas_seed::below;
@@ -18,10 +18,10 @@ fn new_search(space: &Space, seed: u64) -> Search {
 }
 
 /// Some outcome that depends on the architecture alone: a few are rejected or have reward 0.
-fn outcome(candidate: &Candidate) -> Outcome {
+fn outcome(candidate: &Candidate) -> Feedback {
     let text = candidate.net.to_string();
     let sum = text.bytes().fold(7u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) >> 8;
-    if sum.is_multiple_of(9) { Outcome::Rejected } else { Outcome::Scored { reward: f64::from(sum % 100) / 99.0 } }
+    if sum.is_multiple_of(9) { Feedback::Rejected } else { Feedback::Scored { reward: f64::from(sum % 100) / 99.0 } }
 }
 
 /// Tells up to `candidates` outcomes, one at a time; gives whether there were more to come.
@@ -169,7 +169,7 @@ proptest! {
 fn one_of_two() -> (Search, Net) {
     let mut search = Search::new(two_nets(), settings("1.0:4,0.0:3"), Seed(5)).unwrap();
     let candidate = search.ask().unwrap().unwrap();
-    search.tell(candidate.id, Outcome::Scored { reward: 0.5 }).unwrap();
+    search.tell(candidate.id, Feedback::Scored { reward: 0.5 }).unwrap();
     (search, (*candidate.net).clone())
 }
 
@@ -179,7 +179,7 @@ fn known_architectures_are_not_scored_again() {
     let mut again = continued(&search, left_by(&search)).unwrap();
     let mut asked = Vec::new();
     while let Some(candidate) = again.ask().unwrap() {
-        again.tell(candidate.id, Outcome::Scored { reward: 0.25 }).unwrap();
+        again.tell(candidate.id, Feedback::Scored { reward: 0.25 }).unwrap();
         asked.push((*candidate.net).clone());
     }
     assert!(again.is_finished());

@@ -2,7 +2,7 @@
 
 use crate::strategies::{spaces, two_nets};
 use dpnas_search::{
-    Candidate, CandidateId, Continuation, EarlierRow, Net, Origin, Outcome, Place, QValue, RejectedBy, Row, Search,
+    Candidate, CandidateId, Continuation, EarlierRow, Feedback, Net, Origin, Place, QValue, RejectedBy, Row, Search,
     SearchSettings, Seed, Space,
 };
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 enum Move {
     Ask,
     /// Tell the candidate at this position of those in flight (modulo their number).
-    Tell(usize, Outcome),
+    Tell(usize, Feedback),
 }
 
 /// What a caller did, as a journal would keep it.
@@ -22,15 +22,15 @@ enum Move {
 enum Event {
     Asked(Option<Candidate>),
     AskFailed,
-    Told(CandidateId, Outcome),
+    Told(CandidateId, Feedback),
 }
 
-fn outcomes() -> impl Strategy<Value = Outcome> {
+fn outcomes() -> impl Strategy<Value = Feedback> {
     prop_oneof![
-        6 => (0.0..=1.0f64).prop_map(|reward| Outcome::Scored { reward }),
-        1 => Just(Outcome::Scored { reward: 0.0 }),
-        1 => Just(Outcome::Rejected),
-        1 => Just(Outcome::OutOfMemory),
+        6 => (0.0..=1.0f64).prop_map(|reward| Feedback::Scored { reward }),
+        1 => Just(Feedback::Scored { reward: 0.0 }),
+        1 => Just(Feedback::Rejected),
+        1 => Just(Feedback::OutOfMemory),
     ]
 }
 
@@ -54,7 +54,7 @@ fn continued_search(space: &Space, seed: u64, cut: usize) -> Search {
     let mut earlier = new_search(space, seed);
     for _ in 0..cut {
         let Ok(Some(candidate)) = earlier.ask() else { break };
-        earlier.tell(candidate.id, Outcome::Scored { reward: 0.125 }).unwrap();
+        earlier.tell(candidate.id, Feedback::Scored { reward: 0.125 }).unwrap();
     }
     let rows = earlier.rows().iter();
     let rows = rows.map(|row| EarlierRow { epsilon: row.epsilon, net: (*row.net).clone(), reward: row.reward });
@@ -113,7 +113,7 @@ fn check(search: &Search, before: u64, events: &[Event]) -> Result<(), TestCaseE
 fn check_rows(
     rows: &[Row],
     asked: &BTreeMap<CandidateId, Candidate>,
-    told: &BTreeMap<CandidateId, Outcome>,
+    told: &BTreeMap<CandidateId, Feedback>,
 ) -> Result<(), TestCaseError> {
     let mut first_rows = BTreeSet::new();
     let mut rewards: BTreeMap<Arc<Net>, f64> = BTreeMap::new();
@@ -123,12 +123,12 @@ fn check_rows(
         match &row.origin {
             Origin::Scored(id) => {
                 prop_assert!(first_rows.insert(*id));
-                prop_assert_eq!(told.get(id), Some(&Outcome::Scored { reward: row.reward }));
+                prop_assert_eq!(told.get(id), Some(&Feedback::Scored { reward: row.reward }));
                 prop_assert_eq!((&row.net, row.epsilon), (&asked[id].net, asked[id].epsilon));
             }
             Origin::Rejected(RejectedBy::Evaluation(id)) => {
                 prop_assert!(first_rows.insert(*id));
-                prop_assert_eq!(told.get(id), Some(&Outcome::Rejected));
+                prop_assert_eq!(told.get(id), Some(&Feedback::Rejected));
                 prop_assert_eq!((&row.net, row.epsilon, row.reward), (&asked[id].net, asked[id].epsilon, 0.0));
             }
             Origin::Repeated(id) => {
@@ -142,7 +142,7 @@ fn check_rows(
             }
         }
     }
-    let recorded = told.iter().filter(|(_, outcome)| **outcome != Outcome::OutOfMemory).map(|(id, _)| *id);
+    let recorded = told.iter().filter(|(_, outcome)| **outcome != Feedback::OutOfMemory).map(|(id, _)| *id);
     prop_assert!(first_rows.into_iter().eq(recorded), "each told candidate has one first row, unless out of memory");
     Ok(())
 }
@@ -163,7 +163,7 @@ fn make_and_replay(begin: impl Fn() -> Search, moves: Vec<Move>) -> Result<(), T
     // One at a time to the end.
     while events.last() != Some(&Event::AskFailed) {
         let next = if search.in_flight().next().is_some() {
-            Move::Tell(0, Outcome::Scored { reward: 0.25 })
+            Move::Tell(0, Feedback::Scored { reward: 0.25 })
         } else if search.is_finished() {
             break;
         } else {

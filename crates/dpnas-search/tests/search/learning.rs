@@ -2,7 +2,7 @@
 
 use crate::strategies::{preset, spaces};
 use dpnas_search::{
-    Action, AskError, Candidate, Layer, Net, Origin, Outcome, Search, SearchSettings, Seed, Space, State,
+    Action, AskError, Candidate, Feedback, Layer, Net, Origin, Search, SearchSettings, Seed, Space, State,
 };
 use dpnas_seed::below;
 use proptest::prelude::*;
@@ -63,7 +63,7 @@ fn some_reward(candidate: &Candidate) -> f64 {
 fn run(mut search: Search, reward: impl Fn(&Candidate) -> f64) -> Result<Search, AskError> {
     while let Some(candidate) = search.ask()? {
         let reward = reward(&candidate);
-        search.tell(candidate.id, Outcome::Scored { reward }).unwrap();
+        search.tell(candidate.id, Feedback::Scored { reward }).unwrap();
     }
     Ok(search)
 }
@@ -90,7 +90,7 @@ proptest! {
             match search.ask() {
                 Ok(Some(candidate)) => {
                     let reward = some_reward(&candidate);
-                    search.tell(candidate.id, Outcome::Scored { reward }).unwrap();
+                    search.tell(candidate.id, Feedback::Scored { reward }).unwrap();
                 }
                 Ok(None) | Err(_) => break,
             }

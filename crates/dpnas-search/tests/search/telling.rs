@@ -2,7 +2,7 @@
 
 use crate::strategies::{preset, two_nets};
 use dpnas_search::{
-    AskError, CandidateId, ImageShape, MAX_FRUITLESS_DRAWS, Origin, Outcome, RejectedBy, Search, SearchSettings, Seed,
+    AskError, CandidateId, Feedback, ImageShape, MAX_FRUITLESS_DRAWS, Origin, RejectedBy, Search, SearchSettings, Seed,
     Space, SpaceSettings, TellError,
 };
 
@@ -11,8 +11,8 @@ fn search(space: Space, schedule: &str) -> Search {
     Search::new(space, SearchSettings { replay_number: 3, schedule, ..SearchSettings::paper() }, Seed(5)).unwrap()
 }
 
-fn scored(reward: f64) -> Outcome {
-    Outcome::Scored { reward }
+fn scored(reward: f64) -> Feedback {
+    Feedback::Scored { reward }
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn architectures_in_flight_are_parked_and_recorded_when_told() {
 
 #[test]
 fn places_of_what_does_not_count_are_drawn_again() {
-    for outcome in [Outcome::Rejected, scored(0.0), Outcome::OutOfMemory] {
+    for outcome in [Feedback::Rejected, scored(0.0), Feedback::OutOfMemory] {
         let mut search = search(two_nets(), "1.0:6");
         let (first, second) = (search.ask().unwrap().unwrap(), search.ask().unwrap().unwrap());
         assert_eq!(search.ask(), Ok(None));
@@ -51,12 +51,12 @@ fn places_of_what_does_not_count_are_drawn_again() {
         assert_eq!(search.progress().counted, 6);
         let of_first: Vec<_> = search.rows().iter().filter(|row| row.net == first.net).collect();
         match outcome {
-            Outcome::OutOfMemory => assert!(of_first.is_empty()),
-            Outcome::Rejected => {
+            Feedback::OutOfMemory => assert!(of_first.is_empty()),
+            Feedback::Rejected => {
                 assert_eq!(of_first[0].origin, Origin::Rejected(RejectedBy::Evaluation(first.id)));
                 assert!(of_first[1..].iter().all(|row| row.origin == Origin::Repeated(first.id)));
             }
-            Outcome::Scored { .. } => assert_eq!(of_first[0].origin, Origin::Scored(first.id)),
+            Feedback::Scored { .. } => assert_eq!(of_first[0].origin, Origin::Scored(first.id)),
         }
         assert!(of_first.iter().all(|row| row.reward == 0.0));
     }
@@ -67,7 +67,7 @@ fn outcomes_that_do_not_count_are_fruitless_until_one_counts() {
     let mut search = search(preset("small", 8), "1.0:3");
     assert!(search.is_fresh());
     let mut fruitless = Vec::new();
-    for outcome in [Outcome::Rejected, scored(0.0), Outcome::OutOfMemory, scored(0.5), scored(0.0)] {
+    for outcome in [Feedback::Rejected, scored(0.0), Feedback::OutOfMemory, scored(0.5), scored(0.0)] {
         let candidate = search.ask().unwrap().unwrap();
         assert!(!search.is_fresh());
         search.tell(candidate.id, outcome).unwrap();
@@ -94,7 +94,7 @@ fn wrong_tells_are_errors_and_change_nothing() {
     search.tell(candidate.id, scored(1.0)).unwrap();
     let rows = search.rows().to_vec();
     let told = TellError::AlreadyTold { id: candidate.id };
-    assert_eq!(search.tell(candidate.id, Outcome::OutOfMemory), Err(told.clone()));
+    assert_eq!(search.tell(candidate.id, Feedback::OutOfMemory), Err(told.clone()));
     assert_eq!(told.to_string(), "candidate 0 was told before; tell each candidate once");
     assert_eq!(search.rows(), rows);
 }
@@ -160,7 +160,7 @@ fn a_greedy_search_leaves_architectures_that_are_out_of_memory() {
         assert!(!refused.contains(&candidate.net), "a net out of memory is not handed out again");
         // From the greedy phase on, the first 20 new nets do not fit.
         if candidate.epsilon == 0.0 && refused.len() < 20 {
-            search.tell(candidate.id, Outcome::OutOfMemory).unwrap();
+            search.tell(candidate.id, Feedback::OutOfMemory).unwrap();
             refused.push(candidate.net);
         } else {
             search.tell(candidate.id, scored(0.05)).unwrap();
@@ -176,7 +176,7 @@ fn a_space_that_is_out_of_memory_is_exhausted() {
     let mut search = search(two_nets(), "0.5:4");
     for _ in 0..2 {
         let candidate = search.ask().unwrap().unwrap();
-        search.tell(candidate.id, Outcome::OutOfMemory).unwrap();
+        search.tell(candidate.id, Feedback::OutOfMemory).unwrap();
     }
     assert_eq!(search.ask(), Err(AskError::Exhausted));
     assert!(search.rows().is_empty());

@@ -1,6 +1,6 @@
 //! Both CSV files through pandas and back. Runs where `python3`, or the interpreter that `PYTHON` names, has pandas.
 
-use dpnas::search::{ImageShape, Outcome, Search, SearchSettings, Seed, SpaceSettings};
+use dpnas::search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
 use dpnas::{ReplayRow, ReplayWriter, Score, read_q_values, read_replay_buffer, write_q_values};
 use std::path::Path;
 use std::process::Command;
@@ -59,7 +59,7 @@ fn search() -> Search {
     while let Some(candidate) = search.ask().unwrap() {
         // Some rewards are so small that their values need an exponent.
         let reward = if candidate.id.0.is_multiple_of(3) { 1e-9 } else { 0.1 + 0.05 * candidate.id.0 as f64 };
-        search.tell(candidate.id, Outcome::Scored { reward }).unwrap();
+        search.tell(candidate.id, Feedback::Scored { reward }).unwrap();
     }
     search
 }

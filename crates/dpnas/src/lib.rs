@@ -34,71 +34,41 @@ pub use dpnas_search as search;
 pub use dpnas_seed as seed;
 pub use dpnas_train as train;
 
-mod artifacts;
-mod baseline;
-mod csv_error;
+mod csv;
 mod deep_prior;
-mod deep_prior_config;
-mod deep_prior_roles;
-mod earlier_run;
-mod embed;
-mod embedding;
 mod encoding;
 mod evaluate;
 mod fetch;
 mod full_training;
-mod head;
-mod journal;
-mod memory;
-mod memory_plan;
-mod parts;
 mod prefixes;
-mod python_number;
-mod q_csv;
-mod read_q_csv;
-mod replay;
-mod replay_csv;
-mod run_folder;
-mod run_report;
-mod runner;
-mod score_draw;
+mod run;
 mod score_error;
-mod scores;
 mod scoring;
 mod splits;
 pub mod store;
-mod weight_draw;
 
-pub use artifacts::{draw_rewards, reward_points};
-pub use baseline::pixel_baseline;
-pub use csv_error::CsvError;
-pub use deep_prior::DeepPrior;
-pub use deep_prior_config::DeepPriorConfig;
+pub use csv::{
+    CsvError, Q_COLUMNS, REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_q_values, read_replay_buffer, write_q_values,
+};
+pub use deep_prior::{
+    DeepPrior, DeepPriorConfig, EmbedError, MemoryPlan, OverBudget, RowPlace, StoreRequest, UnknownWeightDraw,
+    WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
+};
 pub use dpnas_search::Candidate;
-pub use earlier_run::EarlierRun;
-pub use embed::{EmbedError, StoreRequest};
 pub use encoding::{Encoding, EncodingHook};
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
 pub use fetch::{FetchConfig, fetch_known};
 pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
-pub use journal::{JOURNAL_FORMAT, JournalError};
-pub use memory::{auto_memory_budget, default_budget, free_memory};
-pub use memory_plan::{MemoryPlan, OverBudget, RowPlace};
-pub use q_csv::{Q_COLUMNS, write_q_values};
-pub use read_q_csv::read_q_values;
-pub use replay_csv::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer};
-pub use run_folder::{FolderError, RunFolder};
-pub use run_report::{Report, RunError, RunEvent, StopReason};
-pub use runner::{Hook, Runner};
-pub use score_draw::ScoreDraw;
+pub use run::{
+    EarlierRun, FolderError, Hook, JOURNAL_FORMAT, JournalError, Report, RunError, RunEvent, RunFolder, Runner, Scored,
+    StopReason, draw_rewards, reward_points,
+};
 pub use score_error::ScoreError;
-pub use scores::Scored;
 pub use scoring::{
-    ChoiceError, Group, NetSummary, ScoreJob, ScoreReport, ScoreRunner, ScoredDraw, ScoringError, ScoringEvent,
-    ScoringHook, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
+    ChoiceError, Group, NetSummary, ScoreDraw, ScoreJob, ScoreReport, ScoreRunner, ScoredDraw, ScoringError,
+    ScoringEvent, ScoringHook, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
 };
 pub use splits::{Splits, VALID_FRACTION};
-pub use weight_draw::{UnknownWeightDraw, WeightDraw};
 
 /// The README's example is compiled and run.
 #[cfg(doctest)]

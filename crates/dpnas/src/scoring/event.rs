@@ -12,7 +12,7 @@
 use super::runner::{ScoreJob, Training};
 use super::{Group, Searched, Target};
 use crate::WeightDraw;
-use crate::journal::{JOURNAL_FORMAT, ToldOutcome};
+use crate::run::journal::{JOURNAL_FORMAT, ToldOutcome};
 use dpnas_grammar::ParseError;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};

@@ -4,8 +4,8 @@ use super::figures;
 use super::report::{ScoreReport, ScoredDraw, ScoringError};
 use super::runner::Training;
 use super::{NetSummary, Summary};
-use crate::csv_error::system_error;
-use crate::replay_csv::{percent, percent_list};
+use crate::csv::error::system_error;
+use crate::csv::replay_buffer::{percent, percent_list};
 use crate::{Outcome, RunFolder};
 use std::io::Write;
 

@@ -4,7 +4,7 @@ use super::event::{Begun, Event};
 use super::files;
 use super::report::{ScoreReport, ScoredDraw, ScoringError, ScoringEvent};
 use super::{Searched, Target};
-use crate::journal::Journal;
+use crate::run::journal::Journal;
 use crate::{Outcome, RunFolder, ScoreDraw, ScoreError, StopReason, WeightDraw};
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;

@@ -1,7 +1,7 @@
 //! What can go wrong when an embedding is stored or read back.
 
 use super::SplitName;
-use crate::run_folder::is_full;
+use crate::run::folder::is_full;
 use std::io;
 use std::path::{Path, PathBuf};
 

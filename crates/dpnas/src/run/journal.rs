@@ -18,7 +18,7 @@
 //! next one cuts off. This module owns the format: no type of the search is serialised by itself. The journal of a scoring
 //! run has events of its own (`crates/dpnas/src/scoring/event.rs`) and is kept in the same way.
 
-use crate::run_folder::is_full;
+use crate::run::folder::is_full;
 use crate::{Outcome, Score};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

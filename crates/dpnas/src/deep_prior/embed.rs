@@ -1,7 +1,7 @@
 //! Handing an embedding to others: row by row, or stored in a folder that other programs read.
 
 use crate::MemoryPlan;
-use crate::embedding::RowSink;
+use crate::deep_prior::embedding::RowSink;
 use crate::store::{EmbeddingWriter, Existing, Layout, Manifest, NormRecord, SplitName, StoreError};
 use crate::{DeepPrior, ScoreError};
 use dpnas_grammar::{Net, Plan};

@@ -1,16 +1,31 @@
 //! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
 
-use crate::baseline::{pixel_baseline, train_embedding};
-use crate::embedding::{Embedding, Embeddings, row_dtype};
+pub(crate) mod config;
+mod embed;
+pub(crate) mod embedding;
+pub(crate) mod encode;
+mod evaluate;
+mod free_memory;
+pub(crate) mod head;
+pub(crate) mod memory;
+pub(crate) mod train;
+mod weight_draw;
+
+pub use config::DeepPriorConfig;
+pub use embed::{EmbedError, StoreRequest};
+pub use free_memory::{auto_memory_budget, default_budget, free_memory};
+pub use memory::{MemoryPlan, OverBudget, RowPlace};
+pub use train::pixel_baseline;
+pub use weight_draw::{UnknownWeightDraw, WeightDraw};
+
+use crate::deep_prior::embedding::{Embedding, Embeddings, row_dtype};
+use crate::deep_prior::encode::lock;
+use crate::deep_prior::head::Head;
+use crate::deep_prior::memory::{Demand, can_have};
+use crate::deep_prior::train::train_embedding;
 use crate::full_training::{FULL_VERSION, outcome};
-use crate::head::Head;
-use crate::memory_plan::{Demand, can_have};
-use crate::parts::lock;
 use crate::prefixes::{Foresee, PrefixStore};
-use crate::{
-    DeepPriorConfig, Encoding, EncodingHook, MemoryPlan, Outcome, OverBudget, RowPlace, Score, ScoreDraw, ScoreError,
-    Splits, WeightDraw,
-};
+use crate::{Encoding, EncodingHook, Outcome, Score, ScoreDraw, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;

@@ -1,8 +1,8 @@
 //! The files of an earlier run, from which a search goes on.
 
-use crate::journal::Continued;
-use crate::replay_csv::{ReplayFields, read_replay_fields};
-use crate::run_folder::io;
+use crate::csv::replay_buffer::{ReplayFields, read_replay_fields};
+use crate::run::folder::io;
+use crate::run::journal::Continued;
 use crate::{CsvError, FolderError, ReplayRow, RunFolder, Score, read_q_values};
 use dpnas_search::{Continuation, ContinueError, EarlierRow, Net, Place, QValue, Search, SearchSettings, Seed, Space};
 use sha2::{Digest, Sha256};

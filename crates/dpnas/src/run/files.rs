@@ -1,10 +1,10 @@
 //! The files of a run folder that are made from the journal: replay buffer, Q-values, reward plot.
 
-use crate::csv_error::system_error;
-use crate::replay_csv::ReplayWriter;
-use crate::run_folder::io;
-use crate::run_report::RunError;
-use crate::scores::Scores;
+use crate::csv::error::system_error;
+use crate::csv::replay_buffer::ReplayWriter;
+use crate::run::folder::io;
+use crate::run::report::RunError;
+use crate::run::scores::Scores;
 use crate::{ReplayRow, RunFolder, write_q_values};
 use dpnas_report::{PlotOptions, RewardPoint, reward_plot};
 use dpnas_search::{Row, Search};

@@ -1,6 +1,6 @@
 //! The Q-table as a CSV file that pandas and the published program read.
 
-use crate::python_number::python_number;
+use crate::csv::python_number::python_number;
 use dpnas_search::{Entry, LayerKind, QTable, State};
 use std::io::Write;
 

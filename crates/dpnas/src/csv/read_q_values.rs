@@ -1,7 +1,7 @@
 //! Q-values from a CSV file of this or the published program.
 
-use crate::csv_error::{CsvError, columns};
-use crate::q_csv::{LAYER_TYPES, Q_COLUMNS};
+use crate::csv::error::{CsvError, columns};
+use crate::csv::q_values::{LAYER_TYPES, Q_COLUMNS};
 use dpnas_search::{Action, LayerKind, QValue, Space, State};
 use std::collections::HashSet;
 use std::io::Read;

@@ -1,10 +1,10 @@
 //! The loop around the search: ask, evaluate, record, tell.
 
-use crate::artifacts::Artifacts;
-use crate::journal::{Event, Journal};
-use crate::replay::{replay, tell};
-use crate::run_report::{Report, RunError, RunEvent, StopReason};
-use crate::scores::Scores;
+use crate::run::files::Artifacts;
+use crate::run::journal::{Event, Journal};
+use crate::run::report::{Report, RunError, RunEvent, StopReason};
+use crate::run::resume::{replay, tell};
+use crate::run::scores::Scores;
 use crate::{EarlierRun, Evaluate, EvaluateError, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::ops::ControlFlow;

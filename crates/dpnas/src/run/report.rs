@@ -1,6 +1,6 @@
 //! What a run tells: events on the way, a report at the end, and what can go wrong.
 
-use crate::scores::Scores;
+use crate::run::scores::Scores;
 use crate::{EvaluateError, FolderError, JournalError, Outcome, ReplayRow, Scored};
 use dpnas_search::{AskError, Candidate, Progress, Search, TellError};
 use std::fmt;

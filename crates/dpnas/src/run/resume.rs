@@ -1,9 +1,9 @@
 //! Rebuilding a search from its journal.
 
-use crate::earlier_run::{Q_VALUES, REPLAY_BUFFER};
-use crate::journal::{Continued, Event, ToldOutcome};
-use crate::run_report::RunError;
-use crate::scores::Scores;
+use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
+use crate::run::journal::{Continued, Event, ToldOutcome};
+use crate::run::report::RunError;
+use crate::run::scores::Scores;
 use crate::{EarlierRun, Outcome};
 use dpnas_search::{Candidate, CandidateId, Feedback, Search};
 use std::collections::BTreeMap;

@@ -1,8 +1,8 @@
 //! Computing an embedding part by part: from the longest prefix that an earlier architecture has left, with further ones
 //! left on the way.
 
-use crate::embedding::{Embeddings, RowSink};
-use crate::memory_plan::PartMemory;
+use crate::deep_prior::embedding::{Embeddings, RowSink};
+use crate::deep_prior::memory::PartMemory;
 use crate::prefixes::{Cut, Maps, PrefixRows, PrefixStore};
 use crate::store::SplitName;
 use crate::{Encoding, ScoreError, Splits};

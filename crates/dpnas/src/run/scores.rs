@@ -1,6 +1,6 @@
 //! The scores of a run, candidate by candidate.
 
-use crate::replay_csv::ReplayFields;
+use crate::csv::replay_buffer::ReplayFields;
 use crate::{EarlierRun, ReplayRow, Score};
 use dpnas_search::{Candidate, CandidateId, Net, Origin, Row};
 use std::collections::BTreeMap;

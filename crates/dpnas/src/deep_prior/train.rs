@@ -1,6 +1,6 @@
 //! Training the linear classifier on rows of the three splits, embedded or raw.
 
-use crate::embedding::{Embedding, FileRows};
+use crate::deep_prior::embedding::{Embedding, FileRows};
 use crate::{RowPlace, ScoreError, Splits};
 use dpnas_cache::{DType, Stored};
 use dpnas_train::{Epoch, Fitted, Labelled, ProbeConfig, Stop, StoredRows, fit, fit_stored};

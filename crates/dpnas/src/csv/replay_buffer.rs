@@ -1,8 +1,8 @@
 //! The replay buffer as a CSV file that pandas and the published program read.
 
 use crate::Score;
-use crate::csv_error::{CsvError, columns};
-use crate::python_number::python_number;
+use crate::csv::error::{CsvError, columns};
+use crate::csv::python_number::python_number;
 use std::io::{Read, Write};
 use std::path::Path;
 

@@ -29,9 +29,9 @@ pub struct ParseError {
 }
 
 impl ParseError {
-    pub(crate) fn new(kind: ParseErrorKind, text: &str, span: Range<usize>, expected: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ParseErrorKind, text: &str, span: Range<usize>, expected: String) -> Self {
         let excerpt = Box::new(Excerpt::new(text, &span));
-        Self { kind, span, expected: expected.into(), excerpt }
+        Self { kind, span, expected, excerpt }
     }
 
     /// What is wrong.

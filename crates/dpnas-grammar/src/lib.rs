@@ -34,7 +34,6 @@ mod prefix;
 mod shape;
 mod stage;
 mod syntax;
-mod token;
 
 pub use conv::ConvShape;
 pub use error::{ParseError, ParseErrorKind};

@@ -1,8 +1,7 @@
 //! Text into nets and prefixes: the size limit, the syntax, then the order of the layers.
 
-use crate::syntax::{self, LayerSyntax};
-use crate::{Net, NetError, ParseError, ParseErrorKind, Prefix};
-use std::ops::Range;
+use crate::syntax::{Fault, layers};
+use crate::{Layer, Net, NetError, ParseError, ParseErrorKind, Prefix};
 use std::str::FromStr;
 
 /// Longest text that is looked at, in bytes.
@@ -15,8 +14,7 @@ impl FromStr for Net {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let syntax = layers(text)?;
-        Self::new(plain(&syntax)).map_err(|error| net_error(text, &syntax, error))
+        parse(text, Self::new).map_err(|fault| fault.within(text))
     }
 }
 
@@ -24,36 +22,23 @@ impl FromStr for Prefix {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let syntax = layers(text)?;
-        Self::new(plain(&syntax)).map_err(|error| net_error(text, &syntax, error))
+        parse(text, Self::new).map_err(|fault| fault.within(text))
     }
 }
 
-fn layers(text: &str) -> Result<Vec<LayerSyntax>, ParseError> {
+fn parse<T>(text: &str, build: impl FnOnce(Vec<Layer>) -> Result<T, NetError>) -> Result<T, Fault<'_>> {
     if text.len() > MAX_TEXT_BYTES {
-        let kind = ParseErrorKind::TextTooLong { bytes: text.len() };
-        let expected = kind.expected();
-        return Err(ParseError::new(kind, text, text.floor_char_boundary(MAX_TEXT_BYTES)..text.len(), expected));
+        let rest = &text[text.floor_char_boundary(MAX_TEXT_BYTES)..];
+        return Err(Fault::new(rest, ParseErrorKind::TextTooLong { bytes: text.len() }));
     }
-    syntax::layers(text)
-}
-
-fn plain(syntax: &[LayerSyntax]) -> Vec<crate::Layer> {
-    syntax.iter().map(|layer| layer.layer).collect()
-}
-
-fn net_error(text: &str, syntax: &[LayerSyntax], error: NetError) -> ParseError {
-    let span = net_error_span(text, syntax, &error);
-    let kind = ParseErrorKind::Net(error);
-    let expected = kind.expected();
-    ParseError::new(kind, text, span, expected)
-}
-
-/// The number that is 0, else the offending layer, else the empty list.
-fn net_error_span(text: &str, syntax: &[LayerSyntax], error: &NetError) -> Range<usize> {
-    match (error.index().and_then(|index| syntax.get(index)), error) {
-        (Some(layer), NetError::Zero { position, .. }) => layer.numbers[*position].clone(),
-        (Some(layer), _) => layer.span.clone(),
-        (None, _) => text.len() - text.trim_start().len()..text.trim_end().len(),
-    }
+    let syntax = layers(text)?;
+    build(syntax.iter().map(|layer| layer.layer).collect()).map_err(|error| {
+        // The number that is 0, else the offending layer, else the empty list.
+        let place = match (error.index().and_then(|index| syntax.get(index)), &error) {
+            (Some(layer), NetError::Zero { position, .. }) => layer.numbers[*position],
+            (Some(layer), _) => layer.text,
+            (None, _) => text.trim(),
+        };
+        Fault::new(place, ParseErrorKind::Net(error))
+    })
 }

@@ -1,21 +1,36 @@
-//! Tokens into layers: the form of a list, of a layer and of its numbers.
+//! The syntax of a list of layers, without the order of the layers.
 
-use crate::token::{Token, TokenKind, tokens};
 use crate::{Layer, ParseError, ParseErrorKind};
-use std::ops::Range;
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while};
+use nom::character::complete::{anychar, digit1, satisfy};
+use nom::combinator::{consumed, cut, eof, map, peek, recognize};
+use nom::error::ErrorKind;
+use nom::multi::separated_list1;
+use nom::sequence::{delimited, terminated};
+use nom::{IResult, Offset, Parser};
 
-/// Layers of the ancestor's grammar that dpnas has no meaning for.
+/// Layers of the ancestor's grammar, MetaQNN.
 const NOT_SUPPORTED: [&str; 5] = ["GAP", "NIN", "BN", "D", "S"];
 
-/// A layer and where it was written.
+/// A layer and the text it was read from.
 #[derive(Debug)]
-pub(crate) struct LayerSyntax {
+pub(crate) struct LayerSyntax<'a> {
     pub(crate) layer: Layer,
-    /// The whole layer.
-    pub(crate) span: Range<usize>,
-    /// Each number between its parentheses.
-    pub(crate) numbers: Vec<Range<usize>>,
+    pub(crate) text: &'a str,
+    pub(crate) numbers: Vec<&'a str>,
 }
+
+/// What is wrong at a place of the text.
+#[derive(Debug)]
+pub(crate) struct Fault<'a> {
+    place: &'a str,
+    kind: ParseErrorKind,
+    expected: String,
+}
+
+type Parsed<'a, T> = IResult<&'a str, T, Fault<'a>>;
+type Number<'a> = (u32, &'a str);
 
 /// The numbers of one kind of layer.
 struct Form {
@@ -34,138 +49,129 @@ const LINEAR: Form = Form { written: "FC(units)", names: &["number of units"] };
 const SOFTMAX: Form = Form { written: "SM(classes)", names: &["number of classes"] };
 
 /// Parses a whole text `[layer, layer, …]`.
-pub(crate) fn layers(text: &str) -> Result<Vec<LayerSyntax>, ParseError> {
-    Parser { text, tokens: tokens(text), next: 0 }.list()
+pub(crate) fn layers(text: &str) -> Result<Vec<LayerSyntax<'_>>, Fault<'_>> {
+    let close = || token(tag("]"), "`,` or `]` after a layer");
+    let empty = map(peek(close()), |_| Vec::new());
+    let list = alt((empty, separated_list1(token(tag(","), ""), cut(layer))));
+    let list = delimited(token(tag("["), "`[`"), list, close());
+    let whole = terminated(list, token(eof, "the end of the text after `]`")).parse(text);
+    match whole {
+        Ok((_, layers)) => Ok(layers),
+        Err(nom::Err::Error(fault) | nom::Err::Failure(fault)) => Err(fault),
+        Err(nom::Err::Incomplete(_)) => unreachable!("parsers of complete texts ask for no more"),
+    }
 }
 
-/// The text's tokens and how many of them were read.
-struct Parser<'a> {
+fn layer(text: &str) -> Parsed<'_, LayerSyntax<'_>> {
+    let numbered = |text| {
+        let (rest, name) = token(name, "a layer: `C`, `P`, `FC` or `SM`").parse(text)?;
+        match name {
+            "C" => numbers(rest, &CONV, |numbers| conv(rest, numbers)),
+            "P" => numbers(rest, &POOL, pool),
+            "FC" => numbers(rest, &LINEAR, |[(units, _)]| Ok(Layer::Linear { units })),
+            "SM" => numbers(rest, &SOFTMAX, |[(classes, _)]| Ok(Layer::Softmax { classes })),
+            _ => Err(nom::Err::Failure(match NOT_SUPPORTED.into_iter().find(|known| *known == name) {
+                Some(known) => Fault::new(name, ParseErrorKind::NotSupported { name: known }),
+                None => Fault::new(name, ParseErrorKind::UnknownLayer { name: name.to_owned() }),
+            })),
+        }
+    };
+    let layer = |(text, (layer, numbers))| LayerSyntax { layer, text, numbers };
+    map(consumed(numbered), layer).parse(text.trim_start())
+}
+
+/// `(`, one number for each name of the form, `)`; `build` makes the layer of them.
+fn numbers<'a, const N: usize>(
     text: &'a str,
-    tokens: Vec<Token>,
-    next: usize,
+    form: &Form,
+    build: impl Fn([Number<'a>; N]) -> Result<Layer, Fault<'a>>,
+) -> Parsed<'a, (Layer, Vec<&'a str>)> {
+    let Form { written, names } = form;
+    let mut numbers = [(0, ""); N];
+    let (mut rest, _) = token(tag("("), format!("`(`, as in `{written}`")).parse(text)?;
+    for (position, (slot, name)) in numbers.iter_mut().zip(*names).enumerate() {
+        if position > 0 {
+            (rest, _) = token(tag(","), format!("`,` and the {name}, as in `{written}`")).parse(rest)?;
+        }
+        let digits;
+        (rest, digits) = token(digit1, format!("the {name}, as in `{written}`")).parse(rest)?;
+        // Digits alone can only be too large.
+        let too_large = |_| Fault::new(digits, ParseErrorKind::NumberTooLarge { digits: digits.to_owned() });
+        *slot = (digits.parse().map_err(too_large).map_err(nom::Err::Failure)?, digits);
+    }
+    let (rest, _) = token(tag(")"), format!("`)`, as in `{written}`")).parse(rest)?;
+    let layer = build(numbers).map_err(nom::Err::Failure)?;
+    Ok((rest, (layer, numbers.map(|(_, digits)| digits).to_vec())))
 }
 
-impl Parser<'_> {
-    fn list(mut self) -> Result<Vec<LayerSyntax>, ParseError> {
-        self.expect(TokenKind::ListOpen, "`[`")?;
-        let mut layers = Vec::new();
-        if self.peek() == Some(TokenKind::ListClose) {
-            self.next += 1;
-        } else {
-            loop {
-                layers.push(self.layer()?);
-                match self.peek() {
-                    Some(TokenKind::Comma) => self.next += 1,
-                    Some(TokenKind::ListClose) => break self.next += 1,
-                    _ => return Err(self.unexpected("`,` or `]` after a layer")),
-                }
+fn conv<'a>(text: &'a str, numbers: [Number<'a>; 5]) -> Result<Layer, Fault<'a>> {
+    let [(features, _), (kernel, from), (stride, _), (padding, _), (last, place)] = numbers;
+    match (last, kernel, stride, padding) {
+        (1, ..) => Ok(Layer::Conv { features, kernel, stride, padding }),
+        (0, 3, 1, 1) => Ok(Layer::Residual { features }),
+        (0, ..) => {
+            let place = &text[text.offset(from)..text.offset(place) + place.len()];
+            Err(Fault::new(place, ParseErrorKind::ResidualNumbers { kernel, stride, padding }))
+        }
+        (found, ..) => Err(Fault::new(place, ParseErrorKind::ConvLastNumber { found })),
+    }
+}
+
+fn pool(numbers: [Number<'_>; 4]) -> Result<Layer, Fault<'_>> {
+    match numbers {
+        [(size, _), (stride, _), (0, _), (0, _)] => Ok(Layer::MaxPool { size, stride }),
+        [_, _, (0, _), (found, place)] => Err(Fault::new(place, ParseErrorKind::PoolLastNumber { found })),
+        [_, _, (found, place), _] => Err(Fault::new(place, ParseErrorKind::PoolPadding { found })),
+    }
+}
+
+/// What `parser` reads after white space.
+fn token<'a>(
+    mut parser: impl Parser<&'a str, Output = &'a str, Error = ()>,
+    expected: impl Into<String>,
+) -> impl Parser<&'a str, Output = &'a str, Error = Fault<'a>> {
+    let expected = expected.into();
+    move |text: &'a str| {
+        let rest = text.trim_start();
+        parser.parse(rest).map_err(|_| nom::Err::Error(Fault::unexpected(rest, expected.clone())))
+    }
+}
+
+/// A letter and the letters, digits and `_` after it.
+fn name(text: &str) -> IResult<&str, &str, ()> {
+    recognize((satisfy(char::is_alphabetic), take_while(|c: char| c.is_alphanumeric() || c == '_'))).parse(text)
+}
+
+impl<'a> Fault<'a> {
+    pub(crate) fn new(place: &'a str, kind: ParseErrorKind) -> Self {
+        Self { place, expected: kind.expected(), kind }
+    }
+
+    /// `text` begins with something else than what was expected.
+    fn unexpected(text: &'a str, expected: String) -> Self {
+        let found: IResult<_, _, ()> = alt((name, digit1, recognize(anychar))).parse(text);
+        match found {
+            Ok((_, found)) => {
+                Self { place: found, kind: ParseErrorKind::Unexpected { found: found.to_owned() }, expected }
             }
-        }
-        match self.peek() {
-            None => Ok(layers),
-            Some(_) => Err(self.unexpected("the end of the text after `]`")),
+            Err(_) => Self { place: text, kind: ParseErrorKind::UnexpectedEnd, expected },
         }
     }
 
-    fn layer(&mut self) -> Result<LayerSyntax, ParseError> {
-        let name = self.expect(TokenKind::Name, "a layer: `C`, `P`, `FC` or `SM`")?;
-        match &self.text[name.clone()] {
-            "C" => self.numbers(name, &CONV, Self::conv),
-            "P" => self.numbers(name, &POOL, Self::pool),
-            "FC" => self.numbers(name, &LINEAR, |_, [(units, _)]| Ok(Layer::Linear { units })),
-            "SM" => self.numbers(name, &SOFTMAX, |_, [(classes, _)]| Ok(Layer::Softmax { classes })),
-            found => {
-                let kind = match NOT_SUPPORTED.into_iter().find(|name| *name == found) {
-                    Some(name) => ParseErrorKind::NotSupported { name },
-                    None => ParseErrorKind::UnknownLayer { name: found.to_owned() },
-                };
-                Err(self.error(kind, name))
-            }
-        }
+    /// The error of the text that the fault is in.
+    pub(crate) fn within(self, text: &str) -> ParseError {
+        // The end of the text is shown before the white space there.
+        let start = if self.place.is_empty() { text.trim_end().len() } else { text.offset(self.place) };
+        ParseError::new(self.kind, text, start..start + self.place.len(), self.expected)
+    }
+}
+
+impl<'a> nom::error::ParseError<&'a str> for Fault<'a> {
+    fn from_error_kind(text: &'a str, _: ErrorKind) -> Self {
+        Self::unexpected(text, String::new())
     }
 
-    fn conv(&self, numbers: [(u32, Range<usize>); 5]) -> Result<Layer, ParseError> {
-        let [(features, _), (kernel, kernel_span), (stride, _), (padding, _), (last, last_span)] = numbers;
-        match (last, kernel, stride, padding) {
-            (1, ..) => Ok(Layer::Conv { features, kernel, stride, padding }),
-            (0, 3, 1, 1) => Ok(Layer::Residual { features }),
-            (0, ..) => {
-                let kind = ParseErrorKind::ResidualNumbers { kernel, stride, padding };
-                Err(self.error(kind, kernel_span.start..last_span.end))
-            }
-            (found, ..) => Err(self.error(ParseErrorKind::ConvLastNumber { found }, last_span)),
-        }
-    }
-
-    fn pool(&self, numbers: [(u32, Range<usize>); 4]) -> Result<Layer, ParseError> {
-        match numbers {
-            [(size, _), (stride, _), (0, _), (0, _)] => Ok(Layer::MaxPool { size, stride }),
-            [_, _, (0, _), (found, span)] => Err(self.error(ParseErrorKind::PoolLastNumber { found }, span)),
-            [_, _, (found, span), _] => Err(self.error(ParseErrorKind::PoolPadding { found }, span)),
-        }
-    }
-
-    /// `(`, one number for each name of the form, `)`; `build` makes the layer of them.
-    fn numbers<const N: usize>(
-        &mut self,
-        name: Range<usize>,
-        form: &Form,
-        build: impl Fn(&Self, [(u32, Range<usize>); N]) -> Result<Layer, ParseError>,
-    ) -> Result<LayerSyntax, ParseError> {
-        let Form { written, names } = form;
-        self.expect(TokenKind::NumbersOpen, &format!("`(`, as in `{written}`"))?;
-        let mut numbers = [const { (0, 0..0) }; N];
-        for (position, slot) in numbers.iter_mut().enumerate() {
-            let meaning = names[position];
-            if position > 0 {
-                self.expect(TokenKind::Comma, &format!("`,` and the {meaning}, as in `{written}`"))?;
-            }
-            let span = self.expect(TokenKind::Number, &format!("the {meaning}, as in `{written}`"))?;
-            *slot = (self.number(&span)?, span);
-        }
-        let end = self.expect(TokenKind::NumbersClose, &format!("`)`, as in `{written}`"))?.end;
-        let spans = numbers.iter().map(|(_, span)| span.clone()).collect();
-        Ok(LayerSyntax { layer: build(self, numbers)?, span: name.start..end, numbers: spans })
-    }
-
-    fn number(&self, span: &Range<usize>) -> Result<u32, ParseError> {
-        let digits = &self.text[span.clone()];
-        // The token is nothing but digits, so that only its size can be wrong.
-        digits
-            .parse()
-            .map_err(|_| self.error(ParseErrorKind::NumberTooLarge { digits: digits.to_owned() }, span.clone()))
-    }
-
-    fn peek(&self) -> Option<TokenKind> {
-        self.tokens.get(self.next).map(|token| token.kind)
-    }
-
-    fn expect(&mut self, kind: TokenKind, expected: &str) -> Result<Range<usize>, ParseError> {
-        match self.tokens.get(self.next) {
-            Some(token) if token.kind == kind => {
-                self.next += 1;
-                Ok(token.span.clone())
-            }
-            _ => Err(self.unexpected(expected)),
-        }
-    }
-
-    /// The next token, or the end of the text, is not what was expected.
-    fn unexpected(&self, expected: &str) -> ParseError {
-        match self.tokens.get(self.next) {
-            Some(token) => {
-                let kind = ParseErrorKind::Unexpected { found: self.text[token.span.clone()].to_owned() };
-                ParseError::new(kind, self.text, token.span.clone(), expected)
-            }
-            None => {
-                let end = self.tokens.last().map_or(0, |token| token.span.end);
-                ParseError::new(ParseErrorKind::UnexpectedEnd, self.text, end..end, expected)
-            }
-        }
-    }
-
-    fn error(&self, kind: ParseErrorKind, span: Range<usize>) -> ParseError {
-        let expected = kind.expected();
-        ParseError::new(kind, self.text, span, expected)
+    fn append(_: &'a str, _: ErrorKind, other: Self) -> Self {
+        other
     }
 }

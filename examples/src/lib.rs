@@ -4,7 +4,6 @@
 pub mod bytes;
 pub mod device;
 pub mod earlier;
-pub mod encodings;
 pub mod fetching;
 pub mod interrupt;
 pub mod options;

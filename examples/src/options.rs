@@ -10,7 +10,6 @@ mod groups;
 mod job;
 mod score;
 mod search;
-mod sharing;
 mod space;
 mod training;
 
@@ -23,6 +22,5 @@ pub use groups::{
 pub use job::{Job, options, options_of_run};
 pub use score::{ChoiceFlags, ChoiceOptions, KeptFlags, KeptOptions, ScoreFlags, ScoreOptions};
 pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, WalkFlags, WalkOptions};
-pub use sharing::{SharingFlags, SharingOptions};
 pub use space::SpaceChoice;
 pub use training::{TrainingFlags, TrainingOptions};

@@ -1,6 +1,5 @@
 //! Results on standard output, as text or JSON, and in the run's report.
 
-use crate::encodings::Encodings;
 use anyhow::Result;
 use dpnas::grammar::ImageShape;
 use dpnas::report::{Baseline, BestNet, PlotOptions, RunReport, reward_plot};
@@ -21,8 +20,6 @@ pub struct SearchResult<'a> {
     pub input: ImageShape,
     /// Test accuracy of the linear classifier on raw pixels, as a fraction; `None` if it was not trained to its end.
     pub baseline: Option<f64>,
-    /// What embedding took.
-    pub encodings: &'a Encodings,
     /// The settings' text.
     pub settings: &'a str,
 }
@@ -48,9 +45,6 @@ impl SearchResult<'_> {
         }
         if let Some(baseline) = self.baseline {
             text.push_str(&format!("          {baseline:.4}  (the same linear classifier on raw pixels)\n"));
-        }
-        if let Some(encodings) = self.encodings.text() {
-            text.push_str(&format!("\n{encodings}\n"));
         }
         text.push_str("\nFiles:\n");
         for name in ["replay_buffer.csv", "q_values.csv", "rewards.png", "report.html"] {
@@ -81,7 +75,6 @@ impl SearchResult<'_> {
             "rows": self.report.rows.len(),
             "best": best,
             "baseline_test_accuracy": self.baseline,
-            "encoding": self.encodings.json(),
         })
     }
 

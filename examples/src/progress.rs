@@ -113,11 +113,6 @@ impl SearchProgress {
         }
     }
 
-    /// A line in the log alone.
-    pub fn log(&mut self, text: &str) {
-        self.display.log(text);
-    }
-
     /// Removes the bar from the terminal.
     pub fn finish(&self) {
         self.display.bar.finish_and_clear();

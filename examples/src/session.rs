@@ -5,8 +5,7 @@ use crate::device::Device;
 use crate::earlier::earlier_run;
 use crate::fetching;
 use crate::options::{
-    ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SharingOptions, SpaceChoice,
-    TrainingOptions,
+    ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice, TrainingOptions,
 };
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
@@ -14,11 +13,11 @@ use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
 use dpnas::full::FullConfig;
 use dpnas::kernels::Precision;
 use dpnas::prior::{NormMode, Normalisation};
-use dpnas::search::{Forecast, Schedule, Search, SearchSettings, Seed};
+use dpnas::search::{Schedule, Search, SearchSettings, Seed};
 use dpnas::train::ProbeConfig;
 use dpnas::{
-    Candidate, DeepPrior, DeepPriorConfig, EarlierRun, Encoding, Evaluate, EvaluateError, FullTraining,
-    FullTrainingConfig, Outcome, RunFolder, Splits,
+    Candidate, DeepPrior, DeepPriorConfig, EarlierRun, Evaluate, EvaluateError, FullTraining, FullTrainingConfig,
+    Outcome, RunFolder, Splits,
 };
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -65,8 +64,6 @@ pub struct Scoring<'a> {
     pub data: &'a DataOptions,
     /// The encoder.
     pub encoder: &'a EncoderOptions,
-    /// Shared weights.
-    pub sharing: &'a SharingOptions,
     /// The classifier.
     pub classifier: &'a ClassifierOptions,
     /// Full training.
@@ -84,15 +81,6 @@ pub enum Scorer {
 }
 
 impl Scorer {
-    /// Calls a hook after each embedding; full training has none.
-    #[must_use]
-    pub fn with_encoding_hook(self, hook: impl Fn(&Encoding) + 'static) -> Self {
-        match self {
-            Self::DeepPrior(scorer) => Self::DeepPrior(Box::new(scorer.with_encoding_hook(hook))),
-            full => full,
-        }
-    }
-
     /// The images.
     pub fn splits(&self) -> &Splits {
         match self {
@@ -114,17 +102,6 @@ impl Evaluate for Scorer {
         match self {
             Self::DeepPrior(scorer) => scorer.evaluate(candidate),
             Self::FullTraining(scorer) => scorer.evaluate(candidate),
-        }
-    }
-
-    fn evaluate_foreseeing(
-        &mut self,
-        candidate: &Candidate,
-        forecast: Option<&Forecast<'_>>,
-    ) -> Result<Outcome, EvaluateError> {
-        match self {
-            Self::DeepPrior(scorer) => scorer.evaluate_foreseeing(candidate, forecast),
-            Self::FullTraining(scorer) => scorer.evaluate_foreseeing(candidate, forecast),
         }
     }
 }
@@ -162,14 +139,14 @@ pub fn check_learning_rate(options: &TrainingOptions) -> Result<()> {
 /// # Errors
 /// If an option has a wrong value, by its name, or the device cannot be used.
 pub fn full_training(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Result<FullTraining> {
-    let Scoring { data: DataOptions { seed, .. }, encoder, sharing, classifier, training, resources } = options;
+    let Scoring { data: DataOptions { seed, .. }, encoder, classifier, training, resources } = options;
     let seed = Seed(*seed);
     let norm = normalisation(encoder)?;
     let probe = probe(classifier, resources, seed)?;
     let config = FullTrainingConfig {
         init: encoder.init.parse().context("init")?,
         weight_seed: seed,
-        draw: sharing.draw.parse().context("draw")?,
+        draw: encoder.draw.parse().context("draw")?,
         training: FullConfig {
             epochs: probe.epochs,
             batch_size: probe.batch_size,
@@ -195,20 +172,17 @@ pub fn full_training(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>
 /// # Errors
 /// If an option has a wrong value, by its name, or the device or cache cannot be used.
 pub fn deep_prior(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Result<DeepPrior> {
-    let Scoring { data: DataOptions { seed, .. }, encoder, sharing, classifier, resources, .. } = options;
+    let Scoring { data: DataOptions { seed, .. }, encoder, classifier, resources, .. } = options;
     let seed = Seed(*seed);
-    let memory_budget = memory_budget(resources)?;
     let config = DeepPriorConfig {
         init: encoder.init.parse().context("init")?,
         weight_seed: seed,
-        draw: sharing.draw.parse().context("draw")?,
+        draw: encoder.draw.parse().context("draw")?,
         norm: normalisation(encoder)?,
         calibration_images: at_least_one("calibration-images", encoder.calibration_images)?,
         probe: probe(classifier, resources, seed)?,
-        memory_budget,
+        memory_budget: memory_budget(resources)?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,
-        prefix_budget: sharing.prefix_bytes(memory_budget)?,
-        prefix_worth: sharing.least_worth()?,
     };
     let device: Device = resources.device.parse()?;
     let engine = device.engine(precision(resources)?)?;

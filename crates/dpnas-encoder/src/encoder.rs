@@ -79,21 +79,6 @@ impl<B: Backend> Encoder<B> {
     /// # Errors
     /// [`EngineError::WrongShape`] if the images do not have the shape that the plan was made for.
     pub fn encode(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 2>, EngineError> {
-        Ok(self.encode_leaving(images, &[])?.0)
-    }
-
-    /// Embeds images, and gives the maps after these numbers of stages, in ascending order.
-    ///
-    /// # Shapes
-    /// `[n, channels, height, width]` → `[n, features]`, and `[n, channels · height · width]` of each map.
-    ///
-    /// # Errors
-    /// As [`encode`](Self::encode).
-    pub fn encode_leaving(
-        &self,
-        images: Tensor<B, 4>,
-        cuts: &[usize],
-    ) -> Result<(Tensor<B, 2>, Vec<Tensor<B, 2>>), EngineError> {
         let [n, channels, height, width] = images.dims();
         let expected = self.plan.input();
         let found = dpnas_grammar::ImageShape {
@@ -104,19 +89,10 @@ impl<B: Backend> Encoder<B> {
         if found != expected {
             return Err(EngineError::WrongShape { expected, found });
         }
-        let rows = |value: Tensor<B, 4>| {
-            let features: usize = value.dims()[1..].iter().product();
-            // A backend may rectify −0 to −0 or 0, by the element's place in the chunk: adding 0 leaves only 0.
-            value.reshape([n, features]).add_scalar(0.0)
-        };
-        let (mut state, mut left) = (State::new(images), Vec::new());
-        for op in &self.frozen {
-            state = op.apply(state);
-            if matches!(op, Op::End { stages } if cuts.contains(stages)) {
-                left.push(rows(state.value.clone()));
-            }
-        }
-        Ok((rows(state.value), left))
+        let State { value, .. } = self.frozen.iter().fold(State::new(images), |state, op| op.apply(state));
+        let features: usize = value.dims()[1..].iter().product();
+        // A backend may rectify −0 to −0 or 0, by the element's place in the chunk: adding 0 leaves only 0.
+        Ok(value.reshape([n, features]).add_scalar(0.0))
     }
 
     /// Channels of every norm's input, stage by stage, in the order of [`Calibration`].

@@ -4,7 +4,7 @@ use crate::encoder::Encoder;
 use crate::measure::{HELD_BYTES, Work, read};
 use burn::tensor::backend::Backend;
 use dpnas_grammar::Plan;
-use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, LeftMaps, Moments, Prior};
+use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
 use rayon::prelude::*;
 use std::any::Any;
 use std::num::NonZeroUsize;
@@ -60,13 +60,8 @@ impl<B: Backend> Loaded<B> {
         (part, NonZeroUsize::new(images.get() / part).unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// The rows of some images, and the maps after each cut.
-    fn encode_at_once(&self, images: Images<'_>, cuts: &[usize]) -> Result<(Vec<f32>, Vec<Vec<f32>>), EngineError> {
-        guarded(&self.name, || {
-            let (rows, left) = self.encoder.encode_leaving(self.encoder.upload(images), cuts)?;
-            let left = left.into_iter().map(|map| read(map.into_data())).collect::<Result<_, _>>()?;
-            Ok((read(rows.into_data())?, left))
-        })
+    fn encode_at_once(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
+        guarded(&self.name, || read(self.encoder.encode(self.encoder.upload(images))?.into_data()))
     }
 }
 
@@ -79,35 +74,19 @@ impl<B: Backend> Encode for Loaded<B> {
         guarded(&self.name, || self.encoder.freeze(statistics))
     }
 
-    fn encode_leaving(
-        &self,
-        images: Images<'_>,
-        leave: &mut [LeftMaps<'_>],
-        rows: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
+    fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
         if images.shape() != self.plan().input() {
             return Err(EngineError::WrongShape { expected: self.plan().input(), found: images.shape() });
         }
-        let cuts: Vec<usize> = leave.iter().map(|left| left.stages).collect();
-        let parts = match (self.split, NonZeroUsize::new(images.len())) {
+        rows.clear();
+        match (self.split, NonZeroUsize::new(images.len())) {
             (Some(_), Some(len)) => {
                 let parts: Vec<Images<'_>> = images.chunks(self.parts(len).0).collect();
-                parts.into_par_iter().map(|part| self.encode_at_once(part, &cuts)).collect::<Result<Vec<_>, _>>()?
+                let parts: Result<Vec<_>, _> = parts.into_par_iter().map(|part| self.encode_at_once(part)).collect();
+                parts?.iter().for_each(|part| rows.extend_from_slice(part));
             }
-            _ => vec![self.encode_at_once(images, &cuts)?],
-        };
-        rows.clear();
-        let mut rooms: Vec<&mut [f32]> = leave.iter_mut().map(|left| &mut *left.maps).collect();
-        for (part, left) in parts {
-            rows.extend_from_slice(&part);
-            assert!(left.len() == rooms.len(), "maps are left after stages of the plan, in their order");
-            for (room, map) in rooms.iter_mut().zip(left) {
-                let (now, later) = std::mem::take(room).split_at_mut(map.len());
-                now.copy_from_slice(&map);
-                *room = later;
-            }
+            _ => rows.extend(self.encode_at_once(images)?),
         }
-        assert!(rooms.iter().all(|room| room.is_empty()), "room for the map of each image");
         Ok(())
     }
 

@@ -25,8 +25,6 @@ pub(crate) enum Op<B: Backend> {
     Project(Conv<B>),
     /// Adds the skip path to the value.
     Join,
-    /// The value is the output of this many stages.
-    End { stages: usize },
 }
 
 /// A convolution with its weights on the device.
@@ -117,7 +115,6 @@ impl<B: Backend> Op<B> {
                 Some(skip) => State { value: skip + value, skip: None },
                 None => State { value, skip: None },
             },
-            Self::End { .. } => State { value, skip },
         }
     }
 }
@@ -144,7 +141,6 @@ pub(crate) fn program<B: Backend>(prior: &Prior, device: &B::Device) -> Vec<Op<B
             // A plan's stages are encoder layers, and a prior has the weights of each: nothing else occurs.
             _ => {}
         }
-        ops.push(Op::End { stages: stage + 1 });
     }
     ops
 }

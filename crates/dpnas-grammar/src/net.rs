@@ -2,7 +2,6 @@
 
 use crate::Layer;
 use std::fmt;
-use std::ops::Range;
 
 /// Most layers of a net, the final `SM` included.
 ///
@@ -61,12 +60,6 @@ impl Net {
             Layer::Linear { units } => Some(units),
             _ => None,
         })
-    }
-
-    /// Some of the encoder's layers, and the final `SM`.
-    pub(crate) fn part(&self, encoder: Range<usize>) -> Self {
-        let layers = self.encoder()[encoder].iter().chain(self.layers.last());
-        Self { layers: layers.copied().collect() }
     }
 
     /// Classes that the final `SM` tells apart.

@@ -2,7 +2,6 @@
 
 use crate::stage::{Stage, map_bytes, sum};
 use crate::{ImageShape, Limits, Net, PlanError, Rejection, Verdict};
-use std::ops::Range;
 
 /// Checked shapes and cost of a net on images of one shape.
 ///
@@ -77,33 +76,6 @@ impl Plan {
             classifier_parameters,
             peak_activation_bytes,
         })
-    }
-
-    /// Some stages as a plan of their own: its input is the map before the first of them, and a classifier with as many
-    /// classes follows the last one.
-    ///
-    /// Each stage is as it was, and the embedding of one part is the input of the next. A range that ends beyond the last
-    /// stage ends there.
-    ///
-    /// ```
-    /// use dpnas_grammar::{ImageShape, Net};
-    ///
-    /// let net: Net = "[C(32,5,1,2,1), P(4,4,0,0), C(512,3,1,0,1), SM(10)]".parse()?;
-    /// let plan = net.plan(ImageShape::square(1, 28))?;
-    /// let (head, tail) = (plan.part(0..2)?, plan.part(2..3)?);
-    /// assert_eq!(head.net().to_string(), "[C(32,5,1,2,1), P(4,4,0,0), SM(10)]");
-    /// assert_eq!((head.output(), tail.input()), (ImageShape::square(32, 7), ImageShape::square(32, 7)));
-    /// assert_eq!(head.multiply_adds() + tail.multiply_adds(), plan.multiply_adds());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`PlanError::TooLarge`] if the weights of the classifier that follows do not fit `u64`.
-    pub fn part(&self, stages: Range<usize>) -> Result<Self, PlanError> {
-        let end = stages.end.min(self.stages.len());
-        let start = stages.start.min(end);
-        let input = self.stages.get(start).map_or(self.output(), |stage| stage.input);
-        Self::new(&self.net.part(start..end), input)
     }
 
     /// The net that was planned.

@@ -11,13 +11,11 @@ use crate::run::Workspaces;
 use crate::weights::{StageWeights, input_pixels, pack};
 use crate::{KERNELS_VERSION, group};
 use dpnas_grammar::Plan;
-use dpnas_prior::{
-    Calibration, Encode, Engine, EngineError, EngineMemory, Images, LeftMaps, Moments, Precision, Prior,
-};
+use dpnas_prior::{Calibration, Encode, Engine, EngineError, EngineMemory, Images, Moments, Precision, Prior};
 use half::bf16;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 /// The engine on the kernels of this crate.
 ///
@@ -79,14 +77,6 @@ impl Engine for CpuEngine {
     }
 }
 
-/// A program with the buffers of its threads.
-struct Runner<E> {
-    /// Stages after which it leaves maps.
-    cuts: Vec<usize>,
-    program: Program<E>,
-    workspaces: Workspaces<E>,
-}
-
 /// A prior on this engine.
 pub(crate) struct Loaded<E> {
     pub(crate) level: Level,
@@ -94,21 +84,13 @@ pub(crate) struct Loaded<E> {
     weights: Vec<StageWeights<E>>,
     pixels: Pixels,
     norms: Norms,
-    whole: Arc<Runner<E>>,
-    /// The same with maps that are left on the way: what was asked for last.
-    leaving: Mutex<Option<Arc<Runner<E>>>>,
-    /// The same without fused pooling, for measuring.
+    program: Program<E>,
+    workspaces: Workspaces<E>,
+    /// The program without fused pooling, for measuring.
     raw: OnceLock<Program<E>>,
     pub(crate) raw_workspaces: Workspaces<E>,
     /// What measuring may keep of the calibration set.
     holding: Holding,
-}
-
-impl<E: Compute> Runner<E> {
-    fn new(level: Level, plan: &Plan, weights: (&[StageWeights<E>], Pixels), cuts: Vec<usize>) -> Self {
-        let program = Program::new(level, plan, weights, group::images::<E>(plan), (Fusion::Fused, &cuts));
-        Self { cuts, program, workspaces: Workspaces::new() }
-    }
 }
 
 impl<E: Compute> Loaded<E> {
@@ -116,15 +98,15 @@ impl<E: Compute> Loaded<E> {
         let plan = prior.plan().clone();
         let weights = pack(level, prior);
         let pixels = input_pixels(prior);
-        let whole = Runner::new(level, &plan, (&weights, pixels), Vec::new());
+        let program = Program::new(level, &plan, (&weights, pixels), group::images::<E>(&plan), Fusion::Fused);
         Self {
             level,
             norms: Norms::none(&plan),
             plan,
             weights,
             pixels,
-            whole: Arc::new(whole),
-            leaving: Mutex::new(None),
+            program,
+            workspaces: Workspaces::new(),
             raw: OnceLock::new(),
             raw_workspaces: Workspaces::new(),
             holding: Holding::default(),
@@ -134,31 +116,15 @@ impl<E: Compute> Loaded<E> {
     pub(crate) fn raw_program(&self) -> &Program<E> {
         self.raw.get_or_init(|| {
             let images = group::images::<E>(&self.plan);
-            Program::new(self.level, &self.plan, (&self.weights, self.pixels), images, (Fusion::Apart, &[]))
+            Program::new(self.level, &self.plan, (&self.weights, self.pixels), images, Fusion::Apart)
         })
-    }
-
-    /// What leaves maps after these stages.
-    fn runner(&self, cuts: Vec<usize>) -> Arc<Runner<E>> {
-        if cuts.is_empty() {
-            return Arc::clone(&self.whole);
-        }
-        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*leaving {
-            Some(runner) if runner.cuts == cuts => Arc::clone(runner),
-            _ => {
-                let runner = Arc::new(Runner::new(self.level, &self.plan, (&self.weights, self.pixels), cuts));
-                *leaving = Some(Arc::clone(&runner));
-                runner
-            }
-        }
     }
 
     /// Bytes of a thread's maps, with and without fused pooling, and the images that they hold.
     #[cfg(test)]
     pub(crate) fn map_bytes(&self) -> (usize, usize) {
-        let slots = self.whole.program.slots.iter().chain(&self.raw_program().slots);
-        (slots.map(|numbers| numbers * size_of::<E>()).sum(), self.whole.program.images)
+        let slots = self.program.slots.iter().chain(&self.raw_program().slots);
+        (slots.map(|numbers| numbers * size_of::<E>()).sum(), self.program.images)
     }
 
     pub(crate) fn check_shape(&self, images: Images<'_>) -> Result<(), EngineError> {
@@ -182,30 +148,17 @@ impl<E: Compute> Encode for Loaded<E> {
         Ok(())
     }
 
-    fn encode_leaving(
-        &self,
-        images: Images<'_>,
-        leave: &mut [LeftMaps<'_>],
-        rows: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
+    fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
         self.check_shape(images)?;
         let features = self.plan.features() as usize;
         rows.resize(images.len() * features, 0.0);
-        let runner = self.runner(leave.iter().map(|left| left.stages).collect());
-        assert!(runner.program.cuts.len() == leave.len(), "maps are left after stages of the plan, in their order");
         // A chunk that is smaller than a group a thread is divided evenly.
         let share = images.len().div_ceil(rayon::current_num_threads().max(1));
-        let group = NonZeroUsize::new(runner.program.images.min(share)).unwrap_or(NonZeroUsize::MIN);
+        let group = NonZeroUsize::new(self.program.images.min(share)).unwrap_or(NonZeroUsize::MIN);
         let blocks: Vec<Images<'_>> = images.chunks(group).collect();
-        let mut left: Vec<Vec<&mut [f32]>> = blocks.iter().map(|_| Vec::with_capacity(leave.len())).collect();
-        for ((_, map), LeftMaps { maps, .. }) in runner.program.cuts.iter().zip(leave) {
-            let values = map.layout.pixels() * map.layout.channels;
-            assert!(maps.len() == images.len() * values, "room for the map of each image");
-            left.iter_mut().zip(maps.chunks_mut(group.get() * values)).for_each(|(left, maps)| left.push(maps));
-        }
-        rows.par_chunks_mut(group.get() * features).zip(blocks).zip(left).for_each(|((rows, block), left)| {
-            runner.workspaces.with(&runner.program, |workspace| {
-                runner.program.run(self.level, &self.norms, workspace, block.pixels(), (left, rows));
+        rows.par_chunks_mut(group.get() * features).zip(blocks).for_each(|(rows, block)| {
+            self.workspaces.with(&self.program, |workspace| {
+                self.program.run(self.level, &self.norms, workspace, block.pixels(), rows);
             });
         });
         Ok(())

@@ -65,8 +65,6 @@ pub(crate) struct Program<E> {
     pub(crate) image: Map,
     /// Where the features are.
     pub(crate) result: Map,
-    /// Maps that are left on the way: the number of steps that come before, and where they are.
-    pub(crate) cuts: Vec<(usize, Map)>,
     /// Numbers of each buffer, with what kernels read past the last image.
     pub(crate) slots: Vec<usize>,
     /// Images of a group.
@@ -74,14 +72,13 @@ pub(crate) struct Program<E> {
 }
 
 impl<E: Compute> Program<E> {
-    /// The steps of a plan for groups of `images` images whose pixels lie as `pixels` says; maps are left after `cuts`
-    /// stages, in ascending order.
+    /// The steps of a plan for groups of `images` images whose pixels lie as `pixels` says.
     pub(crate) fn new(
         level: Level,
         plan: &Plan,
         (weights, pixels): (&[StageWeights<E>], Pixels),
         images: usize,
-        (fusion, cuts): (Fusion, &[usize]),
+        fusion: Fusion,
     ) -> Self {
         let stages = plan.stages();
         let input = plan.input();
@@ -93,12 +90,12 @@ impl<E: Compute> Program<E> {
         let image = Map { slot: 0, layout };
         let mut builder = Builder { level, images, steps: Vec::new(), slots: Vec::new(), norms: 0 };
         builder.reserve(image);
-        let (mut map, mut index, mut left) = (image, 0, Vec::new());
+        let (mut map, mut index) = (image, 0);
         while let Some(stage) = stages.get(index) {
             let pooling = match (weights[index].last_conv(), stages.get(index + 1).map(|next| next.layer), fusion) {
                 (Some(conv), Some(Layer::MaxPool { size, stride }), Fusion::Fused) => {
                     let pooling = Pooling { size: size as usize, stride: stride as usize };
-                    (conv.can_pool(pooling) && !cuts.contains(&(index + 1))).then_some(pooling)
+                    conv.can_pool(pooling).then_some(pooling)
                 }
                 _ => None,
             };
@@ -108,11 +105,8 @@ impl<E: Compute> Program<E> {
             let layout = Layout::padded(output.height as usize, channels, border(stages, last + 1));
             map = builder.stage(stage, &weights[index], map, layout, pooling.unwrap_or(Pooling::NONE));
             index = last + 1;
-            if cuts.contains(&index) {
-                left.push((builder.steps.len(), map));
-            }
         }
-        Self { steps: builder.steps, image, result: map, cuts: left, slots: builder.slots, images }
+        Self { steps: builder.steps, image, result: map, slots: builder.slots, images }
     }
 }
 

@@ -38,28 +38,22 @@ impl<E: Compute> Workspaces<E> {
 }
 
 impl<E: Compute> Program<E> {
-    /// Embeds up to a group of images, and leaves the maps of its cuts.
+    /// Embeds up to a group of images.
     pub(crate) fn run(
         &self,
         level: Level,
         norms: &Norms,
         workspace: &mut Workspace<E>,
         images: &[f32],
-        (left, rows): (Vec<&mut [f32]>, &mut [f32]),
+        rows: &mut [f32],
     ) {
         let count = images.len() / (self.image.layout.pixels() * self.image.layout.channels).max(1);
         self.fill(level, workspace, images);
-        let emit = |workspace: &Workspace<E>, Map { slot, layout }: Map, rows: &mut [f32]| {
-            emit(level, (workspace.slots[slot].as_slice(), layout), rows);
-        };
-        let mut left = self.cuts.iter().zip(left).peekable();
-        for (index, step) in self.steps.iter().enumerate() {
+        for step in &self.steps {
             step.run(level, norms, workspace, count);
-            if let Some(((_, map), maps)) = left.next_if(|((steps, _), _)| *steps == index + 1) {
-                emit(workspace, *map, maps);
-            }
         }
-        emit(workspace, self.result, rows);
+        let Map { slot, layout } = self.result;
+        emit(level, (workspace.slots[slot].as_slice(), layout), rows);
     }
 
     /// Brings images, `[n, channels, height, width]`, into their buffer.

@@ -49,11 +49,10 @@ pub(crate) fn pack<E: Compute>(level: Level, prior: &Prior) -> Vec<StageWeights<
         .collect()
 }
 
-/// How the pixels of a prior's input lie: those of images that meet a convolution are not padded. The maps that go into a
-/// part of a plan lie as they do within the whole.
+/// How the pixels of a prior's images lie: not padded where a convolution reads them.
 pub(crate) fn input_pixels(prior: &Prior) -> Pixels {
     match prior.plan().stages().first().map(|stage| stage.layer) {
-        Some(Layer::Conv { .. }) if prior.first_stage() == 0 => Pixels::Dense,
+        Some(Layer::Conv { .. }) => Pixels::Dense,
         _ => Pixels::Padded,
     }
 }

@@ -1,8 +1,8 @@
 //! What every engine must satisfy, as checks that its tests call with plans of their choice.
 //!
 //! [`check`] compares an engine with a slow reference that shares no code with any, and holds it to the promises of
-//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads, and for the parts of a plan one
-//! after the other; errors where they are due. The first broken promise comes back as a text.
+//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads; errors where they are due. The first
+//! broken promise comes back as a text.
 //!
 //! ```no_run
 //! # fn of(engine: &dyn dpnas_prior::Engine) -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,7 @@ mod oracle;
 
 pub use oracle::{calibrate, embed};
 
-use crate::{Calibration, Encode, Engine, EngineError, Images, LeftMaps, Precision, Prior, WeightInit};
+use crate::{Calibration, Encode, Engine, EngineError, Images, Precision, Prior, WeightInit};
 use dpnas_grammar::{ImageShape, Plan};
 use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
@@ -54,7 +54,6 @@ pub fn check(engine: &dyn Engine, plan: &Plan, seed: u64, tolerance: Tolerance) 
         .and_then(|()| case.moments(tolerance))
         .and_then(|()| case.chunks())
         .and_then(|()| case.threads())
-        .and_then(|()| case.parts())
         .and_then(|()| case.rows_of_the_calibration_set())
         .and_then(|()| case.errors())
         .map_err(|broken| format!("{} on {} of {}, seed {seed}: {broken}", engine.name(), plan.net(), plan.input()))
@@ -149,61 +148,6 @@ impl<'a> Case<'a> {
             pool.in_place_scope(|_| self.results(4))
         };
         if run(1)? != run(3)? { Err("three threads give other bits than one".into()) } else { Ok(()) }
-    }
-
-    /// The embedding of a head is the input of its tail, and both together are the whole, calibration included.
-    fn parts(&self) -> Result<(), String> {
-        let (calibration, rows) = self.results(512)?;
-        let stages = self.plan.stages().len();
-        for cut in 0..=stages {
-            let part = |range: std::ops::Range<usize>, pixels: &[f32]| {
-                let (plan, first) = (self.plan.part(range.clone()).map_err(text)?, range.start);
-                let prior = Prior::draw_part(&plan, first, self.prior.init(), self.prior.seed()).map_err(text)?;
-                let images = Images::new(plan.input(), pixels).map_err(text)?;
-                calibrate_and_embed(&mut *self.engine.load(&prior).map_err(text)?, images, NonZeroUsize::MAX)
-            };
-            let (mut calibrated, maps) = part(0..cut, &self.pixels)?;
-            self.leaves(cut, &maps, &rows)?;
-            let (tail, found) = part(cut..stages, &maps)?;
-            calibrated.stages.extend(tail.stages);
-            if calibrated != calibration {
-                return Err(format!("cut before stage {cut}, the calibration has other bits"));
-            }
-            if !found.iter().map(|value| value.to_bits()).eq(rows.iter().copied()) {
-                return Err(format!("cut before stage {cut}, the embedding has other bits"));
-            }
-        }
-        Ok(())
-    }
-
-    /// What is left after so many stages is what the first stages embed, and leaves the rows as they are.
-    fn leaves(&self, stages: usize, expected: &[f32], rows: &[u32]) -> Result<(), String> {
-        if stages == 0 {
-            return Ok(());
-        }
-        let (mut encoder, images) = (self.load()?, self.images()?);
-        calibrate_and_embed(&mut *encoder, images, NonZeroUsize::MAX)?;
-        let last = self.plan.stages().len();
-        let (mut maps, mut end) = (vec![f32::NAN; expected.len()], vec![f32::NAN; rows.len()]);
-        let mut leave = vec![LeftMaps { stages, maps: &mut maps }];
-        if stages < last {
-            leave.push(LeftMaps { stages: last, maps: &mut end });
-        }
-        let mut found = Vec::new();
-        let sink = |block: &[f32]| -> Result<(), EngineError> {
-            found.extend(block.iter().map(|value| value.to_bits()));
-            Ok(())
-        };
-        let chunk = NonZeroUsize::MIN.saturating_add(2);
-        encoder.encode_leaving_in_chunks(images, chunk, &mut leave, sink).map_err(text)?;
-        let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-        if bits(&maps) != bits(expected) {
-            return Err(format!("the maps left after stage {stages} are not what the first stages embed"));
-        }
-        if found != rows || (stages < last && bits(&end) != rows) {
-            return Err(format!("where maps are left after stage {stages}, the embedding has other bits"));
-        }
-        Ok(())
     }
 
     /// Measuring and embedding at once give what one after the other gives, whatever is held between norms.

@@ -4,7 +4,6 @@ use crate::halving::halving;
 use crate::{Calibration, EngineMemory, Moments, Precision, Prior};
 use dpnas_grammar::{ImageShape, Plan};
 use std::num::NonZeroUsize;
-use std::ops::Range;
 
 /// A borrowed block of images, `[n, channels, height, width]`, values in `[0, 1]`.
 #[derive(Clone, Copy, Debug)]
@@ -94,23 +93,6 @@ impl<'a> Images<'a> {
     }
 }
 
-/// Where an encoder leaves its maps on the way.
-#[derive(Debug)]
-pub struct LeftMaps<'a> {
-    /// After this many stages, at least one.
-    pub stages: usize,
-    /// Room for the stage's output for each image, row-major `[n, channels · height · width]`.
-    pub maps: &'a mut [f32],
-}
-
-impl LeftMaps<'_> {
-    /// The part for some images of a set of `all` images.
-    pub(crate) fn part(&mut self, images: Range<usize>, all: usize) -> LeftMaps<'_> {
-        let values = self.maps.len() / all.max(1);
-        LeftMaps { stages: self.stages, maps: &mut self.maps[images.start * values..images.end * values] }
-    }
-}
-
 /// Why an engine could not compute.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -156,9 +138,7 @@ impl EngineError {
 
 /// Makes frozen encoders on one device.
 ///
-/// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them. A prior may
-/// be a part of a plan, whose images are the maps that the part before it embeds: calibrated and encoded one after the
-/// other, the parts of a plan give the bits of the whole.
+/// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them.
 pub trait Engine {
     /// Device and precision, for example `flex f32`: part of a run's record and of the key of a stored embedding.
     fn name(&self) -> &str;
@@ -202,24 +182,15 @@ pub trait Encode {
     /// [`EngineError::WrongShape`], or [`EngineError::Device`] if the device fails.
     fn encode(&self, images: Images<'_>) -> Result<Vec<f32>, EngineError> {
         let mut rows = Vec::new();
-        self.encode_leaving(images, &mut [], &mut rows)?;
+        self.encode_into(images, &mut rows)?;
         Ok(rows)
     }
 
-    /// Embeds images as [`encode`](Self::encode) does, into `rows`, whose memory is used again; what was in it is gone. On
-    /// the way it leaves maps, in the order of the stages: each has the bits that the plan's first layers alone embed.
+    /// Embeds images as [`encode`](Self::encode) does, into `rows`, whose memory is reused; its old values are lost.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode); then what is in `rows` and in the maps means nothing.
-    ///
-    /// # Panics
-    /// If a map is after no stage of the plan, or has not the room that [`LeftMaps`] says.
-    fn encode_leaving(
-        &self,
-        images: Images<'_>,
-        leave: &mut [LeftMaps<'_>],
-        rows: &mut Vec<f32>,
-    ) -> Result<(), EngineError>;
+    /// As [`encode`](Self::encode); then `rows` holds nothing of use.
+    fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError>;
 
     /// Measures every norm's input over a set of images, layer by layer with the earlier norms in effect, `chunk`
     /// images at once: what one training-mode pass with the whole set as a single batch computes.
@@ -303,34 +274,15 @@ impl dyn Encode + '_ {
     pub fn encode_in_chunks<E: From<EngineError>>(
         &self,
         images: Images<'_>,
-        chunk: NonZeroUsize,
-        sink: impl FnMut(&[f32]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.encode_leaving_in_chunks(images, chunk, &mut [], sink)
-    }
-
-    /// As `encode_in_chunks`, and leaves the maps of all images on the way.
-    ///
-    /// # Errors
-    /// As `encode_in_chunks`; then what is in the maps means nothing.
-    ///
-    /// # Panics
-    /// As [`Encode::encode_leaving`].
-    pub fn encode_leaving_in_chunks<E: From<EngineError>>(
-        &self,
-        images: Images<'_>,
         mut chunk: NonZeroUsize,
-        leave: &mut [LeftMaps<'_>],
         mut sink: impl FnMut(&[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut start, mut rows) = (0, Vec::new());
         while start < images.len() {
             start = halving(&mut chunk, |chunk| {
                 let block = images.skip(start).first(chunk.get());
-                let end = start + block.len();
-                let mut maps: Vec<_> = leave.iter_mut().map(|maps| maps.part(start..end, images.len())).collect();
-                self.encode_leaving(block, &mut maps, &mut rows)?;
-                Ok(end)
+                self.encode_into(block, &mut rows)?;
+                Ok(start + block.len())
             })?;
             sink(&rows)?;
         }

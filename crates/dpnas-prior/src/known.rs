@@ -93,7 +93,7 @@ impl Merge<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Calibration, LeftMaps, Moments};
+    use crate::{Calibration, Moments};
     use dpnas_grammar::{ImageShape, Plan};
     use proptest::prelude::*;
 
@@ -109,13 +109,8 @@ mod tests {
             Ok(())
         }
 
-        fn encode_leaving(
-            &self,
-            images: Images<'_>,
-            leave: &mut [LeftMaps<'_>],
-            rows: &mut Vec<f32>,
-        ) -> Result<(), EngineError> {
-            assert!(leave.is_empty() && images.pixels().iter().all(|value| *value >= 0.0), "this row was known");
+        fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
+            assert!(images.pixels().iter().all(|value| *value >= 0.0), "this row was known");
             *rows = images.pixels().to_vec();
             Ok(())
         }

@@ -30,7 +30,7 @@ mod precision;
 mod reference;
 mod weights;
 
-pub use engine::{Encode, Engine, EngineError, Images, ImagesError, LeftMaps};
+pub use engine::{Encode, Engine, EngineError, Images, ImagesError};
 pub use init::{UnknownInit, WeightInit};
 pub use known::KnownRows;
 pub use memory::EngineMemory;

@@ -1,7 +1,7 @@
 //! The published program's normalisation: mini-batch statistics for training images, running averages for the rest.
 
 use crate::halving::halving;
-use crate::{Calibration, Encode, EngineError, Images, LeftMaps, Moments};
+use crate::{Calibration, Encode, EngineError, Images, Moments};
 use std::num::NonZeroUsize;
 
 /// Weight of the newest mini-batch in the running averages.
@@ -51,8 +51,8 @@ fn mix(old: &mut [f32], new: &[f32]) {
 /// Embeds the training images in order, each normalised by its own mini-batch of `batch_size`, and leaves the encoder
 /// frozen with the running averages for validation and test images.
 ///
-/// Rows of each mini-batch go to `sink` in order, and maps of all images are left on the way; `chunk` images are computed
-/// at once, fewer where the engine is out of memory, which changes no number.
+/// Rows of each mini-batch go to `sink` in order; `chunk` images are computed at once, fewer where the engine is out of
+/// memory, which changes no number.
 ///
 /// # Errors
 /// As [`Encode::measure`] and [`Encode::encode`], or the first error of `sink`.
@@ -65,18 +65,14 @@ pub fn embed_by_mini_batch<E: From<EngineError>>(
     batch_size: NonZeroUsize,
     epsilon: f64,
     mut chunk: NonZeroUsize,
-    leave: &mut [LeftMaps<'_>],
     mut sink: impl FnMut(&[f32]) -> Result<(), E>,
 ) -> Result<RunningStats, E> {
-    let (mut running, mut start) = (RunningStats::new(), 0);
+    let mut running = RunningStats::new();
     for batch in images.chunks(batch_size) {
         let moments = halving(&mut chunk, |chunk| encoder.measure(batch, epsilon, chunk))?;
         running.update(&moments);
         encoder.freeze(Some((&Calibration::from_moments(&moments), epsilon)))?;
-        let end = start + batch.len();
-        let mut maps: Vec<_> = leave.iter_mut().map(|maps| maps.part(start..end, images.len())).collect();
-        encoder.encode_leaving_in_chunks(batch, chunk, &mut maps, &mut sink)?;
-        start = end;
+        encoder.encode_in_chunks(batch, chunk, &mut sink)?;
     }
     encoder.freeze(running.calibration().map(|calibration| (calibration, epsilon)))?;
     Ok(running)

@@ -36,7 +36,6 @@ impl ConvWeights {
 #[derive(Clone, Debug)]
 pub struct Prior {
     plan: Plan,
-    first_stage: usize,
     seed: Seed,
     init: WeightInit,
     stages: Vec<Vec<ConvWeights>>,
@@ -67,21 +66,11 @@ impl Prior {
     /// # Source
     /// SPEC §6.
     pub fn draw(plan: &Plan, init: WeightInit, seed: Seed) -> Result<Self, DrawError> {
-        Self::draw_part(plan, 0, init, seed)
-    }
-
-    /// Draws the weights of a part of a plan ([`Plan::part`]) that begins with stage `first_stage` of the whole: the
-    /// same weights that these stages have there. Each part's input is the embedding of the part before it.
-    ///
-    /// # Errors
-    /// As [`draw`](Self::draw).
-    pub fn draw_part(plan: &Plan, first_stage: usize, init: WeightInit, seed: Seed) -> Result<Self, DrawError> {
         let stages = plan
             .stages()
             .iter()
             .enumerate()
             .map(|(index, stage)| {
-                let index = first_stage + index;
                 let stream = seed.stream("encoder", index as u64);
                 let mut start = 0;
                 stage
@@ -99,17 +88,12 @@ impl Prior {
                     .collect()
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { plan: plan.clone(), first_stage, seed, init, stages })
+        Ok(Self { plan: plan.clone(), seed, init, stages })
     }
 
     /// The plan whose weights these are.
     pub fn plan(&self) -> &Plan {
         &self.plan
-    }
-
-    /// The stage of the whole plan that comes first here: 0 unless this is a part, whose input is maps and not images.
-    pub fn first_stage(&self) -> usize {
-        self.first_stage
     }
 
     /// The seed of the draw.
@@ -215,18 +199,6 @@ mod tests {
         assert!(short.stage(1).is_empty());
         let other = prior("[C(16,3,1,1,1), P(2,2,0,0), SM(10)]", WeightInit::KaimingNormal, 8);
         assert_ne!(short.stage(0), other.stage(0));
-    }
-
-    #[test]
-    fn a_part_has_the_weights_of_its_stages_in_the_whole() {
-        for init in [WeightInit::KaimingNormal, WeightInit::Orthogonal] {
-            let whole = prior("[C(16,3,1,1,1), P(2,2,0,0), C(8,3,1,1,0), C(5,1,1,0,1), SM(10)]", init, 7);
-            for (start, end) in [(0, 0), (0, 2), (1, 3), (2, 4), (4, 4)] {
-                let plan = whole.plan().part(start..end).unwrap();
-                let part = Prior::draw_part(&plan, start, init, Seed(7)).unwrap();
-                assert_eq!((part.first_stage(), &part.stages[..]), (start, &whole.stages[start..end]));
-            }
-        }
     }
 
     #[test]

@@ -15,7 +15,6 @@
 
 mod continuation;
 mod continue_error;
-mod forecast;
 mod learner;
 mod q;
 mod row;
@@ -33,7 +32,6 @@ pub use continuation::{Continuation, EarlierRow, Place, QValue};
 pub use continue_error::ContinueError;
 pub use dpnas_grammar::{ImageShape, Layer, Net};
 pub use dpnas_seed::Seed;
-pub use forecast::Forecast;
 pub use q::{Entry, QTable};
 pub use row::{Candidate, CandidateId, Feedback, Origin, RejectedBy, Row};
 pub use schedule::{Phase, Schedule, ScheduleError};

@@ -228,13 +228,6 @@ impl Search {
         self.flights.values().map(|flight| &flight.candidate)
     }
 
-    /// Architectures that are recorded or in flight, in their order: drawn again, they are not scored.
-    pub(crate) fn met_nets(&self) -> impl Iterator<Item = &Net> + '_ {
-        let mut nets: Vec<&Net> = self.met.keys().map(|net| &**net).collect();
-        nets.sort_unstable();
-        nets.into_iter()
-    }
-
     /// Whether nothing was asked for yet; an earlier run that is continued does not matter.
     pub fn is_fresh(&self) -> bool {
         self.walks == self.earlier as u64

@@ -2,7 +2,7 @@
 
 use crate::ScoreError;
 use dpnas_grammar::Net;
-use dpnas_search::{Candidate, Forecast};
+use dpnas_search::Candidate;
 use dpnas_train::{TestSchedule, TrainReport};
 
 /// What the training of one classifier told; accuracies are fractions.
@@ -105,19 +105,6 @@ pub trait Evaluate {
     /// # Errors
     /// [`EvaluateError::Interrupted`] if the evaluation was asked to end early, [`EvaluateError::Failed`] otherwise.
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError>;
-
-    /// Scores one candidate, knowing what the search is likely to ask for next. The outcome is that of
-    /// [`evaluate`](Self::evaluate); only what is kept for later candidates may depend on the forecast.
-    ///
-    /// # Errors
-    /// As [`evaluate`](Self::evaluate).
-    fn evaluate_foreseeing(
-        &mut self,
-        candidate: &Candidate,
-        _forecast: Option<&Forecast<'_>>,
-    ) -> Result<Outcome, EvaluateError> {
-        self.evaluate(candidate)
-    }
 }
 
 impl<E: Evaluate + ?Sized> Evaluate for Box<E> {
@@ -127,13 +114,5 @@ impl<E: Evaluate + ?Sized> Evaluate for Box<E> {
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
         (**self).evaluate(candidate)
-    }
-
-    fn evaluate_foreseeing(
-        &mut self,
-        candidate: &Candidate,
-        forecast: Option<&Forecast<'_>>,
-    ) -> Result<Outcome, EvaluateError> {
-        (**self).evaluate_foreseeing(candidate, forecast)
     }
 }

@@ -36,11 +36,9 @@ pub use dpnas_train as train;
 
 mod csv;
 mod deep_prior;
-mod encoding;
 mod evaluate;
 mod fetch;
 mod full_training;
-mod prefixes;
 mod run;
 mod score_error;
 mod scoring;
@@ -55,7 +53,6 @@ pub use deep_prior::{
     WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
 };
 pub use dpnas_search::Candidate;
-pub use encoding::{Encoding, EncodingHook};
 pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
 pub use fetch::{FetchConfig, fetch_known};
 pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};

@@ -7,10 +7,10 @@ use dpnas::data::DataSet;
 use dpnas::grammar::Net;
 use dpnas::search::Seed;
 use dpnas::store::{Existing, Manifest, SplitName};
-use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest};
+use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest, WeightDraw};
 use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
-use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, SharingOptions, TrainingOptions};
+use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, TrainingOptions};
 use dpnas_examples::output::print;
 use dpnas_examples::progress::eprintln;
 use dpnas_examples::row_progress::RowProgress;
@@ -81,7 +81,8 @@ fn run(arguments: &Arguments) -> Result<Result<(), Interrupted>> {
         data: data.name.clone(),
         settings: serde_json::to_value(&options)?,
     };
-    let weight_seed = Seed(options.embedding.weight_seed.unwrap_or(options.data.seed));
+    let draw: WeightDraw = options.encoder.draw.parse().context("draw")?;
+    let weight_seed = draw.seed(Seed(options.embedding.weight_seed.unwrap_or(options.data.seed)), &net);
 
     let progress = RowProgress::new(data.train.len() + data.test.len());
     let stored = prior.store_embedding(&net, weight_seed, &arguments.output, &request, &mut |rows| progress.add(rows));
@@ -104,7 +105,6 @@ fn deep_prior(options: &EmbedOptions, data: &DataSet, stop: Arc<AtomicBool>) -> 
     let scoring = Scoring {
         data: &options.data,
         encoder: &options.encoder,
-        sharing: &SharingOptions::default(),
         classifier: &classifier,
         training: &TrainingOptions::default(),
         resources: &resources,

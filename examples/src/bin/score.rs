@@ -71,7 +71,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
         Some((folder, job)) => (Some(folder), job),
         None => {
             let choice = &options.choice;
-            let weights = options.sharing.draw.parse().context("draw")?;
+            let weights = options.encoder.draw.parse().context("draw")?;
             let (seed, draws) = (Seed(options.data.seed), choice.draws);
             (None, ScoreJob { targets: choice.targets()?, seed, draws, weights })
         }

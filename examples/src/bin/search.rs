@@ -6,7 +6,6 @@ use clap::Parser;
 use dpnas::search::Seed;
 use dpnas::{RunEvent, RunFolder, Runner, ScoreError, Splits, StopReason, pixel_baseline};
 use dpnas_examples::earlier;
-use dpnas_examples::encodings::Encodings;
 use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
 use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
@@ -77,8 +76,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
     let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
-    let mut encodings = Encodings::default();
-    let evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?.with_encoding_hook(encodings.hook());
+    let evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
     let folder = match resumed {
         Some(folder) => folder,
         None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
@@ -93,11 +91,6 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let mut progress = SearchProgress::new(Some(log));
     let mut runner = Runner::new(search, evaluator).in_folder(folder.clone()).with_hook(|event: &RunEvent<'_>| {
         progress.show(event);
-        if let RunEvent::Told { candidate, .. } = event
-            && let Some(line) = encodings.told(candidate.epsilon)
-        {
-            progress.log(&format!("candidate {}: {line}", candidate.id));
-        }
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     if let Some(earlier) = earlier {
@@ -121,14 +114,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
 
     let settings = folder.settings()?;
     let input = data.train.shape();
-    let result = SearchResult {
-        folder: &folder,
-        report: &report,
-        input,
-        baseline: baseline?,
-        encodings: &encodings,
-        settings: &settings,
-    };
+    let result = SearchResult { folder: &folder, report: &report, input, baseline: baseline?, settings: &settings };
     folder.replace("report.html", result.html().as_bytes())?;
     print(&if arguments.json { result.json().to_string() } else { result.text() })?;
     Ok(report.stop)

@@ -41,6 +41,10 @@ option_group! {
     /// kaiming-normal, kaiming-uniform, xavier-normal, xavier-uniform or orthogonal [default: kaiming-normal]
     #[arg(value_name = "NAME")]
     init: String = "kaiming-normal".to_owned();
+    /// `per-search`: all architectures have the weights of one seed; or `per-candidate`: each has weights of its own, which
+    /// follow from the seed and its text [default: per-search]
+    #[arg(value_name = "NAME")]
+    draw: String = "per-search".to_owned();
     /// Where normalisation statistics come from: calibrated, reference (mini-batches) or none [default: calibrated]
     #[arg(value_name = "NAME")]
     norm: String = "calibrated".to_owned();
@@ -114,18 +118,8 @@ option_group! {
 
 impl ResourceOptions {
     /// Options that may change when a run is resumed: nothing that a result depends on.
-    pub const RESUMABLE: [&str; 10] = [
-        "threads",
-        "memory-budget",
-        "prefix-budget",
-        "prefix-worth",
-        "chunk",
-        "cache",
-        "cache-budget",
-        "data-dir",
-        "offline",
-        "mirror",
-    ];
+    pub const RESUMABLE: [&str; 8] =
+        ["threads", "memory-budget", "chunk", "cache", "cache-budget", "data-dir", "offline", "mirror"];
 
     /// The cache with its folder and the memory budget in numbers, so that a run's settings do not depend on another
     /// option or on what is free when they are used again.

@@ -1,5 +1,6 @@
 //! From defaults, a file and flags to the options of a job.
 
+use crate::progress::eprintln;
 use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,9 @@ pub trait Job: Clone + Default + Serialize + DeserializeOwned {
     /// If a value cannot be written as TOML.
     fn to_toml(&self) -> Result<String>;
 }
+
+/// Options of earlier versions. No result depended on them, so a file may still have them.
+const RETIRED: [&str; 2] = ["prefix-budget", "prefix-worth"];
 
 /// Makes a job of groups of options.
 macro_rules! job {
@@ -133,10 +137,15 @@ fn with<J: Job>(tables: impl IntoIterator<Item = toml::Table>) -> Result<J> {
     })
 }
 
-/// Keys are checked by name first: a typing error gets the nearest known key.
+/// Keys are checked by name first: a typing error gets the nearest known key, a retired key a warning.
 fn read_table<J: Job>(path: &Path) -> Result<toml::Table> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let table: toml::Table = text.parse().with_context(|| format!("{} is no TOML file", path.display()))?;
+    let mut table: toml::Table = text.parse().with_context(|| format!("{} is no TOML file", path.display()))?;
+    let retired: Vec<&str> = RETIRED.into_iter().filter(|key| table.remove(*key).is_some()).collect();
+    if !retired.is_empty() {
+        let path = path.display();
+        eprintln(&format!("warning: {path}: this version has no option {}: ignored", retired.join(" and ")));
+    }
     let known = known_keys::<J>();
     if let Some(key) = table.keys().find(|key| !known.contains(key)) {
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));

@@ -4,7 +4,7 @@ use super::group::option_group;
 use super::job::{Job, job};
 use super::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
-    ResourceOptions, SharingFlags, SharingOptions, TrainingFlags, TrainingOptions,
+    ResourceOptions, TrainingFlags, TrainingOptions,
 };
 use crate::session::Scoring;
 use anyhow::{Context, Result, bail, ensure};
@@ -54,8 +54,6 @@ job! {
     data: DataOptions, DataFlags;
     /// The encoder.
     encoder: EncoderOptions, EncoderFlags;
-    /// Shared weights.
-    sharing: SharingOptions, SharingFlags;
     /// The classifier.
     classifier: ClassifierOptions, ClassifierFlags;
     /// Full training.
@@ -69,8 +67,8 @@ job! {
 impl ScoreOptions {
     /// What decides how an architecture is scored.
     pub fn scoring(&self) -> Scoring<'_> {
-        let Self { data, encoder, sharing, classifier, training, resources, .. } = self;
-        Scoring { data, encoder, sharing, classifier, training, resources }
+        let Self { data, encoder, classifier, training, resources, .. } = self;
+        Scoring { data, encoder, classifier, training, resources }
     }
 }
 

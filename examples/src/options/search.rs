@@ -4,7 +4,7 @@ use super::group::{Setting, Unset, option_group};
 use super::job::{Job, job};
 use super::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
-    ResourceOptions, SharingFlags, SharingOptions, SpaceChoice, TrainingFlags, TrainingOptions,
+    ResourceOptions, SpaceChoice, TrainingFlags, TrainingOptions,
 };
 use crate::session::Scoring;
 use anyhow::Result;
@@ -75,8 +75,6 @@ job! {
     data: DataOptions, DataFlags;
     /// The encoder.
     encoder: EncoderOptions, EncoderFlags;
-    /// Shared weights.
-    sharing: SharingOptions, SharingFlags;
     /// The classifier.
     classifier: ClassifierOptions, ClassifierFlags;
     /// Full training.
@@ -92,8 +90,8 @@ job! {
 impl SearchOptions {
     /// What decides how a candidate is scored.
     pub fn scoring(&self) -> Scoring<'_> {
-        let Self { data, encoder, sharing, classifier, training, resources, .. } = self;
-        Scoring { data, encoder, sharing, classifier, training, resources }
+        let Self { data, encoder, classifier, training, resources, .. } = self;
+        Scoring { data, encoder, classifier, training, resources }
     }
 }
 

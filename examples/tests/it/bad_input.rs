@@ -154,11 +154,9 @@ fn a_run_of_a_newer_version_is_refused() {
 }
 
 #[test]
-fn an_unknown_draw_and_a_budget_that_is_no_size_are_named() {
+fn an_unknown_draw_is_named() {
     let draw = message(&["--draw", "per-net"]);
     assert_eq!(draw, "error: draw: unknown draw `per-net`: use per-search or per-candidate\n");
-    let budget = message(&["--prefix-budget", "much"]);
-    assert!(budget.starts_with("error: prefix-budget: `much` is no size"), "{budget}");
 }
 
 #[test]
@@ -169,7 +167,7 @@ fn a_flag_that_would_change_a_resumed_run_is_refused() {
     assert_eq!(
         stderr(&output),
         "error: --epochs cannot change while a run is resumed: its settings.toml decides. Only --threads, \
-         --memory-budget, --prefix-budget, --prefix-worth, --chunk, --cache, --cache-budget, --data-dir, --offline, --mirror may\n"
+         --memory-budget, --chunk, --cache, --cache-budget, --data-dir, --offline, --mirror may\n"
     );
     let settings = folder.join("settings.toml");
     let text = std::fs::read_to_string(&settings).unwrap();

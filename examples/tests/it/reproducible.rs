@@ -42,39 +42,23 @@ fn the_cpu_device_gives_the_same_replay_buffer_whatever_threads_and_chunk() {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_replay_buffer_whatever_prefixes_are_kept() {
+fn a_run_with_options_of_an_earlier_version_is_resumed_with_one_warning() {
     let runs = tempfile::tempdir().unwrap();
-    let run = |arguments: &[&str]| {
-        let folder = tiny(
-            runs.path(),
-            &[&["--max-conv", "3", "--schedule", "1.0:10,0.1:14", "--prefix-worth", "8"], arguments].concat(),
-        );
-        let log = std::fs::read_to_string(folder.join("log.txt")).unwrap();
-        let reusing = log.lines().filter(|line| line.contains("embedded in ") && !line.contains(" s, 0 of ")).count();
-        (replay_buffer(&folder), reusing, folder)
-    };
-    let (first, reusing, _) = run(&["--prefix-budget", "off"]);
-    assert!(first.lines().count() > 20 && reusing == 0, "{first}");
-    // Nothing fits; some of it; all.
-    for (budget, least) in [("1KiB", 0), ("12MiB", 0), ("1GiB", 1), ("auto", 1)] {
-        let (again, reusing, _) = run(&["--prefix-budget", budget]);
-        assert_eq!(again, first, "{budget}");
-        assert!(reusing >= least && (budget != "1KiB" || reusing == 0), "{budget}: {reusing}");
-    }
-    for precision in ["f32", "bf16"] {
-        let (off, ..) = run(&["--prefix-budget", "off", "--precision", precision]);
-        assert_eq!(run(&["--prefix-budget", "1GiB", "--precision", precision, "--threads", "1"]).0, off, "{precision}");
-    }
-    // What was kept is gone when a run is resumed, and may have another budget.
-    let (_, _, folder) = run(&["--limit", "12"]);
-    let output = search()
-        .arg("--resume")
-        .arg(&folder)
-        .args(["--prefix-budget", "2MiB", "--prefix-worth", "4"])
-        .output()
+    let whole = replay_buffer(&tiny(runs.path(), &[]));
+    let folder = tiny(runs.path(), &["--limit", "3"]);
+    let settings = folder.join("settings.toml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replacen("\n# ", "\nprefix-budget = \"auto\"\nprefix-worth = 400.0\n# ", 1))
         .unwrap();
+    let output = search().arg("--resume").arg(&folder).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(replay_buffer(&folder), first);
+    let expected = format!(
+        "warning: {}: this version has no option prefix-budget and prefix-worth: ignored\n",
+        settings.display()
+    );
+    assert_eq!(stderr(&output).matches("warning: ").count(), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains(&expected), "{}", stderr(&output));
+    assert_eq!(replay_buffer(&folder), whole);
 }
 
 #[test]
@@ -83,9 +67,7 @@ fn a_draw_for_each_candidate_has_other_rewards_and_the_same_ones_again() {
     let per_candidate = ["--draw", "per-candidate"];
     let first = replay_buffer(&tiny(runs.path(), &per_candidate));
     assert_ne!(first, replay_buffer(&tiny(runs.path(), &[])));
-    for arguments in [&["--threads", "1"][..], &["--prefix-budget", "off"]] {
-        assert_eq!(replay_buffer(&tiny(runs.path(), &[&per_candidate, arguments].concat())), first);
-    }
+    assert_eq!(replay_buffer(&tiny(runs.path(), &[&per_candidate[..], &["--threads", "1"]].concat())), first);
     let folder = tiny(runs.path(), &[&per_candidate[..], &["--limit", "3"]].concat());
     let refused = search().arg("--resume").arg(&folder).args(["--draw", "per-search"]).output().unwrap();
     assert!(stderr(&refused).contains("--draw cannot change while a run is resumed"), "{}", stderr(&refused));

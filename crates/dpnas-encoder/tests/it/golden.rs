@@ -48,7 +48,7 @@ fn embed(case: &Case, encoder: &mut dyn Encode, chunk: usize) -> Vec<f32> {
     match norm.effective_mode() {
         NormMode::Reference => {
             let batch = NonZeroUsize::new(case.batch_size).unwrap();
-            embed_by_mini_batch(encoder, train, batch, norm.epsilon, chunk, &mut [], &mut sink).unwrap();
+            embed_by_mini_batch(encoder, train, batch, norm.epsilon, chunk, &mut sink).unwrap();
         }
         mode => {
             if mode == NormMode::Calibrated {

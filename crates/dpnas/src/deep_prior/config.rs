@@ -27,12 +27,6 @@ pub struct DeepPriorConfig {
     pub memory_budget: u64,
     /// Images computed at once, at most. No result depends on it.
     pub largest_chunk: NonZeroUsize,
-    /// Bytes of the budget that maps at the end of prefixes may take, so that architectures which begin with the same
-    /// layers need not compute them again. They give way to what an architecture needs. 0 keeps nothing, and so does a draw
-    /// for each candidate. No result depends on it.
-    pub prefix_budget: u64,
-    /// Multiply-adds that each byte of a new map must be expected to save, or it is not kept. No result depends on it.
-    pub prefix_worth: f64,
 }
 
 impl DeepPriorConfig {
@@ -45,10 +39,6 @@ impl DeepPriorConfig {
     /// Images computed at once by default.
     pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-    /// What a byte of a kept map must save by default, in multiply-adds: about what fresh memory for it, writing and reading
-    /// it take.
-    pub const PREFIX_WORTH: f64 = 400.0;
-
     /// Kaiming-normal weights, calibrated normalisation, and the published classifier.
     pub fn paper(seed: Seed) -> Self {
         Self {
@@ -60,8 +50,6 @@ impl DeepPriorConfig {
             probe: ProbeConfig::paper(seed),
             memory_budget: Self::MEMORY_BUDGET,
             largest_chunk: Self::LARGEST_CHUNK,
-            prefix_budget: Self::MEMORY_BUDGET / 2,
-            prefix_worth: Self::PREFIX_WORTH,
         }
     }
 }

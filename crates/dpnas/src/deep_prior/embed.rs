@@ -101,7 +101,7 @@ impl DeepPrior {
         sink: &mut RowSink<'_, E>,
     ) -> Result<(), E> {
         let mut failed = None;
-        let streamed = self.embeddings(memory, weight_seed, None).stream(&plan, &mut |split, rows| {
+        let streamed = self.embeddings(memory, weight_seed).stream(&plan, &mut |split, rows| {
             // The error of the sink ends the stream as an interruption does.
             sink(split, rows).map_err(|error| {
                 failed = Some(error);

@@ -1,8 +1,7 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
-use crate::prefixes::{Foresee, PrefixStore};
 use crate::store::SplitName;
-use crate::{DeepPriorConfig, EncodingHook, MemoryPlan, RowPlace, ScoreError, Splits};
+use crate::{DeepPriorConfig, MemoryPlan, RowPlace, ScoreError, Splits};
 use dpnas_cache::{Cache, CacheError, DType, Key, Matrix, Stored, Writer};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
@@ -12,7 +11,6 @@ use dpnas_seed::Seed;
 use dpnas_train::ReadRows;
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The rows of training, validation and test images, `[n, features]` each.
@@ -74,11 +72,6 @@ pub(crate) struct Embeddings<'a> {
     pub(crate) scratch: &'a Path,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) memory: MemoryPlan,
-    /// Maps that earlier architectures have left, if this one may use them.
-    pub(crate) prefixes: Option<&'a Mutex<PrefixStore>>,
-    /// How likely the next architecture begins with some layers, if somebody knows.
-    pub(crate) foresee: Option<&'a Foresee<'a>>,
-    pub(crate) on_encoded: Option<&'a EncodingHook>,
 }
 
 impl Embeddings<'_> {
@@ -123,7 +116,7 @@ impl Embeddings<'_> {
     /// cache if it has all of them, or as they are computed, and then nothing keeps them.
     pub(crate) fn stream(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let [Some(train), Some(valid), Some(test)] = self.cached(&self.keys(plan)) else {
-            return self.encode_whole(plan, sink);
+            return self.encode(plan, sink);
         };
         let chunk = self.memory.chunk.get();
         for (split, matrix) in SplitName::ALL.into_iter().zip([train, valid, test]) {

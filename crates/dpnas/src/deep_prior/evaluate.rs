@@ -1,15 +1,14 @@
 //! The deep prior as what a search and a scoring run ask for.
 
 use crate::full_training::check_classes;
-use crate::prefixes::Foresee;
 use crate::{DeepPrior, Evaluate, EvaluateError, Outcome, ScoreDraw, ScoreError};
-use dpnas_grammar::{Layer, Net};
-use dpnas_search::{Candidate, Forecast};
+use dpnas_grammar::Net;
+use dpnas_search::Candidate;
 use dpnas_seed::Seed;
 
 impl ScoreDraw for DeepPrior {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
-        self.score_with(net, weight_seed, None)
+        self.score_with(net, weight_seed)
     }
 
     fn check(&self, net: &Net) -> Result<(), ScoreError> {
@@ -28,18 +27,6 @@ impl Evaluate for DeepPrior {
     }
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
-        self.evaluate_foreseeing(candidate, None)
-    }
-
-    fn evaluate_foreseeing(
-        &mut self,
-        candidate: &Candidate,
-        forecast: Option<&Forecast<'_>>,
-    ) -> Result<Outcome, EvaluateError> {
-        let net = &*candidate.net;
-        let share = |layers: &[Layer]| forecast.map_or(0.0, |forecast| forecast.share(layers));
-        let foresee: Option<&Foresee<'_>> = if forecast.is_some() { Some(&share) } else { None };
-        let seed = self.config().draw.seed(self.config().weight_seed, net);
-        self.score_with(net, seed, foresee).map_err(|error| EvaluateError::of(net, error))
+        self.score(&candidate.net).map_err(|error| EvaluateError::of(&candidate.net, error))
     }
 }

@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 
 /// The shares of a memory budget, in bytes.
 ///
-/// Encoding takes `weights`, `activations` and `embedding`, then training takes `embedding` and `classifier`: neither,
-/// with `prefixes`, is more than the budget. The images and the program itself are not part of it.
+/// Encoding takes `weights`, `activations` and `embedding`, then training takes `embedding` and `classifier`: neither is
+/// more than the budget. The images and the program itself are not part of it.
 ///
 /// # Source
 /// SPEC §11.
@@ -26,8 +26,6 @@ pub struct MemoryPlan {
     pub embedding: u64,
     /// The classifier with its optimiser, and buffers of rows where these are in a file.
     pub classifier: u64,
-    /// Maps at the end of prefixes that are kept for other architectures, at most.
-    pub prefixes: u64,
     /// Images computed at once.
     pub chunk: NonZeroUsize,
     /// Where the rows are.
@@ -53,18 +51,6 @@ pub struct OverBudget {
     pub needed: u64,
     /// The budget.
     pub budget: u64,
-}
-
-/// Images at once that suffice for full speed.
-const ENOUGH_IMAGES: usize = 64;
-
-/// What computing a part of an encoder may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PartMemory {
-    /// Images computed at once.
-    pub(crate) chunk: NonZeroUsize,
-    /// Bytes held between norms while the normalisation is calibrated.
-    pub(crate) held: u64,
 }
 
 /// What an architecture needs.
@@ -110,37 +96,7 @@ impl MemoryPlan {
         let most = usize::try_from(activations / 2 / image).unwrap_or(usize::MAX).min(demand.largest_chunk.get());
         let chunk = NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let held = activations - image * chunk.get() as u64;
-        Ok(Self { budget, weights, activations, held, embedding, classifier, prefixes: 0, chunk, rows })
-    }
-
-    /// As [`new`](Self::new), with room for the maps of prefixes: `wanted` bytes, or half of that and so on, so that the
-    /// rows are where they are without it and a chunk has half the images or as many as suffice.
-    pub(crate) fn beside(budget: u64, demand: &Demand, wanted: u64) -> Result<Self, OverBudget> {
-        let alone = Self::new(budget, demand)?;
-        let enough = (alone.chunk.get() / 2).min(ENOUGH_IMAGES);
-        let halves = std::iter::successors(Some(wanted.min(budget)), |room| Some(room / 2));
-        for prefixes in halves.take_while(|&room| room > 0) {
-            match Self::new(budget - prefixes, demand) {
-                Ok(plan) if plan.rows == alone.rows && plan.chunk.get() >= enough => {
-                    return Ok(Self { budget, prefixes, ..plan });
-                }
-                _ => {}
-            }
-        }
-        Ok(alone)
-    }
-
-    /// What a part of the encoder may take of its memory, once maps of `gathered` bytes are there; `None` if not even one
-    /// image fits.
-    pub(crate) fn part(&self, engine: EngineMemory, features: u64, gathered: u64) -> Option<PartMemory> {
-        let image = image_bytes(engine, features);
-        let all = self.weights.saturating_add(self.activations);
-        let free = all.checked_sub(engine.weights)?.checked_sub(gathered)?;
-        let most = usize::try_from(free / 2 / image).unwrap_or(usize::MAX).clamp(1, self.chunk.get());
-        let held = free.checked_sub(image.saturating_mul(most as u64))?;
-        let chunk = NonZeroUsize::new(most)?;
-        // What cannot be had for the whole cannot be had for a part.
-        Some(PartMemory { chunk, held: if self.held == 0 { 0 } else { held } })
+        Ok(Self { budget, weights, activations, held, embedding, classifier, chunk, rows })
     }
 
     /// Halves the chunk for as long as the memory for it cannot be had; what is held gives way first.
@@ -165,12 +121,8 @@ impl MemoryPlan {
 impl Demand {
     /// Each image computed at once: its activations, and its row twice, from parts and in one piece.
     fn image(&self) -> u64 {
-        image_bytes(self.engine, self.features)
+        self.engine.image.saturating_add(self.features.saturating_mul(8)).max(1)
     }
-}
-
-fn image_bytes(engine: EngineMemory, features: u64) -> u64 {
-    engine.image.saturating_add(features.saturating_mul(8)).max(1)
 }
 
 /// Whether the allocator gives so many bytes. It is asked first, since a failed allocation within an engine or a library
@@ -232,15 +184,6 @@ mod tests {
     }
 
     #[test]
-    fn prefixes_have_what_they_want_while_it_is_to_spare() {
-        let plan = |budget, wanted| MemoryPlan::beside(budget, &demand(), wanted).unwrap();
-        assert_eq!((plan(100_000, 50_000).prefixes, plan(100_000, 50_000).chunk.get()), (50_000, 497));
-        // 200 for the rows would be more than half of what is left; then they would go to a file.
-        assert_eq!((plan(1000, 900).prefixes, plan(1000, 900).chunk.get()), (225, 4));
-        assert_eq!(plan(400, 400), MemoryPlan::new(400, &demand()).unwrap());
-    }
-
-    #[test]
     fn memory_that_cannot_be_had_halves_the_chunk() {
         let mut plan = MemoryPlan::new(10_000, &demand()).unwrap();
         assert_eq!((plan.chunk.get(), plan.held), (97, 9_700 - 97 * 50));
@@ -262,7 +205,6 @@ mod tests {
             dtype in prop_oneof![Just(DType::F32), Just(DType::Bf16)],
             images in 1u64..1 << 20,
             largest in 1usize..2_000,
-            wanted in 0u64..1 << 40,
         ) {
             let demand = Demand {
                 engine: EngineMemory { weights, image },
@@ -279,21 +221,7 @@ mod tests {
                 prop_assert!(plan.chunk.get() <= largest);
                 // Half of the activations at most, unless one image takes more.
                 prop_assert!(chunk <= plan.activations / 2 || plan.chunk.get() == 1);
-                // Prefixes give way: what fits without them fits with them, in the same place.
-                let beside = MemoryPlan::beside(budget, &demand, wanted).unwrap();
-                let chunk = (image + 8 * features) * beside.chunk.get() as u64;
-                let all = beside.prefixes + beside.embedding;
-                prop_assert!(all + beside.weights + chunk + beside.held <= budget && all + beside.classifier <= budget);
-                prop_assert_eq!((beside.rows, beside.budget), (plan.rows, budget));
-                prop_assert!(beside.chunk.get() >= (plan.chunk.get() / 2).min(ENOUGH_IMAGES));
-                prop_assert!(beside.prefixes <= wanted);
-                // A part has what the whole would have.
-                let part = EngineMemory { weights: weights / 2, image: image / 2 };
-                let part = beside.part(part, features / 2, 0).unwrap();
-                prop_assert!(part.chunk == beside.chunk);
-                prop_assert!(beside.part(demand.engine, features, beside.activations).is_none());
             } else {
-                prop_assert!(MemoryPlan::beside(budget, &demand, wanted).is_err());
                 prop_assert!(weights + image + 8 * features > budget || fit.0 + fit.1 + fit.2 > budget);
             }
         }

@@ -3,7 +3,7 @@
 pub(crate) mod config;
 mod embed;
 pub(crate) mod embedding;
-pub(crate) mod encode;
+mod encode;
 mod evaluate;
 mod free_memory;
 pub(crate) mod head;
@@ -19,13 +19,11 @@ pub use train::pixel_baseline;
 pub use weight_draw::{UnknownWeightDraw, WeightDraw};
 
 use crate::deep_prior::embedding::{Embedding, Embeddings, row_dtype};
-use crate::deep_prior::encode::lock;
 use crate::deep_prior::head::Head;
 use crate::deep_prior::memory::{Demand, can_have};
 use crate::deep_prior::train::train_embedding;
 use crate::full_training::{FULL_VERSION, outcome};
-use crate::prefixes::{Foresee, PrefixStore};
-use crate::{Encoding, EncodingHook, Outcome, Score, ScoreDraw, ScoreError, Splits};
+use crate::{Outcome, Score, ScoreDraw, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
@@ -36,11 +34,8 @@ use dpnas_seed::Seed;
 use dpnas_train::{Fitted, TestSchedule, TrainError, fit_memory};
 use half::bf16;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
-
-/// Maps that may be used, and what is known of their use.
-type Prefixes<'a> = (&'a Mutex<PrefixStore>, Option<&'a Foresee<'a>>);
 
 /// Scores architectures as deep priors.
 ///
@@ -56,9 +51,6 @@ pub struct DeepPrior {
     cache: Cache,
     scratch: PathBuf,
     stop: Arc<AtomicBool>,
-    /// Maps that architectures leave for later ones.
-    prefixes: Option<Mutex<PrefixStore>>,
-    on_encoded: Option<EncodingHook>,
 }
 
 impl DeepPrior {
@@ -66,8 +58,6 @@ impl DeepPrior {
     pub fn new(engine: Box<dyn Engine>, splits: Splits, config: DeepPriorConfig) -> Self {
         let calibration = splits.calibration_indices(config.calibration_images.get(), config.probe.seed);
         let calibration = (calibration.clone(), splits.train.select(&calibration));
-        let shares = config.prefix_budget > 0 && config.draw == WeightDraw::PerSearch;
-        let prefixes = shares.then(|| Mutex::new(PrefixStore::new(config.prefix_worth)));
         Self {
             engine,
             trainer: None,
@@ -77,8 +67,6 @@ impl DeepPrior {
             cache: Cache::in_memory(),
             scratch: std::env::temp_dir(),
             stop: Arc::default(),
-            prefixes,
-            on_encoded: None,
         }
     }
 
@@ -108,13 +96,6 @@ impl DeepPrior {
     #[must_use]
     pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
-        self
-    }
-
-    /// Calls a hook after each embedding that was computed.
-    #[must_use]
-    pub fn with_encoding_hook(mut self, hook: impl Fn(&Encoding) + 'static) -> Self {
-        self.on_encoded = Some(Box::new(hook));
         self
     }
 
@@ -148,43 +129,13 @@ impl DeepPrior {
         self.score_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
 
-    pub(crate) fn score_with(
-        &self,
-        net: &Net,
-        weight_seed: Seed,
-        foresee: Option<&Foresee<'_>>,
-    ) -> Result<Outcome, ScoreError> {
-        let plan = self.plan(net)?;
-        // What the budget has no room for does not depend on what is kept for others.
-        if let Err(over) = MemoryPlan::new(self.config.memory_budget, &self.demand(&plan)) {
-            return Ok(Outcome::OutOfMemory { reason: over.to_string() });
-        }
-        let outcome =
-            self.score_planned(&plan, weight_seed, self.prefixes.as_ref().map(|prefixes| (prefixes, foresee)))?;
-        match (&outcome, &self.prefixes) {
-            (Outcome::OutOfMemory { .. }, Some(prefixes)) => {
-                lock(prefixes).clear();
-                self.score_planned(&plan, weight_seed, None)
-            }
-            _ => Ok(outcome),
-        }
-    }
-
-    fn score_planned(
-        &self,
-        plan: &Plan,
-        weight_seed: Seed,
-        prefixes: Option<Prefixes<'_>>,
-    ) -> Result<Outcome, ScoreError> {
-        let net = plan.net();
-        let memory = match self.plan_beside(plan, prefixes.map_or(0, |_| self.config.prefix_budget)) {
+    pub(crate) fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        let plan = &self.plan(net)?;
+        let memory = match self.memory_plan(plan) {
             Ok(memory) => memory,
             Err(over) => return Ok(Outcome::OutOfMemory { reason: over.to_string() }),
         };
-        if let Some((prefixes, foresee)) = prefixes {
-            lock(prefixes).shrink_to(memory.prefixes, foresee);
-        }
-        let embedding = match self.embeddings(memory, weight_seed, prefixes).of(plan) {
+        let embedding = match self.embeddings(memory, weight_seed).of(plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
             Err(ScoreError::Engine(error)) if error.is_out_of_memory() => {
@@ -194,7 +145,7 @@ impl DeepPrior {
             Err(error) => return Err(error),
         };
         if let (Some(_), Some(trainer)) = (net.linear_units().next(), &self.trainer) {
-            return self.train_head(&**trainer, net, &embedding, memory);
+            return self.train_head(&**trainer, net, &embedding);
         }
         match train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding) {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
@@ -226,12 +177,8 @@ impl DeepPrior {
     /// # Errors
     /// [`OverBudget`] if it does not fit even one image at a time, which [`score`](Self::score) calls out of memory.
     pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
-        self.plan_beside(plan, self.prefixes.as_ref().map_or(0, |_| self.config.prefix_budget))
-    }
-
-    fn plan_beside(&self, plan: &Plan, prefixes: u64) -> Result<MemoryPlan, OverBudget> {
         let demand = self.demand(plan);
-        let mut memory = MemoryPlan::beside(self.config.memory_budget, &demand, prefixes)?;
+        let mut memory = MemoryPlan::new(self.config.memory_budget, &demand)?;
         memory.fit_to(&demand, can_have)?;
         Ok(memory)
     }
@@ -253,12 +200,7 @@ impl DeepPrior {
         }
     }
 
-    pub(crate) fn embeddings<'a>(
-        &'a self,
-        memory: MemoryPlan,
-        weight_seed: Seed,
-        prefixes: Option<Prefixes<'a>>,
-    ) -> Embeddings<'a> {
+    pub(crate) fn embeddings(&self, memory: MemoryPlan, weight_seed: Seed) -> Embeddings<'_> {
         Embeddings {
             engine: &*self.engine,
             splits: &self.splits,
@@ -269,19 +211,10 @@ impl DeepPrior {
             scratch: &self.scratch,
             stop: &self.stop,
             memory,
-            prefixes: prefixes.map(|(prefixes, _)| prefixes),
-            foresee: prefixes.and_then(|(_, foresee)| foresee),
-            on_encoded: self.on_encoded.as_ref(),
         }
     }
 
-    fn train_head(
-        &self,
-        trainer: &dyn TrainEngine,
-        net: &Net,
-        embedding: &Embedding,
-        memory: MemoryPlan,
-    ) -> Result<Outcome, ScoreError> {
+    fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
         let [train, valid, test] = embedding.splits();
         // A net with fully connected layers has rows of `f32`.
         let rows = [train, valid, test].map(|rows| rows.values::<f32>().unwrap_or_default());
@@ -298,7 +231,7 @@ impl DeepPrior {
             splits: &self.splits,
             probe: &self.config.probe,
             norm: self.config.norm,
-            memory_budget: budget.saturating_sub(bytes).saturating_sub(memory.prefixes),
+            memory_budget: budget.saturating_sub(bytes),
             largest_chunk: self.config.largest_chunk,
             stop: &self.stop,
         };

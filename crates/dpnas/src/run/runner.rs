@@ -9,9 +9,6 @@ use crate::{EarlierRun, Evaluate, EvaluateError, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::ops::ControlFlow;
 
-/// How many architectures a forecast looks ahead in the schedule: what is kept now is for later.
-const FORESEEN: u64 = 16;
-
 /// Called with each [`RunEvent`]; breaking ends the run, which can be resumed later.
 pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a>;
 
@@ -173,8 +170,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             if self.call(&RunEvent::Evaluating { candidate: &candidate, progress }).is_break() {
                 return Ok((StopReason::Interrupted, evaluated));
             }
-            let forecast = self.search.forecast(FORESEEN);
-            let outcome = match self.evaluator.evaluate_foreseeing(&candidate, forecast.as_ref()) {
+            let outcome = match self.evaluator.evaluate(&candidate) {
                 Ok(outcome) => outcome,
                 Err(EvaluateError::Interrupted) => return Ok((StopReason::Interrupted, evaluated)),
                 Err(error) => return Err(error.into()),

@@ -2,7 +2,7 @@
 
 use dpnas::data::{DataSet, Source, SyntheticConfig};
 use dpnas::grammar::Plan;
-use dpnas::prior::{Calibration, Encode, Engine, EngineError, Images, LeftMaps, Moments, Precision, Prior};
+use dpnas::prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Precision, Prior};
 use dpnas::search::Seed;
 use dpnas::{DeepPrior, DeepPriorConfig, Splits};
 use half::bf16;
@@ -73,13 +73,7 @@ impl Encode for ToyEncoder {
         Ok(())
     }
 
-    fn encode_leaving(
-        &self,
-        images: Images<'_>,
-        leave: &mut [LeftMaps<'_>],
-        out: &mut Vec<f32>,
-    ) -> Result<(), EngineError> {
-        assert!(leave.is_empty(), "a toy has no maps");
+    fn encode_into(&self, images: Images<'_>, out: &mut Vec<f32>) -> Result<(), EngineError> {
         self.check_room(images.len())?;
         self.toy.used.lock().unwrap().encoded.push(images.len());
         let features = self.plan().features() as usize;
@@ -138,7 +132,6 @@ pub(crate) fn config() -> DeepPriorConfig {
     let mut config = DeepPriorConfig::paper(Seed(1));
     config.probe.epochs = 6;
     config.probe.batch_size = 16;
-    config.prefix_budget = 0; // a toy has no maps
     config
 }
 

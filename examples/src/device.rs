@@ -71,7 +71,7 @@ impl Device {
             )),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => cuda(index),
-            #[allow(unreachable_patterns)]
+            #[allow(unreachable_patterns, reason = "every device is named where all features are on")]
             device => device.missing(),
         }
     }
@@ -100,12 +100,12 @@ impl Device {
                 let device = burn_cuda::CudaDevice::new(index);
                 Ok(Box::new(trainer::<burn_cuda::Cuda>(&format!("cuda:{index} f32"), device)))
             }
-            #[allow(unreachable_patterns)]
+            #[allow(unreachable_patterns, reason = "every device is named where all features are on")]
             device => device.missing(),
         }
     }
 
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "every device is there where all features are on")]
     fn missing<T>(self) -> Result<T> {
         let name = self.to_string();
         let feature = name.split(':').next().unwrap_or_default();

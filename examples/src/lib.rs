@@ -1,5 +1,4 @@
 //! What the binaries share: options, devices, data, progress.
-#![forbid(unsafe_code)]
 
 pub mod bytes;
 pub mod device;

@@ -1,14 +1,14 @@
-//! `cargo xtask ci`: every check, in the order that shares most of the build.
+//! `cargo xtask ci`: every check, cheap ones first.
 //!
-//! Cheap steps come first. Clippy, the CUDA check and the documentation share the metadata of the dependencies; the
-//! tests build their code once more, with optimisation, and come last, so that their summary ends the log.
+//! Clippy, the CUDA check and the documentation share the metadata of the dependencies; the tests build their code once
+//! more, with optimisation.
 
 use crate::process::Call;
-use crate::{test, tidy};
-use anyhow::bail;
+use crate::tidy;
+use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Which steps to run.
 #[derive(clap::Args)]
@@ -26,74 +26,66 @@ pub(crate) struct Arguments {
 pub(crate) enum Step {
     /// Formatting
     Fmt,
-    /// The rules of this workspace
+    /// Spelling
+    Typos,
+    /// House rules
     Tidy,
+    /// Licences, sources, and which crate may depend on which
+    Deny,
     /// Lints of every target
     Clippy,
     /// Type check of the CUDA device (needs no CUDA)
     Cuda,
-    /// Type check of the portable kernels for aarch64, if its standard library is installed
+    /// Type check of the portable kernels for aarch64
     Aarch64,
     /// Documentation, with warnings as errors
     Doc,
-    /// Licences, bans and advisories, if cargo-deny is installed
-    Deny,
     /// The README's test command
     Test,
 }
 
+const AARCH64: &str = "aarch64-unknown-linux-gnu";
+
+/// Steps that may be skipped in CI where their tool is missing, and why.
+const MAY_SKIP: [(Step, &str); 1] =
+    [(Step::Aarch64, "a machine that reaches package registries alone cannot install another target")];
+
 impl Step {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Fmt => "fmt",
-            Self::Tidy => "tidy",
-            Self::Clippy => "clippy",
-            Self::Cuda => "cuda",
-            Self::Aarch64 => "aarch64",
-            Self::Doc => "doc",
-            Self::Deny => "deny",
-            Self::Test => "test",
-        }
+    /// The step's name on the command line.
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// The process of the step; `None` for tidy, which runs in this one.
-    fn call(self) -> Option<Call> {
-        let call = match self {
-            Self::Tidy => return None,
+    fn run(self, root: &Path) -> anyhow::Result<()> {
+        match self {
+            Self::Tidy => return tidy::run(root),
             Self::Fmt => Call::cargo(["fmt", "--all", "--", "--check"]),
+            Self::Typos => Call::new("typos", []),
+            Self::Deny => Call::cargo(["deny", "--all-features", "check", "licenses", "bans", "sources"]),
             Self::Clippy => Call::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
             Self::Cuda => Call::cargo(["check", "-p", "dpnas-examples", "--features", "cuda"]),
             Self::Aarch64 => {
-                let packages = AARCH64_PACKAGES.iter().flat_map(|package| ["-p", package]);
-                Call::cargo(["check", "--target", AARCH64]).args(packages)
+                let packages = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
+                Call::cargo(["check", "--target", AARCH64]).args(packages.into_iter().flat_map(|name| ["-p", name]))
             }
             Self::Doc => Call::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
-            Self::Deny => Call::cargo(["deny", "check"]),
-            Self::Test => test::call(),
-        };
-        Some(call)
+            Self::Test => Call::cargo(["test", "--workspace"]),
+        }
+        .run(root)
     }
 
-    fn run(self, root: &Path) -> anyhow::Result<Outcome> {
-        if self == Self::Deny && Call::cargo(["deny", "--version"]).output(root).is_err() {
-            return Ok(Outcome::Skipped("cargo-deny is not installed; tidy has checked the licences"));
-        }
-        if self == Self::Aarch64 && !has_target(root, AARCH64) {
-            return Ok(Outcome::Skipped(
-                "the standard library of aarch64 is not installed: rustup target add aarch64-unknown-linux-gnu",
-            ));
-        }
-        match self.call() {
-            Some(call) => call.run(root)?,
-            None => tidy::run(root)?,
-        }
-        Ok(Outcome::Passed)
+    /// The command that installs what the step lacks.
+    fn missing(self, root: &Path) -> Option<String> {
+        let works = |call: Call| call.output(root).is_ok();
+        let (found, install) = match self {
+            Self::Typos => (works(Call::new("typos", ["--version"])), "cargo install --locked typos-cli"),
+            Self::Deny => (works(Call::cargo(["deny", "--version"])), "cargo install --locked cargo-deny"),
+            Self::Aarch64 => (has_target(root, AARCH64), "rustup target add aarch64-unknown-linux-gnu"),
+            _ => return None,
+        };
+        (!found).then(|| install.to_owned())
     }
 }
-
-/// Another processor than the one that everything is developed on, and the crates that have code for processors.
-const AARCH64: &str = "aarch64-unknown-linux-gnu";
-const AARCH64_PACKAGES: [&str; 4] = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
 
 /// Whether the toolchain has the standard library of a target.
 fn has_target(root: &Path, target: &str) -> bool {
@@ -101,36 +93,39 @@ fn has_target(root: &Path, target: &str) -> bool {
     folder.is_ok_and(|folder| Path::new(folder.trim()).is_dir())
 }
 
-enum Outcome {
-    Passed,
-    Skipped(&'static str),
+/// Whether a step that lacks its tool is skipped: anywhere but in CI, and there if it is on the list.
+fn may_skip(step: Step, in_ci: bool) -> bool {
+    !in_ci || MAY_SKIP.iter().any(|(listed, _)| *listed == step)
 }
 
 /// Runs the chosen steps and stops at the first that fails.
 ///
 /// # Errors
-/// If a step fails, with the command that reruns it alone, or if no step is left.
+/// If a step fails, or if no step is left.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let steps = chosen(arguments);
     if steps.is_empty() {
         bail!("--only and --skip leave no step to run; `cargo xtask ci --help` lists the steps");
     }
-    let begin = Instant::now();
-    for &step in &steps {
-        let name = step.name();
+    let in_ci = std::env::var_os("CI").is_some();
+    let mut times = Vec::new();
+    for step in steps {
+        let (name, start) = (step.name(), Instant::now());
         eprintln!("== {name}");
-        let start = Instant::now();
-        match step.run(root) {
-            Ok(Outcome::Passed) => eprintln!("== {name}: ok, {}", seconds(start.elapsed())),
-            Ok(Outcome::Skipped(why)) => eprintln!("== {name}: skipped: {why}"),
-            Err(error) => bail!(
-                "step `{name}` failed after {}: {error:#}\nrerun it alone: cargo xtask ci --only {name}",
-                seconds(start.elapsed())
-            ),
+        if let Some(install) = step.missing(root) {
+            if !may_skip(step, in_ci) {
+                bail!("step `{name}` cannot run; install what it needs: {install}");
+            }
+            eprintln!("== {name}: skipped; to run it: {install}");
+            times.push(format!("{name} skipped"));
+            continue;
         }
+        step.run(root)
+            .with_context(|| format!("step `{name}` failed; rerun it alone: cargo xtask ci --only {name}"))?;
+        times.push(format!("{name} {:.1} s", start.elapsed().as_secs_f64()));
+        eprintln!("== {}", times[times.len() - 1]);
     }
-    let names: Vec<_> = steps.iter().map(|step| step.name()).collect();
-    eprintln!("== all passed in {}: {}", seconds(begin.elapsed()), names.join(", "));
+    eprintln!("== all passed: {}", times.join(", "));
     Ok(())
 }
 
@@ -140,35 +135,27 @@ fn chosen(arguments: &Arguments) -> Vec<Step> {
     steps.filter(wanted).filter(|step| !arguments.skip.contains(step)).collect()
 }
 
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn steps(only: &[Step], skip: &[Step]) -> Vec<Step> {
-        chosen(&Arguments { only: only.to_vec(), skip: skip.to_vec() })
-    }
-
-    #[test]
-    fn without_a_choice_every_step_runs_and_the_tests_come_last() {
-        let steps = steps(&[], &[]);
-        assert_eq!(steps.len(), Step::value_variants().len());
-        assert_eq!(steps.last(), Some(&Step::Test));
-    }
-
     #[test]
     fn chosen_steps_keep_the_order_of_a_full_run() {
+        let steps = |only: &[Step], skip: &[Step]| chosen(&Arguments { only: only.to_vec(), skip: skip.to_vec() });
         assert_eq!(steps(&[Step::Clippy, Step::Fmt], &[]), [Step::Fmt, Step::Clippy]);
         assert_eq!(steps(&[Step::Clippy, Step::Fmt], &[Step::Fmt]), [Step::Clippy]);
+        assert_eq!(steps(&[], &[]), Step::value_variants());
     }
 
     #[test]
     fn leaving_no_step_is_an_error() {
         let arguments = Arguments { only: vec![Step::Fmt], skip: vec![Step::Fmt] };
         assert!(run(Path::new("."), &arguments).unwrap_err().to_string().contains("leave no step"));
+    }
+
+    #[test]
+    fn a_step_without_its_tool_is_skipped_in_ci_only_if_it_is_listed() {
+        assert!(may_skip(Step::Deny, false) && !may_skip(Step::Deny, true) && may_skip(Step::Aarch64, true));
     }
 
     #[test]
@@ -184,14 +171,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap(); // no package here: clippy fails at once
         let arguments = Arguments { only: vec![Step::Clippy], skip: vec![] };
         let error = run(folder.path(), &arguments).unwrap_err().to_string();
-        assert!(error.starts_with("step `clippy` failed after "), "{error}");
-        assert!(error.ends_with("rerun it alone: cargo xtask ci --only clippy"), "{error}");
-    }
-
-    #[test]
-    fn every_step_is_spelled_as_on_the_command_line() {
-        for step in Step::value_variants() {
-            assert_eq!(step.to_possible_value().unwrap().get_name(), step.name());
-        }
+        assert_eq!(error, "step `clippy` failed; rerun it alone: cargo xtask ci --only clippy");
     }
 }

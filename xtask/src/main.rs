@@ -1,5 +1,4 @@
 //! Checks and chores of the workspace; `cargo xtask --help` lists them.
-#![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program talks on its streams")]
 #![allow(
     clippy::disallowed_methods,
@@ -8,10 +7,8 @@
 
 mod bench;
 mod ci;
-mod fixtures;
 mod nightly;
 mod process;
-mod test;
 mod tidy;
 
 use anyhow::Context;
@@ -31,12 +28,8 @@ struct Arguments {
 enum Command {
     /// Run everything that has to pass before a change is merged
     Ci(ci::Arguments),
-    /// Run the README's test command
-    Test,
-    /// Check what rustc and clippy cannot: layers, licences, documents, house rules
+    /// Check the house rules that no other tool checks
     Tidy,
-    /// List the scripts that make golden values, or rerun them
-    Fixtures(fixtures::Arguments),
     /// Measure speed and memory, beside PyTorch where a Python has it
     Bench(Box<bench::Arguments>),
     /// Interpret the tests of the kernels' safe and portable code with Miri (nightly)
@@ -48,9 +41,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = root().and_then(|root| match Arguments::parse().command {
         Command::Ci(arguments) => ci::run(&root, &arguments),
-        Command::Test => test::run(&root),
         Command::Tidy => tidy::run(&root),
-        Command::Fixtures(arguments) => fixtures::run(&root, &arguments),
         Command::Bench(arguments) => bench::run(&root, &arguments),
         Command::Miri(arguments) => nightly::miri(&root, &arguments),
         Command::Sanitize(arguments) => nightly::sanitize(&root, &arguments),

@@ -62,7 +62,6 @@
 //! # The promise about results
 //! The clock is read to order entries by last use and to find files that a crash left behind. It decides what is kept,
 //! never what is returned.
-#![deny(unsafe_code)]
 
 mod cache;
 mod dtype;

@@ -27,7 +27,6 @@
 //!
 //! What a server says is believed only where it agrees with what is known: it cannot write more bytes than the file has,
 //! and a file with other bytes is thrown away.
-#![forbid(unsafe_code)]
 
 mod checksum;
 mod config;

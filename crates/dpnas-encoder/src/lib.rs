@@ -7,7 +7,6 @@
 //! Nothing here tracks gradients, draws random numbers or uses burn's own `BatchNorm`, which on a backend without
 //! autodiff normalises with its initial averages. Statistics are measured layer by layer ([`Encoder::measure`]) and
 //! fold into weights and shifts once ([`Encoder::freeze`]).
-#![forbid(unsafe_code)]
 
 mod encoder;
 mod engine;

@@ -16,7 +16,6 @@
 //! dpnas-train.
 //!
 //! An embedding is trained on, too: it is a set of images of `features`×1×1 for a net without encoder layers.
-#![forbid(unsafe_code)]
 
 mod adam;
 mod batch;

@@ -19,7 +19,6 @@
 //! | `P(size,stride,0,0)` | max pooling |
 //! | `FC(units)` | fully connected, in the classifier |
 //! | `SM(classes)` | the linear classifier, last |
-#![forbid(unsafe_code)]
 
 mod conv;
 mod error;

@@ -19,7 +19,6 @@
 //! assert_eq!(rows.len() as u64, 2 * plan.features());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-#![deny(unsafe_code)]
 
 mod buffer;
 mod element;

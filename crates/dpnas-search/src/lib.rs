@@ -11,7 +11,6 @@
 //! | run | [`Search::ask`], [`Search::tell`] |
 //! | go on from the files of an earlier run | [`Search::continuing`] |
 //! | read what was found and learnt | [`Search::rows`], [`Search::q_table`] |
-#![forbid(unsafe_code)]
 
 mod continuation;
 mod continue_error;

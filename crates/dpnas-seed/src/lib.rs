@@ -19,7 +19,6 @@
 //!
 //! A stream is a ChaCha generator with 8 rounds whose 256-bit key is, in little-endian bytes,
 //! `seed (8) | FNV-1a of the purpose (8) | index (8) | "dpnas v1" (8)`.
-#![forbid(unsafe_code)]
 
 mod draw;
 mod fill;

@@ -26,7 +26,6 @@
 //! assert_eq!(fitted.report.test_accuracy, 1.0);
 //! # Ok::<(), dpnas_train::TrainError>(())
 //! ```
-#![forbid(unsafe_code)]
 
 mod adam;
 mod backward;

@@ -19,7 +19,6 @@
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`kernels`],
 //! [`full`], [`cache`], [`train`], [`report`], [`download`].
-#![forbid(unsafe_code)]
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;

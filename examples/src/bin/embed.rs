@@ -1,5 +1,4 @@
 //! Embeds a data set with one architecture and stores the rows for other programs.
-#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result};
 use clap::Parser;

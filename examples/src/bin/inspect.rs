@@ -1,5 +1,4 @@
 //! Shows an architecture's layers, shapes and cost, or what may follow it in a search.
-#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result};
 use clap::Parser;

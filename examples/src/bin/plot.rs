@@ -1,5 +1,4 @@
 //! Draws the rewards of a search from a run folder or a replay buffer.
-#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;

@@ -1,5 +1,4 @@
 //! Scores chosen architectures under several draws of their weights, and trained in full.
-#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result};
 use clap::Parser;

@@ -1,5 +1,4 @@
 //! Searches for deep priors: random encoders whose embedding a linear classifier separates well.
-#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result};
 use clap::Parser;

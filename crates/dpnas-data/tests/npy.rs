@@ -1,6 +1,8 @@
 //! Pairs of `.npy` files in every layout, and bytes that lie.
 
 mod common;
+#[path = "../../../fixtures/skipped.rs"]
+mod skipped;
 
 use common::{message, npy};
 use dpnas_data::{DataSet, Source};
@@ -208,10 +210,9 @@ fn files_of_another_writer_are_read() {
     }
 }
 
-/// Runs where `PYTHON` or `python3` has numpy.
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn files_of_numpy_are_read() {
+    let Some(python) = skipped::python("numpy") else { return };
     let folder = tempfile::tempdir().unwrap();
     let script = "
 import numpy as np
@@ -221,12 +222,8 @@ np.save('test_images.npy', a.astype('>f4') / np.float32(255))
 np.save('train_labels.npy', np.array([[3], [0]]))
 np.save('test_labels.npy', np.array([1, 2], dtype=np.int32))
 ";
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let output = Command::new(&python).args(["-c", script]).current_dir(folder.path()).output();
-    if !output.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {python} with numpy is not here");
-        return;
-    }
+    let output = Command::new(python).args(["-c", script]).current_dir(folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let data = load(folder.path());
     let expected: Vec<f32> = (0..120).map(|i| i as f32 / 255.0).collect();
     assert_eq!(data.train.shape().to_string(), "3x4x5");

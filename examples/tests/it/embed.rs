@@ -220,23 +220,9 @@ for split in ['train', 'val', 'test']:
     numpy.array([label for label, _ in rows], dtype=numpy.int64).tofile(out / f'folder-{split}-labels')
 ";
 
-/// The interpreter that `PYTHON` names, or `python3`; `None` if that one has no numpy.
-fn python_with_numpy() -> Option<String> {
-    let named = std::env::var("PYTHON").ok();
-    let python = named.clone().unwrap_or_else(|| "python3".to_owned());
-    let has_numpy =
-        Command::new(&python).args(["-c", "import numpy"]).output().is_ok_and(|output| output.status.success());
-    assert!(has_numpy || named.is_none(), "PYTHON names {python}, which cannot import numpy");
-    has_numpy.then_some(python)
-}
-
 #[test]
-#[expect(clippy::print_stderr, reason = "says that the test is skipped")]
 fn numpy_reads_the_same_numbers_from_the_layouts_npy_and_folder() {
-    let Some(python) = python_with_numpy() else {
-        eprintln!("skipped: python3 with numpy is not installed (PYTHON names another interpreter)");
-        return;
-    };
+    let Some(python) = crate::skipped::python("numpy") else { return };
     let folder = tempfile::tempdir().unwrap();
     let [npy, class_folders, out] = ["npy", "folder", "out"].map(|name| folder.path().join(name));
     let embedding = stored(&npy, &[]);

@@ -8,6 +8,8 @@ mod data_sets;
 mod embed;
 mod reproducible;
 mod score;
+#[path = "../../../fixtures/skipped.rs"]
+mod skipped;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

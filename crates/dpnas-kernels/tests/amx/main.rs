@@ -1,10 +1,13 @@
 //! The loops of level `amx` on any processor with AVX-512 for bf16: where it has no matrix instructions, they are emulated.
 #![cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
-#![allow(clippy::print_stderr, reason = "a test says why it is skipped, and why it ends")]
+#![allow(clippy::print_stderr, reason = "the emulator says why it ends the test")]
+#![allow(unsafe_code, reason = "the emulator reads the instructions and the memory that they name")]
 
 mod emulator;
 #[path = "../../../dpnas-prior/tests/common/plans.rs"]
 mod plans;
+#[path = "../../../../fixtures/skipped.rs"]
+mod skipped;
 
 use dpnas_grammar::{ImageShape, Net, Plan};
 use dpnas_kernels::{CpuEngine, Level, Precision};
@@ -22,7 +25,7 @@ fn amx() -> Option<Level> {
         return Some(*level);
     }
     if !levels.iter().any(|level| level.to_string() == "avx512-bf16") {
-        eprintln!("skipped: this processor lacks AVX-512 for bf16, which level amx needs beside the tiles");
+        skipped::skipped("the processor has no AVX-512 for bf16");
         return None;
     }
     emulator::install();

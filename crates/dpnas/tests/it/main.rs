@@ -10,5 +10,7 @@ mod pandas;
 mod published;
 mod runner;
 mod scoring;
+#[path = "../../../../fixtures/skipped.rs"]
+mod skipped;
 mod store;
 mod weight_draw;

@@ -1,4 +1,4 @@
-//! Both CSV files through pandas and back. Runs where `python3`, or the interpreter that `PYTHON` names, has pandas.
+//! Both CSV files through pandas and back.
 
 use dpnas::search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
 use dpnas::{ReplayRow, ReplayWriter, Score, read_q_values, read_replay_buffer, write_q_values};
@@ -6,15 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 /// Runs a script with paths; `None` where there is no pandas.
-#[expect(clippy::print_stderr, reason = "says why a test did nothing")]
 fn python(script: &str, paths: &[&Path]) -> Option<()> {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python).args(["-c", "import pandas"]).output();
-    if !found.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: {python} has no pandas; name an interpreter that has it in PYTHON");
-        return None;
-    }
-    let output = Command::new(&python).args(["-c", script]).args(paths).output().unwrap();
+    let output = Command::new(crate::skipped::python("pandas")?).args(["-c", script]).args(paths).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(())
 }

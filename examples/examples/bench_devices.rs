@@ -1,13 +1,11 @@
-//! Measures architectures on any device that is compiled in and prints a JSON object for each.
-//!
-//! `cargo xtask bench --devices …` runs it; device `cpu` alone has a program without burn in the package `dpnas-bench`.
+//! Measures architectures on any compiled device and prints a JSON object for each, for `cargo xtask bench --devices …`.
 
 use clap::Parser;
 use dpnas::kernels::{Level, Precision};
 use dpnas_bench::{Workload, measure, peak_gflops};
 use dpnas_examples::device::Device;
 
-/// Measure architectures on a device; a JSON object a line.
+/// Measure architectures on a device; a JSON object for each.
 #[derive(Parser)]
 struct Arguments {
     /// cpu, flex, ndarray, cuda or cuda:N
@@ -27,9 +25,8 @@ fn main() -> anyhow::Result<()> {
         (Device::Cuda(_), _) | (_, None) => None,
         (_, Some(level)) => Some(peak_gflops(*level, Precision::F32, threads)),
     };
-    let pixels = workload.pixels();
     for plan in plans {
-        let record = measure(engine.as_ref(), &plan, &pixels, &workload, threads, peak)?;
+        let record = measure(engine.as_ref(), &plan, &workload, threads, peak)?;
         println!("{}", serde_json::to_string(&record)?);
     }
     Ok(())

@@ -1,18 +1,16 @@
-//! The most that the processor does at a level, measured.
+//! The peak of the processor.
 
 use crate::timed;
 use dpnas_kernels::{Level, Precision, peak_operations};
 use std::num::NonZeroUsize;
 
-/// Seconds of one run, about: shorter than a time slice, so that some runs have the core to themselves.
+/// About the seconds of one run: less than a time slice, so that some runs have the core to themselves.
 const SECONDS: f64 = 0.002;
-/// Runs of each thread.
 const RUNS: usize = 50;
 
-/// Floating-point operations of all threads with numbers that stay in registers, in 10⁹ a second.
+/// Operations on numbers in registers, of all threads together, in 10⁹ a second.
 ///
-/// The threads run at the same time, many short runs each; the best one counts, because what else the machine does only
-/// slows a run down.
+/// The best of many short runs counts, because other work on the machine only slows a run down.
 pub fn peak_gflops(level: Level, precision: Precision, threads: NonZeroUsize) -> f64 {
     let mut rounds = 1 << 10;
     while timed(|| peak_operations(level, precision, rounds)).1 < SECONDS && rounds < 1 << 40 {

@@ -1,275 +1,260 @@
-//! Architectures × devices × precisions, ours and the peer's in turns.
+//! Encoders and classifiers, architecture by architecture, ours and the peer's in turns.
 
-use super::device::{Device, Precision};
-use super::peer::Peer;
-use super::record::{Figures, Printed, Row};
-use super::watch::watch;
+use super::figures::{Figures, Report, Row, Summary};
+use super::host::{Host, cores};
+use super::peer::{Mode, Peer};
+use super::programs;
+use super::{table, write_json};
 use crate::process::Call;
-use anyhow::Context;
-use serde::Serialize;
-use std::collections::BTreeMap;
+use anyhow::{Context, ensure};
 use std::io::Write;
-use std::path::Path;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 
-/// What is measured.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Settings {
-    pub(crate) images: usize,
-    pub(crate) channels: u32,
-    pub(crate) size: u32,
-    pub(crate) epochs: u32,
-    pub(crate) threads: usize,
-    pub(crate) rounds: usize,
-    /// The two programs take the median of so many repeats in each round.
-    pub(crate) repeats: usize,
-    #[serde(skip)]
-    pub(crate) precisions: Vec<Precision>,
-    #[serde(skip)]
-    pub(crate) nets: Vec<String>,
+/// The architectures that are measured by default, from the root.
+const NETS: &str = "crates/dpnas-kernels/benches/nets-cpu.txt";
+
+/// Whole architectures: encoder and classifier, ours and the peer's in turns.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Comparison {
+    /// Write host, summary and all rows to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The Python that has PyTorch [default: the environment variable PYTHON, or else python3]
+    #[arg(long, value_name = "EXE")]
+    python: Option<String>,
+    /// Measure ours alone
+    #[arg(long, conflicts_with = "python")]
+    no_peer: bool,
+    /// How the peer computes
+    #[arg(long, value_enum, default_value = "best")]
+    mode: Mode,
+    /// Devices of ours: cpu, flex, ndarray, cuda or cuda:N; all but cpu build burn with optimisation
+    #[arg(long, value_delimiter = ',', value_name = "DEVICE,…", default_value = "cpu")]
+    devices: Vec<String>,
+    /// Number types of maps and weights; bf16 is measured on device cpu alone
+    #[arg(long, value_delimiter = ',', value_name = "PRECISION,…", default_value = "f32,bf16", value_parser = ["f32", "bf16"])]
+    precisions: Vec<String>,
+    /// Turns of ours and the peer; each figure is the best of them [default: 2, or 1 with --quick]
+    #[arg(long)]
+    rounds: Option<NonZeroUsize>,
+    /// Epochs of the classifier [default: 10, or 2 with --quick]
+    #[arg(long)]
+    epochs: Option<u32>,
+    #[command(flatten)]
+    work: Work,
+    /// Little work, to see that everything runs: the figures mean little
+    #[arg(long)]
+    quick: bool,
 }
 
-/// What is run.
-#[derive(Debug)]
-pub(crate) struct Programs {
-    pub(crate) ours: Vec<(Device, Call)>,
-    pub(crate) peer: Option<(Peer, Call)>,
+/// Options that both programs take.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Work {
+    /// Architectures, one a line [default: crates/dpnas-kernels/benches/nets-cpu.txt]
+    #[arg(long, value_name = "FILE")]
+    nets: Option<PathBuf>,
+    /// Images to embed and to train on
+    #[arg(long)]
+    images: Option<NonZeroUsize>,
+    /// Channels of an image
+    #[arg(long, default_value_t = 1)]
+    channels: u32,
+    /// Rows and columns of an image
+    #[arg(long, default_value_t = 28)]
+    size: u32,
+    /// Threads [default: one a core]
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
 }
 
-/// What came of it.
-#[derive(Debug, Default)]
-pub(crate) struct Measured {
-    pub(crate) rows: Vec<Row>,
-    /// The most that the processor was seen to do, in 10⁹ operations a second, by precision.
-    pub(crate) peaks: BTreeMap<String, f64>,
-    /// Runs of ours, and of the peer, that failed.
-    pub(crate) errors: Vec<String>,
-    pub(crate) peer_errors: Vec<String>,
-}
-
-/// The rounds of each side that succeeded: what was printed, and the memory that was seen.
-type Rounds = Vec<(Printed, Option<u64>)>;
-
-/// Measures architecture by architecture: in each round every device, then the peer.
-///
-/// # Errors
-/// If no file can be written for the programs; what fails in them is among the errors of what was measured.
-pub(crate) fn compare(root: &Path, settings: &Settings, programs: &Programs) -> anyhow::Result<Measured> {
-    let mut measured = Measured::default();
-    let total = settings.nets.len() * settings.precisions.len();
-    for (p, &precision) in settings.precisions.iter().enumerate() {
-        for (index, net) in settings.nets.iter().enumerate() {
-            let mut file = tempfile::Builder::new().suffix(".txt").tempfile().context("cannot write a file of nets")?;
-            writeln!(file, "{net}").context("cannot write a file of nets")?;
-            let options = settings.options(file.path());
-            eprintln!("[{}/{total}] {} {net}", p * settings.nets.len() + index + 1, precision.name());
-            let rows = measured.architecture(root, settings, programs, precision, &options);
-            measured.rows.extend(rows.into_iter().map(|row| Row { net: net.clone(), ..row }));
-        }
-    }
-    let Measured { rows, peaks, .. } = &mut measured;
-    for row in rows.iter_mut() {
-        let is_host = !row.device.starts_with("cuda");
-        row.compare(peaks.get(&row.precision).copied().filter(|_| is_host));
-    }
-    Ok(measured)
-}
-
-impl Settings {
-    /// The options that both programs take.
-    fn options(&self, nets: &Path) -> Vec<String> {
+impl Work {
+    /// The options, without the architectures.
+    pub(crate) fn options(&self, images: usize, epochs: u32, repeats: usize) -> Vec<String> {
         let pairs = [
-            ("--nets", nets.to_string_lossy().into_owned()),
-            ("--images", self.images.to_string()),
+            ("--images", self.images.map_or(images, NonZeroUsize::get).to_string()),
             ("--channels", self.channels.to_string()),
             ("--size", self.size.to_string()),
-            ("--epochs", self.epochs.to_string()),
-            ("--repeats", self.repeats.to_string()),
-            ("--threads", self.threads.to_string()),
+            ("--epochs", epochs.to_string()),
+            ("--repeats", repeats.to_string()),
+            ("--threads", self.threads.map_or_else(cores, NonZeroUsize::get).to_string()),
         ];
         pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
     }
-}
 
-impl Measured {
-    fn architecture(
-        &mut self,
-        root: &Path,
-        settings: &Settings,
-        programs: &Programs,
-        precision: Precision,
-        options: &[String],
-    ) -> Vec<Row> {
-        let devices: Vec<&(Device, Call)> =
-            programs.ours.iter().filter(|(device, _)| device.computes(precision)).collect();
-        let mut ours: BTreeMap<&Device, Rounds> = BTreeMap::new();
-        let mut peers: BTreeMap<&str, Rounds> = devices.iter().map(|(it, _)| (it.of_peer(), Vec::new())).collect();
-        for _ in 0..settings.rounds {
-            for (device, call) in &devices {
-                let call = call.clone().args(options.iter().map(String::as_str));
-                match run(root, &call.args(["--precision", precision.name()])) {
-                    Ok(run) => {
-                        if let (Some(peak), Device::Cpu) = (run.0.peak_gflops, device) {
-                            let best = self.peaks.entry(precision.name().to_owned()).or_default();
-                            *best = best.max(peak);
-                        }
-                        ours.entry(device).or_default().push(run);
-                    }
-                    Err(error) => note(&mut self.errors, &format!("device {device}: {error:#}")),
-                }
-            }
-            for (device, rounds) in &mut peers {
-                let Some((_, call)) = &programs.peer else { continue };
-                let call = call.clone().args(options.iter().map(String::as_str));
-                match run(root, &call.args(["--dtype", precision.name(), "--device", device])) {
-                    Ok(run) => rounds.push(run),
-                    Err(error) => note(&mut self.peer_errors, &format!("the peer failed: {error:#}")),
-                }
-            }
-        }
-        let rows = devices.iter().filter_map(|(device, _)| {
-            let mine = ours.get(device).map(Vec::as_slice).unwrap_or_default();
-            let theirs = peers.get(device.of_peer()).map(Vec::as_slice).unwrap_or_default();
-            let first = mine.first().or(theirs.first()).map(|(printed, _)| printed)?;
-            let engine = mine.first().and_then(|(printed, _)| printed.engine.clone()).unwrap_or_default();
-            let batch = theirs.iter().max_by(|a, b| a.0.images_per_s.total_cmp(&b.0.images_per_s));
-            let peer =
-                programs.peer.as_ref().map(|(peer, _)| peer.engine(batch.and_then(|(printed, _)| printed.batch)));
-            let mut row = Row {
-                net: String::new(),
-                device: device.to_string(),
-                precision: precision.name().to_owned(),
-                gflop_per_image: first.gflop_per_image,
-                features: first.features,
-                ours: Figures::best(engine, mine, settings.epochs),
-                peer: Figures::best(peer.unwrap_or_default(), theirs, settings.epochs),
-                encoder_ratio: None,
-                classifier_ratio: None,
-            };
-            row.compare(None);
-            report(&row);
-            Some(row)
-        });
-        rows.collect()
+    /// The architectures.
+    ///
+    /// # Errors
+    /// If the file cannot be read or has none.
+    pub(crate) fn nets(&self, root: &Path) -> anyhow::Result<Vec<String>> {
+        let path = self.nets.clone().unwrap_or_else(|| root.join(NETS));
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let nets: Vec<String> = lines.map(str::to_owned).collect();
+        ensure!(!nets.is_empty(), "{} has no architecture", path.display());
+        Ok(nets)
     }
 }
 
-fn run(root: &Path, call: &Call) -> anyhow::Result<(Printed, Option<u64>)> {
-    let ran = watch(call, root)?;
-    let printed = Printed::parse(&ran.stdout).with_context(|| format!("`{call}`"))?;
-    Ok((printed, ran.peak_bytes))
+/// The program that measures ours on a device; without burn on device `cpu`.
+pub(crate) fn program(root: &Path, device: &str) -> anyhow::Result<Call> {
+    if device == "cpu" {
+        return programs::build(root, &["--release", "-p", "dpnas-bench"], "dpnas-bench");
+    }
+    eprintln!("device {device} needs burn with optimisation: the first build takes some minutes");
+    let features = if device.starts_with("cuda") { "cuda" } else { "default" };
+    let target = ["--release", "-p", "dpnas-examples", "--example", "bench_devices", "--features", features];
+    Ok(programs::build(root, &target, "bench_devices")?.args(["--device", device]))
 }
 
-/// Prints an error once.
-fn note(errors: &mut Vec<String>, error: &str) {
-    eprintln!("error: {error}");
-    errors.push(error.to_owned());
+/// Adds a file with the net to a call, runs the call and reads the figures of its last line.
+pub(crate) fn measure<T: serde::de::DeserializeOwned>(
+    root: &Path,
+    call: &Call,
+    net: &str,
+) -> anyhow::Result<(T, Option<u64>)> {
+    let mut file = tempfile::NamedTempFile::new().context("cannot write a file of nets")?;
+    writeln!(file, "{net}").context("cannot write a file of nets")?;
+    programs::run(&call.clone().args(["--nets", &file.path().to_string_lossy()]), root)
 }
 
-fn report(row: &Row) {
-    let side = |name: &str, side: &Option<Figures>| {
-        side.as_ref()
-            .map_or(String::new(), |side| format!("; {name} {:.0} images/s, {:.3} s", side.images_per_s, side.probe_s))
+/// Measures, prints the tables and writes the report.
+///
+/// # Errors
+/// If a program of ours does not build or fails, or a file cannot be written.
+pub(crate) fn run(root: &Path, arguments: &Comparison) -> anyhow::Result<()> {
+    let Comparison { devices, precisions, quick, work, .. } = arguments;
+    let epochs = arguments.epochs.unwrap_or(if *quick { 2 } else { 10 });
+    // The median of three leaves out the peer's first classifier, which loads modules.
+    let options = work.options(if *quick { 256 } else { 2048 }, epochs, 3);
+    let rounds = arguments.rounds.map_or(if *quick { 1 } else { 2 }, NonZeroUsize::get);
+    let peer = match arguments.no_peer {
+        true => None,
+        false => {
+            Peer::find(root, arguments.python.as_deref(), arguments.mode).inspect_err(|why| eprintln!("{why}")).ok()
+        }
     };
-    let ratio = |name: &str, ratio: Option<f64>| ratio.map_or(String::new(), |ratio| format!("; {name} × {ratio:.2}"));
-    eprintln!(
-        "  {}{}{}{}{}",
-        row.device,
-        side("ours", &row.ours),
-        side("PyTorch", &row.peer),
-        ratio("encoder", row.encoder_ratio),
-        ratio("classifier", row.classifier_ratio)
+    let mut rows = Vec::new();
+    for device in devices {
+        let ours = program(root, device)?.args(options.iter().map(String::as_str));
+        let theirs = peer.as_ref().map(|peer| peer.call(root).args(options.iter().map(String::as_str)));
+        for precision in precisions.iter().filter(|precision| device == "cpu" || *precision == "f32") {
+            for net in work.nets(root)? {
+                let of_peer = if device.starts_with("cuda") { device } else { "cpu" };
+                let ours = ours.clone().args(["--precision", precision]);
+                let theirs = theirs.clone().map(|call| call.args(["--dtype", precision, "--device", of_peer]));
+                let (ours, peer) = take_turns(root, &ours, theirs.as_ref(), &net, rounds)?;
+                rows.push(row(net, device, precision, ours, peer));
+            }
+        }
+    }
+    let host = Host::ask(root);
+    println!("{}", table::tables(&rows, epochs));
+    let peer_line = peer.as_ref().map_or("no peer".to_owned(), Peer::line);
+    println!(
+        "{}, {peer_line}. `{}`, the best of {rounds} turns; classifiers are measured on {epochs} epochs and scaled to 70. \
+         GFLOP/s count direct convolution.",
+        host.line(),
+        options.join(" "),
     );
+    let report =
+        Report { host: &host, peer: peer.as_ref(), options: &options, summary: Summary::of(&rows), rows: &rows };
+    write_json(arguments.json.as_deref(), &report)
+}
+
+/// The best of several rounds of ours and then the peer's. A peer that fails is noted and has no figures.
+fn take_turns(
+    root: &Path,
+    ours: &Call,
+    theirs: Option<&Call>,
+    net: &str,
+    rounds: usize,
+) -> anyhow::Result<(Figures, Option<Figures>)> {
+    let figures = |call: &Call| -> anyhow::Result<Figures> {
+        let (figures, peak_bytes) = measure(root, call, net)?;
+        Ok(Figures { peak_bytes, ..figures })
+    };
+    let (mut best, mut best_peer) = (None, None);
+    let mut theirs = theirs;
+    for _ in 0..rounds {
+        best = Some(figures(ours)?.or_better(best));
+        match theirs.map(figures) {
+            None => {}
+            Some(Ok(figures)) => best_peer = Some(figures.or_better(best_peer)),
+            Some(Err(error)) => {
+                eprintln!("error: the peer failed: {error:#}");
+                (theirs, best_peer) = (None, None);
+            }
+        }
+    }
+    Ok((best.context("there is at least one round")?, best_peer))
+}
+
+fn row(net: String, device: &str, precision: &str, ours: Figures, peer: Option<Figures>) -> Row {
+    let encoder_ratio = peer.as_ref().map(|peer| ours.images_per_s / peer.images_per_s);
+    let classifier_ratio = peer.as_ref().map(|peer| peer.probe_s / ours.probe_s);
+    let ratio = |ratio: Option<f64>| ratio.map_or("none".to_owned(), |ratio| format!("{ratio:.2}"));
+    eprintln!(
+        "{device} {precision} {net}: {:.0} images/s, {:.3} s; encoder ratio {}, classifier ratio {}",
+        ours.images_per_s,
+        ours.probe_s,
+        ratio(encoder_ratio),
+        ratio(classifier_ratio)
+    );
+    Row { net, device: device.to_owned(), precision: precision.to_owned(), ours, peer, encoder_ratio, classifier_ratio }
 }
 
 #[cfg(all(test, unix))]
 mod tests {
-    use super::super::peer::Mode;
-    use super::super::record::fixture::{OURS, PEER};
-    use super::super::summary::Summary;
+    use super::super::figures::tests::{OURS, PEER};
     use super::*;
 
-    fn settings(precisions: &[Precision]) -> Settings {
-        Settings {
-            images: 512,
-            channels: 1,
-            size: 28,
-            epochs: 2,
-            threads: 2,
-            rounds: 2,
-            repeats: 3,
-            precisions: precisions.to_vec(),
-            nets: vec!["[C(16,3,1,1,1), SM(10)]".to_owned()],
-        }
-    }
-
-    /// A program that notes how it was called and prints a line.
+    /// A program that notes its name in a file and runs a script.
     fn shell(folder: &Path, name: &str, script: &str) -> Call {
         let log = folder.join("log");
-        Call::new("sh", ["-c", &format!("echo {name} \"$@\" >> {}; {script}", log.display()), "sh"])
+        Call::new("sh", ["-c", &format!("echo {name} >> {}; cat $2 >&2; {script}", log.display()), "sh"])
     }
 
-    fn programs(folder: &Path, peer: Option<&str>) -> Programs {
-        let cat = |text: &str| format!("echo '{text}'");
-        let device = |device: Device| {
-            let call = shell(folder, &device.to_string(), &cat(OURS));
-            (device, call)
-        };
-        let peer = peer.map(|script| {
-            let peer = Peer { python: "sh".into(), torch: "2.15.0".into(), mode: Mode::Best };
-            (peer, shell(folder, "peer", script))
-        });
-        Programs { ours: vec![device(Device::Cpu), device(Device::Flex)], peer }
-    }
-
-    #[test]
-    fn ours_and_the_peer_take_turns_on_the_same_work() {
+    fn turns(peer: &str) -> (Vec<String>, Row) {
         let folder = tempfile::tempdir().unwrap();
-        let programs = programs(folder.path(), Some(&format!("echo '{PEER}'")));
-        let measured = compare(folder.path(), &settings(&[Precision::F32, Precision::Bf16]), &programs).unwrap();
+        let ours = shell(folder.path(), "ours", &format!("echo '{OURS}'"));
+        let theirs = shell(folder.path(), "peer", peer);
+        let (ours, peer) = take_turns(folder.path(), &ours, Some(&theirs), "[SM(10)]", 2).unwrap();
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-        let order: Vec<&str> = log.lines().filter_map(|line| line.split(' ').next()).collect();
-        assert_eq!(order, ["cpu", "flex", "peer", "cpu", "flex", "peer", "cpu", "peer", "cpu", "peer"]);
-        let same = "--images 512 --channels 1 --size 28 --epochs 2 --repeats 3 --threads 2";
-        assert!(log.lines().all(|line| line.contains(same)), "{log}");
-        assert!(log.contains("--dtype bf16 --device cpu") && log.contains("--precision bf16"), "{log}");
-        let rows: Vec<_> = measured.rows.iter().map(|row| (row.device.as_str(), row.precision.as_str())).collect();
-        assert_eq!(rows, [("cpu", "f32"), ("flex", "f32"), ("cpu", "bf16")]);
-        let row = &measured.rows[0];
+        (log.lines().map(str::to_owned).collect(), row("[SM(10)]".to_owned(), "cpu", "f32", ours, peer))
+    }
+
+    #[test]
+    fn ours_and_the_peer_take_turns() {
+        let (log, row) = turns(&format!("echo '{PEER}'"));
+        assert_eq!(log, ["ours", "peer", "ours", "peer"]);
         assert_eq!((row.encoder_ratio, row.classifier_ratio), (Some(2.0), Some(4.0)));
-        assert_eq!(row.ours.as_ref().and_then(|ours| ours.share_of_peak), Some(0.25));
-        assert_eq!(row.peer.as_ref().map(|peer| peer.engine.as_str()), Some("PyTorch 2.15.0 best, batch 32"));
-        assert_eq!(row.ours.as_ref().map(|ours| ours.rounds.len()), Some(2));
-        assert!(measured.errors.is_empty() && measured.peer_errors.is_empty());
-        assert!((Summary::of(&measured.rows).encoder_f32_geomean.unwrap() - 2.0).abs() < 1e-12);
+        assert_eq!((row.ours.engine.as_deref(), row.peer.unwrap().batch), (Some("cpu avx2 f32 v1"), Some(32)));
+        assert!((Summary::of(&[Row { peer: None, ..row }]).encoder_f32_geomean.unwrap() - 2.0).abs() < 1e-12);
     }
 
     #[test]
-    fn a_peer_that_fails_leaves_ours_and_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let programs = programs(folder.path(), Some("echo 'RuntimeError: no kernel' >&2; exit 1"));
-        let measured = compare(folder.path(), &settings(&[Precision::F32]), &programs).unwrap();
-        assert_eq!(measured.rows.len(), 2);
-        assert!(measured.rows.iter().all(|row| row.ours.is_some() && row.peer.is_none()));
-        assert!(measured.peer_errors[0].starts_with("the peer failed: `sh -c "), "{:?}", measured.peer_errors);
-        assert!(measured.peer_errors[0].ends_with("RuntimeError: no kernel"), "{:?}", measured.peer_errors);
-        assert_eq!(Summary::of(&measured.rows).encoder_f32_worst, None);
+    fn a_peer_that_fails_leaves_ours() {
+        let (log, row) = turns("echo 'RuntimeError: no kernel' >&2; exit 1");
+        assert_eq!(log, ["ours", "peer", "ours"]);
+        assert!(row.peer.is_none() && row.encoder_ratio.is_none() && row.ours.images_per_s == 2048.0);
     }
 
     #[test]
-    fn without_a_peer_ours_is_measured_alone() {
+    fn a_program_of_ours_that_fails_is_an_error_with_its_words() {
         let folder = tempfile::tempdir().unwrap();
-        let measured = compare(folder.path(), &settings(&[Precision::F32]), &programs(folder.path(), None)).unwrap();
-        assert!(measured.rows.iter().all(|row| row.ours.is_some() && row.encoder_ratio.is_none()));
-        assert_eq!(measured.peaks.get("f32"), Some(&32.0));
+        let ours = shell(folder.path(), "ours", "exit 1");
+        let error = take_turns(folder.path(), &ours, None, "[SM(7)]", 1).unwrap_err().to_string();
+        assert!(error.ends_with("ended with exit status: 1: [SM(7)]"), "{error}");
     }
 
     #[test]
-    fn a_program_of_ours_that_prints_no_figures_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let ours = vec![(Device::Cpu, shell(folder.path(), "cpu", "echo nothing"))];
-        let programs = Programs { ours, peer: None };
-        let measured = compare(folder.path(), &settings(&[Precision::F32]), &programs).unwrap();
-        assert!(measured.rows.is_empty() && measured.errors.len() == 2);
-        assert!(measured.errors[0].contains("no figures in what it printed: `nothing`"), "{:?}", measured.errors);
+    fn the_default_nets_are_eight_and_a_file_without_any_is_an_error() {
+        let mut work = Work { nets: None, images: None, channels: 1, size: 28, threads: NonZeroUsize::new(2) };
+        let options = "--images 256 --channels 1 --size 28 --epochs 2 --repeats 3 --threads 2";
+        assert_eq!(work.options(256, 2, 3).join(" "), options);
+        assert_eq!(work.nets(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap().len(), 8);
+        work.nets = Some("/dev/null".into());
+        assert_eq!(work.nets(Path::new(".")).unwrap_err().to_string(), "/dev/null has no architecture");
     }
 }

@@ -1,18 +1,14 @@
-//! The peer: PyTorch, by the program in `crates/dpnas-kernels/benches/torch_peer.py`.
+//! The peer: PyTorch.
 
 use crate::process::Call;
 use serde::Serialize;
 use std::path::Path;
 
 /// The peer's program, from the root.
-pub(crate) const PROGRAM: &str = "crates/dpnas-kernels/benches/torch_peer.py";
+const PROGRAM: &str = "crates/dpnas-kernels/benches/torch_peer.py";
 
-/// What to say where no interpreter has PyTorch.
-pub(crate) const NAME_ONE: &str =
-    "name a Python that has PyTorch by --python EXE or the environment variable PYTHON; only ours is measured";
-
-/// What the peer does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+/// How the peer computes.
+#[derive(Clone, Copy, Debug, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     /// Normalisation folded, traced, frozen, the better of two batch sizes
@@ -21,28 +17,19 @@ pub(crate) enum Mode {
     Eager,
 }
 
-impl Mode {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Best => "best",
-            Self::Eager => "eager",
-        }
-    }
-}
-
 /// An interpreter that has PyTorch.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Peer {
-    pub(crate) python: String,
-    pub(crate) torch: String,
-    pub(crate) mode: Mode,
+    python: String,
+    torch: String,
+    mode: Mode,
 }
 
 impl Peer {
-    /// The interpreter that was named, or else the one of the environment, or else `python3`, if it imports PyTorch.
+    /// The interpreter that was named, or that `PYTHON` names, or `python3`, if it imports PyTorch.
     ///
     /// # Errors
-    /// A line that says which one was asked and what it said.
+    /// A line that says which interpreter was asked, and what it said.
     pub(crate) fn find(root: &Path, named: Option<&str>, mode: Mode) -> Result<Self, String> {
         let environment = std::env::var("PYTHON").ok().filter(|name| !name.is_empty());
         let python = named.map(str::to_owned).or(environment).unwrap_or_else(|| "python3".to_owned());
@@ -51,21 +38,21 @@ impl Peer {
             Err(error) => {
                 let text = format!("{error:#}");
                 let last = text.trim().lines().next_back().unwrap_or_default();
-                Err(format!("no peer: `{python}` does not import torch ({last}); {NAME_ONE}"))
+                let name_one = "only ours is measured; name a Python that has PyTorch by --python EXE or PYTHON";
+                Err(format!("no peer: `{python}` does not import torch ({last}); {name_one}"))
             }
         }
     }
 
     /// A call of the peer's program, without its options.
     pub(crate) fn call(&self, root: &Path) -> Call {
-        let program = root.join(PROGRAM);
-        Call::new(&self.python, [&*program.to_string_lossy(), "--mode", self.mode.name()])
+        let mode = format!("{:?}", self.mode).to_lowercase();
+        Call::new(&self.python, [&*root.join(PROGRAM).to_string_lossy(), "--mode", &mode])
     }
 
-    /// What a row says of it.
-    pub(crate) fn engine(&self, batch: Option<u64>) -> String {
-        let batch = batch.map(|batch| format!(", batch {batch}")).unwrap_or_default();
-        format!("PyTorch {} {}{batch}", self.torch, self.mode.name())
+    /// The line below a table.
+    pub(crate) fn line(&self) -> String {
+        format!("PyTorch {} in mode {:?}", self.torch, self.mode)
     }
 }
 
@@ -83,16 +70,7 @@ mod tests {
     #[test]
     fn a_call_names_the_program_and_the_mode() {
         let peer = Peer { python: "python3".into(), torch: "2.15.0".into(), mode: Mode::Eager };
-        assert_eq!(
-            peer.call(Path::new("/w")).to_string(),
-            "python3 /w/crates/dpnas-kernels/benches/torch_peer.py --mode eager"
-        );
-        assert_eq!(peer.engine(Some(32)), "PyTorch 2.15.0 eager, batch 32");
-    }
-
-    #[test]
-    fn the_program_of_the_peer_exists() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        assert!(root.join(PROGRAM).is_file());
+        assert_eq!(peer.call(Path::new("/w")).to_string(), format!("python3 /w/{PROGRAM} --mode eager"));
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(PROGRAM).is_file());
     }
 }

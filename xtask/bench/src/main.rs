@@ -1,11 +1,10 @@
-//! Measures architectures on device `cpu` and prints a JSON object for each, to be run in turns with a peer.
-#![forbid(unsafe_code)]
+//! Measures architectures on device `cpu` and prints a JSON object for each.
 
 use clap::Parser;
 use dpnas_bench::{Workload, measure, peak_gflops};
 use dpnas_kernels::CpuEngine;
 
-/// Measure architectures on device `cpu`; a JSON object a line.
+/// Measure architectures on device `cpu`; a JSON object for each.
 #[derive(Parser)]
 struct Arguments {
     #[command(flatten)]
@@ -18,10 +17,8 @@ fn main() -> anyhow::Result<()> {
     let (plans, threads) = (workload.plans()?, workload.start_threads()?);
     let engine = CpuEngine::new(workload.precision)?;
     let peak = peak_gflops(engine.level(), workload.precision, threads);
-    let pixels = workload.pixels();
     for plan in plans {
-        let record = measure(&engine, &plan, &pixels, &workload, threads, Some(peak))?;
-        println!("{}", serde_json::to_string(&record)?);
+        println!("{}", serde_json::to_string(&measure(&engine, &plan, &workload, threads, Some(peak))?)?);
     }
     Ok(())
 }

@@ -1,34 +1,4 @@
-//! Embedding cache on disk and in memory.
-//!
-//! Stores matrices of rows under keys of named fields. Rows are pushed as a stream and read back through a memory map, or
-//! some at a time into a buffer ([`Matrix::read_rows`]), so a matrix may be larger than the memory. Numbers are stored as
-//! `f32`, or as `bf16` in half of the room where they are that already ([`Cache::create_of`]): nothing is ever rounded.
-//! What a field means, and which fields make a matrix reproducible, is the caller's business: the cache knows no network
-//! and no data set.
-//!
-//! ```
-//! use dpnas_cache::{Cache, Key};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let folder = tempfile::tempdir()?;
-//! let cache = Cache::open(folder.path(), 1 << 30)?; // at most 1 GiB
-//! let key = Key::new().with("net", "[C(32,5,1,2,1), SM(10)]").with("seed", 7);
-//!
-//! let matrix = match cache.get(&key)? {
-//!     Some(matrix) => matrix,
-//!     None => {
-//!         let mut writer = cache.create(&key, 3)?;
-//!         writer.push(&[1.0, 2.0, 3.0])?;
-//!         writer.push(&[4.0, 5.0, 6.0, 7.0, 8.0, 9.0])?;
-//!         writer.finish()?
-//!     }
-//! };
-//! assert_eq!((matrix.rows(), matrix.columns()), (3, 3));
-//! assert_eq!(matrix.values::<f32>().map(|values| values[5]), Some(6.0));
-//! assert_eq!(cache.get(&key)?, Some(matrix));
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # The folder
 //! ```text

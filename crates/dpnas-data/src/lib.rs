@@ -1,24 +1,4 @@
-//! Labelled image sets: readers of many formats, the digits inside, synthetic data, split, resize.
-//!
-//! A [`Source`] says where a data set comes from and [`Source::load`] brings it into memory as a [`DataSet`]: a training
-//! and a test [`ImageSet`], `[n, channels, height, width]` numbers in `[0, 1]` with a label each.
-//!
-//! ```
-//! use dpnas_data::{ColorMode, Source, hold_out};
-//! use dpnas_seed::Seed;
-//!
-//! let digits = "digits".parse::<Source>()?.load()?.resized(12)?.to_channels(ColorMode::Rgb)?;
-//! assert_eq!(digits.train.shape().to_string(), "3x12x12");
-//!
-//! let split = hold_out(digits.train.len(), 0.1, Seed(7))?;
-//! let valid = digits.train.select(&split.valid);
-//! assert_eq!((digits.train.len(), valid.len()), (1442, 144));
-//! # Ok::<(), dpnas_data::DataError>(())
-//! ```
-//!
-//! Everything that is read from a file is treated as hostile: a reader allocates in step with the bytes that really
-//! arrive, never by what a header promises, and every error names the file, what was found, what was expected and what
-//! to do.
+#![doc = include_str!("../README.md")]
 
 mod bounded;
 mod catalog;

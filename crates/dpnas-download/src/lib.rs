@@ -1,7 +1,4 @@
-//! Files from the web: resumed after a break, checked, never half under their final name.
-//!
-//! A [`RemoteFile`] is a name, a length and a checksum that are known beforehand; a [`Downloader`] gets it from the first
-//! of several mirrors that has it.
+#![doc = include_str!("../README.md")]
 //!
 //! ```text
 //! folder/NAME.part   grows while the file arrives, stays after a break, and is continued by the next attempt

@@ -1,8 +1,4 @@
-//! Plan to frozen random encoder on burn tensors, generic over the backend.
-//!
-//! [`Encoder`] computes a [`Prior`](dpnas_prior::Prior) on `Tensor<B, 4>`: convolutions without bias, normalisation,
-//! ReLU, pre-activation residual blocks and max pooling, flattened at the end. [`BurnEngine`] is the same as a
-//! [`dpnas_prior::Engine`] on host slices. The crate names no backend: the caller brings one.
+#![doc = include_str!("../README.md")]
 //!
 //! Nothing here tracks gradients, draws random numbers or uses burn's own `BatchNorm`, which on a backend without
 //! autodiff normalises with its initial averages. Statistics are measured layer by layer ([`Encoder::measure`]) and

@@ -1,13 +1,4 @@
-//! Full training of an architecture, encoder and classifier together, on burn tensors.
-//!
-//! [`BurnTrainer`] trains the network of a [`Prior`](dpnas_prior::Prior) from its host-drawn weights, as a
-//! [`TrainEngine`] on host slices. The crate names no backend: the caller brings one.
-//!
-//! A mini-batch is computed in small blocks, yet every update is that of the whole mini-batch, batch normalisation
-//! included: forward, all blocks run to the next norm before its statistics are taken; backward, all blocks come down
-//! to a norm before the gradient passes through it. The gradients are written out for the few operations of the
-//! grammar ([`burn`]'s kernels compute them), so there is no autodiff graph, and what is kept in memory is one map for
-//! each norm, or less.
+#![doc = include_str!("../README.md")]
 //!
 //! No result depends on how many blocks are computed at once, on the threads or on the memory budget, bit for bit on a
 //! CPU. The size of a block decides how the gradients of weights are rounded; it follows from the net alone.

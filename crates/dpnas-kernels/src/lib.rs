@@ -1,24 +1,4 @@
-//! Fused CPU kernels for frozen random encoders.
-//!
-//! [`CpuEngine`] is a [`dpnas_prior::Engine`] without a tensor library. Frozen weights are packed once; a convolution,
-//! its normalisation, ReLU and the max pooling that follows are one loop; a few images at a time go through the whole
-//! net, so that their maps stay in a core's cache. Any plan is computed, on any processor: what differs between levels
-//! ([`Level`]) is the vectors.
-//!
-//! ```
-//! use dpnas_grammar::{ImageShape, Net};
-//! use dpnas_kernels::{CpuEngine, Precision};
-//! use dpnas_prior::{Engine, Images, Prior, WeightInit};
-//! use dpnas_seed::Seed;
-//!
-//! let net: Net = "[C(16,3,1,1,1), P(2,2,0,0), SM(10)]".parse()?;
-//! let plan = net.plan(ImageShape::square(1, 28))?;
-//! let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(0))?;
-//! let encoder = CpuEngine::new(Precision::F32)?.load(&prior)?;
-//! let rows = encoder.encode(Images::new(plan.input(), &[0.5; 2 * 28 * 28])?)?;
-//! assert_eq!(rows.len() as u64, 2 * plan.features());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod buffer;
 mod element;

@@ -1,7 +1,4 @@
-//! The search alone: state space, schedule, Q-table, replay buffer, and an ask/tell core over them.
-//!
-//! The crate does no input or output, reads no clock and runs no evaluation. A caller checks [`SpaceSettings`] into a
-//! [`Space`], makes a [`Search`], asks it for candidates and tells it what became of them.
+#![doc = include_str!("../README.md")]
 //!
 //! | to | use |
 //! |---|---|

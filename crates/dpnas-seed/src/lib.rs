@@ -1,21 +1,4 @@
-//! Named, portable, seekable random streams.
-//!
-//! Every random number of dpnas comes from a stream that is named by a seed, a purpose and an index. The same name
-//! gives the same numbers on every platform, in every build and for every number of threads; different names give
-//! independent streams.
-//!
-//! ```
-//! use dpnas_seed::Seed;
-//!
-//! let stream = Seed(7).stream("encoder", 3);
-//! let mut whole = [0.0; 64];
-//! stream.fill_normal(0, &mut whole);
-//!
-//! // Any part can be drawn alone, for example by another thread.
-//! let mut part = [0.0; 10];
-//! stream.fill_normal(33, &mut part);
-//! assert_eq!(part, whole[33..43]);
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! A stream is a ChaCha generator with 8 rounds whose 256-bit key is, in little-endian bytes,
 //! `seed (8) | FNV-1a of the purpose (8) | index (8) | "dpnas v1" (8)`.

@@ -1,9 +1,4 @@
-//! Deep-prior architecture search, from data to the best architectures.
-//!
-//! A *deep prior* is a convolutional encoder whose weights stay random. This crate puts the others together: a
-//! [`Runner`] asks a [`Search`](search::Search) for architectures, has an [`Evaluate`] score them and records everything
-//! in a [`RunFolder`], from which the run can be resumed. [`DeepPrior`] is the evaluator of the publication; your own
-//! takes its place by implementing one trait.
+#![doc = include_str!("../README.md")]
 //!
 //! | to | use |
 //! |---|---|

@@ -1,9 +1,9 @@
 //! The devices that are compiled in. Only this package names a burn backend.
 
 use anyhow::{Result, bail};
-use dpnas::full::TrainEngine;
 use dpnas::kernels::{CpuEngine, Precision};
 use dpnas::prior::Engine;
+use dpnas::train::TrainEngine;
 use std::fmt;
 use std::str::FromStr;
 

@@ -2,7 +2,7 @@
 
 use crate::progress::{Display, eprintln, told};
 use dpnas::ScoringEvent;
-use dpnas::full::Epoch;
+use dpnas::train::Epoch;
 use std::fs::File;
 
 /// Shows a scoring run: a bar on a terminal, a line for each draw elsewhere and in the log.

@@ -10,11 +10,10 @@ use crate::options::{
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
 use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
-use dpnas::full::FullConfig;
 use dpnas::kernels::Precision;
 use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
-use dpnas::train::ProbeConfig;
+use dpnas::train::{FullConfig, ProbeConfig, RateSchedule};
 use dpnas::{
     Candidate, DeepPrior, DeepPriorConfig, EarlierRun, Evaluate, EvaluateError, FullTraining, FullTrainingConfig,
     Outcome, RunFolder, Splits,
@@ -127,7 +126,7 @@ pub fn scorer(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>) -> Re
 /// If there is one without full training.
 pub fn check_learning_rate(options: &TrainingOptions) -> Result<()> {
     ensure!(
-        options.full_training || options.lr_schedule.parse() == Ok(dpnas::full::RateSchedule::Constant),
+        options.full_training || options.lr_schedule.parse() == Ok(RateSchedule::Constant),
         "lr-schedule: the linear classifier of a deep prior has a constant learning rate; add --full-training, or leave it \
          out"
     );
@@ -148,16 +147,9 @@ pub fn full_training(options: Scoring<'_>, data: &DataSet, stop: Arc<AtomicBool>
         weight_seed: seed,
         draw: encoder.draw.parse().context("draw")?,
         training: FullConfig {
-            epochs: probe.epochs,
-            batch_size: probe.batch_size,
-            learning_rate: probe.learning_rate,
+            probe,
             schedule: training.lr_schedule.parse().context("lr-schedule")?,
-            weight_decay: probe.weight_decay,
-            drop_out: probe.drop_out,
             norm_epsilon: if norm.effective_mode() == NormMode::None { 0.0 } else { norm.epsilon },
-            early_stopping_threshold: probe.early_stopping_threshold,
-            early_stopping_epoch: probe.early_stopping_epoch,
-            ..FullConfig::paper(seed)
         },
         memory_budget: memory_budget(resources)?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,

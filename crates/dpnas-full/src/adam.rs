@@ -1,6 +1,6 @@
 //! Adam on host arrays.
 
-use crate::FullConfig;
+use dpnas_train::ProbeConfig;
 use rayon::prelude::*;
 
 /// Numbers that one task updates.
@@ -23,7 +23,7 @@ pub(crate) struct AdamStep {
 
 impl AdamStep {
     /// The factors of step `number`, counted from 1, in an epoch with this factor of the learning rate.
-    pub(crate) fn new(config: &FullConfig, number: u64, rate_factor: f64) -> Self {
+    pub(crate) fn new(config: &ProbeConfig, number: u64, rate_factor: f64) -> Self {
         let (beta_1, beta_2) = (f64::from(config.beta_1), f64::from(config.beta_2));
         Self {
             beta_1: config.beta_1,
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn steps_are_those_of_the_definition() {
-        let config = FullConfig { learning_rate: 0.1, weight_decay: 0.01, ..FullConfig::paper(Seed(0)) };
+        let config = ProbeConfig { learning_rate: 0.1, weight_decay: 0.01, ..ProbeConfig::paper(Seed(0)) };
         let (mut value, mut mean, mut square) = ([2.0f32], [0.0f32], [0.0f32]);
         let (mut exact, mut m, mut v) = (2.0f64, 0.0f64, 0.0f64);
         for number in 1..=20 {

@@ -4,8 +4,6 @@
 //! runs from one norm's input down to the output of the norm before; how the gradient passes through that norm then
 //! comes from all of them, too. So the gradient is that of the whole mini-batch, whatever is computed at once.
 
-use crate::data::Examples;
-use crate::error::FullError;
 use crate::machine::{Machine, normalised};
 use crate::model::{Gradient, Model};
 use crate::norm::{BatchNorm, ImageSums, ThroughNorm, read};
@@ -15,6 +13,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use dpnas_prior::Moments;
 use dpnas_seed::Stream;
+use dpnas_train::{Examples, FullError};
 
 /// Images of one step, in order.
 pub(crate) struct Batch<'a> {

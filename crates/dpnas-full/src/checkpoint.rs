@@ -1,8 +1,8 @@
 //! Checkpoints: a training after its last and its best epoch as safetensors files.
 
 use crate::model::{Model, Parameter};
-use crate::{Epoch, FullConfig, FullError};
 use dpnas_prior::Prior;
+use dpnas_train::{Checkpoints, Epoch, FullConfig, FullError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -15,15 +15,6 @@ pub const LAST_CHECKPOINT: &str = "last.safetensors";
 pub const BEST_CHECKPOINT: &str = "best.safetensors";
 
 const FORMAT: &str = "dpnas full training 1";
-
-/// Where checkpoints lie, and which images they belong to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoints {
-    /// The folder; it is made if it is missing.
-    pub folder: PathBuf,
-    /// Identifies the images, for example their fingerprint.
-    pub data: String,
-}
 
 /// Reads and writes the checkpoints of one training.
 pub(crate) struct Store<'a> {
@@ -40,7 +31,7 @@ impl<'a> Store<'a> {
             ("initialisation", prior.init().to_string()),
             ("weight seed", prior.seed().0.to_string()),
             ("training", config.identity()),
-            ("test", format!("{:?}", config.test)),
+            ("test", format!("{:?}", config.probe.test)),
             ("engine", engine.to_owned()),
             ("data", checkpoints.data.clone()),
         ];

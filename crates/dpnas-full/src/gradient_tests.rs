@@ -1,8 +1,6 @@
 //! Gradients of a mini-batch beside those of burn's autodiff on the whole mini-batch at once.
 
-use crate::FullConfig;
 use crate::batch::{Batch, BatchResult};
-use crate::data::Examples;
 use crate::machine::Machine;
 use crate::model::Model;
 use crate::norm::read;
@@ -17,6 +15,7 @@ use burn_ndarray::NdArray;
 use dpnas_grammar::{ImageShape, Net};
 use dpnas_prior::{Images, Prior, WeightInit};
 use dpnas_seed::Seed;
+use dpnas_train::{Examples, FullConfig};
 
 const NETS: [&str; 6] = [
     "[C(3,3,1,1,1), P(2,2,0,0), C(5,3,2,1,1), SM(4)]",
@@ -28,6 +27,12 @@ const NETS: [&str; 6] = [
 ];
 
 const IMAGES: usize = 8;
+
+fn with_drop_out(drop_out: f32) -> FullConfig {
+    let mut config = FullConfig::paper(Seed(1));
+    config.probe.drop_out = drop_out;
+    config
+}
 
 struct Case {
     program: Program,
@@ -65,7 +70,8 @@ impl Case {
             held: (0..self.model.norms.len()).map(held).collect(),
         };
         let rows: Vec<usize> = (0..IMAGES).rev().collect();
-        let drop_out = (self.config.drop_out > 0.0).then(|| (Seed(1).stream("drop-out", 0), self.config.drop_out));
+        let drop_out =
+            (self.config.probe.drop_out > 0.0).then(|| (Seed(1).stream("drop-out", 0), self.config.probe.drop_out));
         let batch = Batch { examples: Examples::new(images, &self.labels).unwrap(), rows: &rows, drop_out };
         machine.gradient(&self.model, &batch).unwrap().unwrap()
     }
@@ -150,7 +156,7 @@ fn gradients_without_normalisation_are_those_of_autodiff() {
 #[test]
 fn blocks_of_three_and_of_eight_give_the_same_update_of_eight_images() {
     for net in NETS {
-        let case = Case::new(net, FullConfig { drop_out: 0.3, ..FullConfig::paper(Seed(1)) });
+        let case = Case::new(net, with_drop_out(0.3));
         let whole = case.ours::<Flex>(8, 1, |_| true);
         let parts = case.ours::<Flex>(3, 1, |_| true);
         assert_eq!(whole.correct, parts.correct);
@@ -163,7 +169,7 @@ fn blocks_of_three_and_of_eight_give_the_same_update_of_eight_images() {
 #[test]
 fn what_is_computed_at_once_and_what_is_held_changes_no_bit() {
     for net in NETS {
-        let case = Case::new(net, FullConfig { drop_out: 0.3, ..FullConfig::paper(Seed(1)) });
+        let case = Case::new(net, with_drop_out(0.3));
         let expected = case.ours::<Flex>(2, 1, |_| true);
         for lanes in [1, 2, 4] {
             let held: [fn(usize) -> bool; 4] = [|_| true, |_| false, |norm| norm % 2 == 0, |norm| norm % 3 == 1];

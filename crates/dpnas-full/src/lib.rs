@@ -11,10 +11,6 @@
 mod adam;
 mod batch;
 mod checkpoint;
-mod config;
-mod data;
-mod engine;
-mod error;
 mod fit;
 #[cfg(test)]
 mod gradient_tests;
@@ -24,15 +20,9 @@ mod model;
 mod norm;
 mod pass;
 mod program;
-mod schedule;
 mod softmax;
+mod trainer;
 
 pub use burn::tensor::backend::Backend;
-pub use checkpoint::{BEST_CHECKPOINT, Checkpoints, LAST_CHECKPOINT};
-pub use config::FullConfig;
-pub use data::Examples;
-pub use dpnas_train::{Epoch, SettingError, Split, Stop, TestSchedule, TrainReport};
-pub use engine::{BurnTrainer, TrainEngine};
-pub use error::FullError;
-pub use fit::TrainJob;
-pub use schedule::{RateSchedule, UnknownSchedule};
+pub use checkpoint::{BEST_CHECKPOINT, LAST_CHECKPOINT};
+pub use trainer::BurnTrainer;

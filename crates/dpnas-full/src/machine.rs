@@ -1,7 +1,5 @@
 //! Computing with a network on a device: blocks of images, some at once.
 
-use crate::data::Examples;
-use crate::error::FullError;
 use crate::model::Model;
 use crate::norm::{DeviceAffine, read};
 use crate::pass::{Pass, State};
@@ -9,6 +7,7 @@ use crate::program::Program;
 use crate::softmax::{Verdict, judge};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
+use dpnas_train::{Examples, FullError};
 use rayon::prelude::*;
 
 /// Computes with a program on a device.
@@ -62,7 +61,10 @@ impl<B: Backend> Machine<'_, B> {
     pub(crate) fn images(&self, examples: Examples<'_>, rows: &[usize]) -> State<B> {
         let shape = self.program.input;
         let [channels, height, width] = [shape.channels, shape.height, shape.width].map(|n| n as usize);
-        let data = TensorData::new(examples.gather(rows), [rows.len(), channels, height, width]);
+        let size = channels * height * width;
+        let mut pixels = Vec::with_capacity(rows.len() * size);
+        rows.iter().for_each(|&row| pixels.extend_from_slice(&examples.images().pixels()[row * size..][..size]));
+        let data = TensorData::new(pixels, [rows.len(), channels, height, width]);
         State::new(Tensor::from_data(data, self.device))
     }
 
@@ -86,7 +88,7 @@ impl<B: Backend> Machine<'_, B> {
         scale: f64,
     ) -> Result<Option<Verdict>, FullError> {
         let [_, classes, ..] = state.value.dims();
-        let labels: Vec<u32> = rows.iter().map(|&row| examples.labels[row]).collect();
+        let labels: Vec<u32> = rows.iter().map(|&row| examples.labels()[row]).collect();
         Ok(judge(&read(state.value)?, classes, &labels, scale))
     }
 

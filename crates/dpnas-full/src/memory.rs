@@ -1,8 +1,8 @@
 //! How a mini-batch is cut into blocks, and what is kept in memory on the way back.
 
-use crate::error::FullError;
 use crate::program::Program;
 use dpnas_grammar::{Layer, Plan};
+use dpnas_train::FullError;
 use std::num::NonZeroUsize;
 
 const F32_BYTES: u64 = 4;
@@ -72,7 +72,7 @@ impl Cut {
         let weights = weights.saturating_mul(WEIGHT_COPIES * F32_BYTES);
         let needed = moving.saturating_add(working).saturating_add(weights);
         let Some(rest) = budget.checked_sub(needed) else {
-            return Err(FullError::OutOfMemory { batch: batch_size, needed, budget });
+            return Err(FullError::OverBudget { batch: batch_size, needed, budget });
         };
         let more = usize::try_from(rest / working).unwrap_or(usize::MAX).min(lanes.saturating_sub(1));
         let mut rest = rest - working * more as u64;
@@ -111,10 +111,10 @@ fn workspace(plan: &Plan) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FullConfig;
     use dpnas_grammar::{ImageShape, Net};
     use dpnas_prior::{Prior, WeightInit};
     use dpnas_seed::Seed;
+    use dpnas_train::FullConfig;
 
     const SIZE: BlockSize = BlockSize { bytes: 64 << 10, images: [4, 32] };
 
@@ -131,7 +131,7 @@ mod tests {
         // Largest layer: input 1 KiB and output 16 KiB an image, so blocks of 2 round up to the fewest, 4.
         let all = cut(1 << 40).unwrap();
         assert_eq!(all, Cut { block: 4, lanes: 4, held: vec![true; 3] });
-        let FullError::OutOfMemory { needed, .. } = cut(0).unwrap_err() else { panic!("there is a smallest way") };
+        let FullError::OverBudget { needed, .. } = cut(0).unwrap_err() else { panic!("there is a smallest way") };
         // Three maps of 16·16·16 numbers for 64 images; seven times 17 KiB for 4; six arrays of the weights.
         let weights = 16 * 9 + 16 * 16 * 9 + 16 * 32 + 32 * 8 * 8 * 10;
         assert_eq!(needed, 3 * 64 * (16 << 10) + 4 * 7 * (17 << 10) + 6 * 4 * weights);
@@ -141,7 +141,7 @@ mod tests {
         // The pooled maps have 16·8·8 and 32·8·8 numbers.
         assert_eq!(cut(more + 64 * (4 << 10)).unwrap().held, [false, true, false]);
         assert_eq!(cut(more + 64 * (12 << 10)).unwrap().held, [false, true, true]);
-        assert!(matches!(cut(needed - 1), Err(FullError::OutOfMemory { .. })));
+        assert!(matches!(cut(needed - 1), Err(FullError::OverBudget { .. })));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Batch normalisation over a whole mini-batch that is computed in blocks.
 
-use crate::error::FullError;
 use crate::model::Norm;
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 use dpnas_prior::{Affine, Moments};
+use dpnas_train::FullError;
 
 /// `scale · x + shift` for each channel, on the device.
 #[derive(Clone, Debug)]

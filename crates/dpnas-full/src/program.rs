@@ -1,10 +1,10 @@
 //! An architecture as straight lists of operations, cut where a norm needs the statistics of the whole mini-batch.
 
-use crate::FullConfig;
 use crate::model::{Model, Norm, Parameter};
 use dpnas_grammar::{ImageShape, Layer};
 use dpnas_prior::{ConvWeights, Prior};
 use dpnas_seed::Seed;
+use dpnas_train::FullConfig;
 
 /// One operation on a feature map, and inside a residual block on the skip path beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,15 +75,15 @@ pub(crate) fn build(prior: &Prior, config: &FullConfig) -> (Program, Model) {
     let output = plan.output();
     builder.value = output.channels as usize * output.height as usize * output.width as usize;
     for (index, units) in plan.net().linear_units().enumerate() {
-        builder.linear(&format!("linear.{index}"), units as usize, config.seed, "linear", index as u64);
+        builder.linear(&format!("linear.{index}"), units as usize, config.probe.seed, "linear", index as u64);
         builder.norm(&format!("linear.{index}.norm"), units as usize);
         builder.ops.push(Op::Relu);
     }
-    if config.drop_out > 0.0 {
+    if config.probe.drop_out > 0.0 {
         builder.ops.push(Op::DropOut);
     }
     let last_features = builder.value;
-    builder.linear("classifier", plan.net().classes() as usize, config.seed, "classifier", 0);
+    builder.linear("classifier", plan.net().classes() as usize, config.probe.seed, "classifier", 0);
     builder.finish(plan.input(), last_features)
 }
 
@@ -203,6 +203,12 @@ mod tests {
     use dpnas_grammar::Net;
     use dpnas_prior::WeightInit;
 
+    fn with_drop_out(drop_out: f32) -> FullConfig {
+        let mut config = FullConfig::paper(Seed(1));
+        config.probe.drop_out = drop_out;
+        config
+    }
+
     fn built(net: &str, config: &FullConfig) -> (Program, Model) {
         let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(2, 6)).unwrap();
         build(&Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap(), config)
@@ -211,7 +217,7 @@ mod tests {
     #[test]
     fn segments_are_cut_at_the_norms_and_know_what_lies_there() {
         let net = "[C(3,3,1,1,1), P(2,2,0,0), C(4,3,1,1,0), C(4,3,1,1,0), FC(5), SM(7)]";
-        let (program, model) = built(net, &FullConfig { drop_out: 0.5, ..FullConfig::paper(Seed(1)) });
+        let (program, model) = built(net, &with_drop_out(0.5));
         let conv = |weight| Op::Conv { weight, stride: 1, padding: 1 };
         let segments: Vec<&[Op]> = program.segments.iter().map(|segment| &segment.ops[..]).collect();
         assert_eq!(

@@ -1,7 +1,7 @@
 //! A barrier for threads that meet every few dozen microseconds.
 //!
-//! A waiting thread spins for some microseconds, since the others usually arrive within one; then it offers its core
-//! to other work, and at last it sleeps, so that a slow hook or a busy machine costs no processor time.
+//! A waiting thread first spins for some microseconds, because the others usually arrive within one. Then it yields its
+//! core, and at last it sleeps, so that a slow hook or a busy machine costs no processor time.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 const SPINS: u32 = 400;
 const YIELDS: u32 = 100;
 
-/// A meeting point for a fixed number of threads, used again and again.
+/// A reusable barrier for a fixed number of threads.
 #[derive(Debug)]
 pub(crate) struct Barrier {
     parties: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Barrier {
     wake: Condvar,
 }
 
-/// Another thread has panicked and will never arrive.
+/// Another thread has ended, or was never started, and will not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken;
 
@@ -36,7 +36,7 @@ impl Barrier {
         }
     }
 
-    /// Returns once every thread has called it; what they wrote before is then visible to all.
+    /// Returns once every thread has called it. Their earlier writes are then visible to all.
     pub(crate) fn wait(&self) -> Result<(), Broken> {
         if self.parties == 1 {
             return Ok(());
@@ -67,9 +67,10 @@ impl Barrier {
         self.verdict(round)
     }
 
-    /// A value that, dropped by a panic, frees the threads that wait for this one.
-    pub(crate) fn guard(&self) -> BreakOnPanic<'_> {
-        BreakOnPanic { barrier: self }
+    /// Breaks the barrier when it is dropped, which releases the threads that wait. A thread drops it after its last
+    /// wait, which the others then still complete; after a panic or an error it releases them.
+    pub(crate) fn break_on_drop(&self) -> BreakOnDrop<'_> {
+        BreakOnDrop { barrier: self }
     }
 
     fn verdict(&self, round: usize) -> Result<(), Broken> {
@@ -81,19 +82,17 @@ impl Barrier {
     }
 }
 
-/// See [`Barrier::guard`].
+/// See [`Barrier::break_on_drop`].
 #[derive(Debug)]
-pub(crate) struct BreakOnPanic<'a> {
+pub(crate) struct BreakOnDrop<'a> {
     barrier: &'a Barrier,
 }
 
-impl Drop for BreakOnPanic<'_> {
+impl Drop for BreakOnDrop<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let _sleepers = self.barrier.lock();
-            self.barrier.broken.store(true, Ordering::Release);
-            self.barrier.wake.notify_all();
-        }
+        let _sleepers = self.barrier.lock();
+        self.barrier.broken.store(true, Ordering::Release);
+        self.barrier.wake.notify_all();
     }
 }
 
@@ -103,7 +102,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn nobody_passes_before_the_last_has_arrived() {
+    fn no_thread_passes_before_the_last_has_arrived() {
         let (barrier, count) = (Barrier::new(3), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for thread in 0..3u64 {
@@ -111,7 +110,8 @@ mod tests {
                 scope.spawn(move || {
                     for round in 0..300 {
                         if round % 100 == 99 {
-                            std::thread::sleep(Duration::from_millis(5 * thread)); // long enough for the others to sleep
+                            // Long enough for the others to sleep.
+                            std::thread::sleep(Duration::from_millis(5 * thread));
                         }
                         count.fetch_add(1, Ordering::Relaxed);
                         barrier.wait().unwrap();
@@ -124,12 +124,27 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_frees_those_who_wait() {
+    fn a_thread_that_ends_after_its_last_wait_lets_the_others_complete_it() {
+        for _ in 0..200 {
+            let barrier = Barrier::new(3);
+            let waits = || {
+                let _guard = barrier.break_on_drop();
+                barrier.wait()
+            };
+            std::thread::scope(|scope| {
+                let threads = [scope.spawn(waits), scope.spawn(waits), scope.spawn(waits)];
+                assert_eq!(threads.map(|thread| thread.join().unwrap()), [Ok(()); 3]);
+            });
+        }
+    }
+
+    #[test]
+    fn a_panic_releases_the_threads_that_wait() {
         let barrier = Barrier::new(2);
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| barrier.wait());
             let panicking = scope.spawn(|| {
-                let _guard = barrier.guard();
+                let _guard = barrier.break_on_drop();
                 std::thread::sleep(Duration::from_millis(20));
                 std::panic::resume_unwind(Box::new("on purpose"));
             });

@@ -72,6 +72,19 @@ pub enum TrainError {
         /// Bytes that are needed.
         bytes: u64,
     },
+    /// The operating system did not start a thread.
+    #[error(
+        "thread {number} of {threads} for training the classifier cannot be started: {reason}; use fewer threads, or raise \
+         the limit on processes and memory"
+    )]
+    Threads {
+        /// The number of the thread, from 2: the calling thread is the first.
+        number: usize,
+        /// All threads of the fit, including the calling thread and the one that reads stored rows.
+        threads: usize,
+        /// The operating system's message.
+        reason: String,
+    },
     /// A class score is infinite or not a number: a row holds such a value, or training has diverged.
     #[error(
         "a class score of a {split} row is not finite in epoch {epoch}: look for NaN or infinity in the rows, or lower \

@@ -3,15 +3,16 @@
 use crate::barrier::Broken;
 use crate::block::{Block, Blocks};
 use crate::memory::fit_memory;
-use crate::order::{in_order, shuffled};
-use crate::report::stops_early;
+use crate::order::in_order;
 use crate::stored::{ReadRows, Set, StoredRows, Values};
 use crate::worker::{Halt, Shared, Worker};
 use crate::{
     Element, Epoch, Labelled, LinearClassifier, ProbeConfig, Split, Stop, TestSchedule, TrainError, TrainReport,
 };
+use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle};
 
 /// A trained classifier and the course of its training.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,28 +100,11 @@ fn fit_sets<E: Element>(
     fit_memory::<E>(config, classes, features).reserve(classes, features)?;
     let shared = Shared::new(config, Blocks::new(features, classes as usize), sets.train);
     let course = Course { shared: &shared, valid: sets.valid, test: sets.test, over: AtomicBool::new(false) };
-    let weights = &classifier.weights;
-    let (blocks, report) = std::thread::scope(|scope| {
-        if matches!(sets.train.values, Values::Stored(_)) {
-            scope.spawn(|| shared.feed.fill(course.reading_order()));
-        }
-        let helpers: Vec<_> = (1..shared.threads())
-            .map(|index| {
-                let worker = Worker::new(&shared, index, weights);
-                let course = &course;
-                scope.spawn(move || course.help(worker))
-            })
-            .collect();
-        let (mut blocks, report) = course.lead(Worker::new(&shared, 0, weights), on_epoch);
-        for helper in helpers {
-            blocks.extend(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        (blocks, report)
-    });
+    let (blocks, report) = course.run(&classifier.weights, on_epoch)?;
     for block in &blocks {
         block.paste(features, &mut classifier.weights);
     }
-    Ok(Fitted { classifier, report: report? })
+    Ok(Fitted { classifier, report })
 }
 
 /// The three sets of a fit.
@@ -131,29 +115,58 @@ struct Sets<'a, E> {
     test: Option<Set<'a, E>>,
 }
 
-/// What all threads do, in step with one another.
+/// The work of all threads, in step with one another.
 struct Course<'s, 'a, E> {
     shared: &'s Shared<'a, E>,
     valid: Set<'a, E>,
     test: Option<Set<'a, E>>,
-    /// Set by the leader after an epoch: no further one follows.
+    /// The leader sets it after the last epoch.
     over: AtomicBool,
 }
 
 impl<'a, E: Element> Course<'_, 'a, E> {
+    /// Starts the threads and trains; the blocks of all threads, in order, and the record.
+    fn run(
+        &self,
+        weights: &[f32],
+        on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+    ) -> Result<(Vec<Block>, TrainReport), TrainError> {
+        let shared = self.shared;
+        let reads = matches!(shared.train.values, Values::Stored(_));
+        let threads = shared.threads() + usize::from(reads);
+        let failed =
+            |number| move |error: io::Error| TrainError::Threads { number, threads, reason: error.to_string() };
+        std::thread::scope(|scope| {
+            // However this closure ends, no thread keeps waiting for another, so that the scope can join all of them.
+            let _guards = (shared.barrier.break_on_drop(), shared.feed.end_on_drop());
+            let mut helpers = Vec::new();
+            for index in 1..shared.threads() {
+                let worker = Worker::new(shared, index, weights);
+                helpers.push(start(scope, move || self.help(worker)).map_err(failed(index + 1))?);
+            }
+            if reads {
+                start(scope, || shared.feed.fill(self.reading_order())).map_err(failed(threads))?;
+            }
+            let (mut blocks, report) = self.lead(Worker::new(shared, 0, weights), on_epoch);
+            for helper in helpers {
+                blocks.extend(helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            Ok((blocks, report?))
+        })
+    }
+
     /// The calling thread: works like the others, keeps the records and decides when to stop.
     fn lead(
         &self,
         mut worker: Worker<'_, '_, E>,
         on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> (Vec<Block>, Result<TrainReport, TrainError>) {
-        let _guards = (self.shared.barrier.guard(), self.shared.feed.end_on_drop());
         let mut epochs = Vec::new();
         let mut stop = Stop::Completed;
         let outcome = self.epochs(&mut worker, |epoch| {
             let flow = on_epoch(&epoch);
             epochs.push(epoch);
-            if self.is_hopeless(&epochs) {
+            if self.shared.config.stops_early(&epochs) {
                 stop = Stop::EarlyStopped { epoch: epoch.index };
             } else if flow.is_break() && epoch.index < self.shared.config.epochs {
                 stop = Stop::Cancelled;
@@ -165,13 +178,13 @@ impl<'a, E: Element> Course<'_, 'a, E> {
 
     /// Any other thread.
     fn help(&self, mut worker: Worker<'_, '_, E>) -> Vec<Block> {
-        let _guard = self.shared.barrier.guard();
-        // The leader reports what went wrong: it fails at the same meeting.
+        let _guard = self.shared.barrier.break_on_drop();
+        // The leader fails at the same step and reports the error.
         let _ = self.epochs(&mut worker, |_| true);
         worker.into_blocks()
     }
 
-    /// All epochs; `after` is asked after each whether to go on, and the leader's answer counts.
+    /// All epochs. After each, `after` says whether another one follows; the leader's answer counts.
     fn epochs(&self, worker: &mut Worker<'_, '_, E>, mut after: impl FnMut(Epoch) -> bool) -> Result<(), TrainError> {
         let config = self.shared.config;
         for index in 1..=config.epochs {
@@ -213,7 +226,7 @@ impl<'a, E: Element> Course<'_, 'a, E> {
     fn reading_order(&self) -> impl Iterator<Item = (&'a dyn ReadRows<E>, Vec<usize>)> {
         let Shared { config, train, .. } = self.shared;
         let epochs = (1..=config.epochs).flat_map(move |epoch| {
-            let order = shuffled(config, train.len(), epoch - 1);
+            let order = config.epoch_order(train.len(), epoch - 1);
             let batches: Vec<Vec<usize>> = order.chunks(config.batch_size).map(<[usize]>::to_vec).collect();
             let classified = [Some(self.valid), self.test_after(epoch)].into_iter().flatten();
             let classified = classified.flat_map(|set| in_order(config, &set).map(move |rows| (set, rows)));
@@ -228,13 +241,99 @@ impl<'a, E: Element> Course<'_, 'a, E> {
     fn failure(&self, halt: Halt, split: Split, epoch: u32) -> TrainError {
         match (halt, self.shared.feed.failure()) {
             (Halt::Unread, Some(reason)) => TrainError::Unread { split, epoch, reason },
-            // After a panic nobody sees the error: the panic goes on.
+            // After a panic nobody sees this error, because the panic is resumed.
             _ => TrainError::NotFinite { split, epoch },
         }
     }
+}
 
-    fn is_hopeless(&self, epochs: &[Epoch]) -> bool {
-        let config = self.shared.config;
-        stops_early(epochs, config.early_stopping_epoch, config.early_stopping_threshold)
+fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    #[cfg(test)]
+    tests::fail_in_turn()?;
+    std::thread::Builder::new().name("dpnas-train".to_owned()).spawn_scoped(scope, work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ReadRows;
+    use dpnas_seed::Seed;
+    use std::cell::Cell;
+    use std::num::NonZeroUsize;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    thread_local! {
+        /// Threads that can still be started from this one.
+        static LEFT: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+
+    pub(super) fn fail_in_turn() -> io::Result<()> {
+        let left = LEFT.get().checked_sub(1).ok_or_else(|| io::Error::other("no more threads"))?;
+        LEFT.set(left);
+        Ok(())
+    }
+
+    #[derive(Debug)]
+    struct Zeros;
+
+    impl ReadRows for Zeros {
+        fn rows(&self) -> usize {
+            8
+        }
+
+        fn columns(&self) -> usize {
+            2_000
+        }
+
+        fn read_rows(&self, _: &[usize], out: &mut [f32]) -> io::Result<()> {
+            out.fill(0.0);
+            Ok(())
+        }
+    }
+
+    /// A fit of four threads, five if rows are read, of which so many can be started.
+    fn fit_with(startable: usize, read: bool) -> Result<Fitted, TrainError> {
+        LEFT.set(startable);
+        let threads = NonZeroUsize::new(4).unwrap();
+        let config = ProbeConfig { epochs: 2, threads, ..ProbeConfig::paper(Seed(1)) };
+        let (values, labels) = (vec![0.0; 8 * 2_000], [0; 8]);
+        let go_on = &mut |_: &Epoch| ControlFlow::Continue(());
+        match read {
+            true => {
+                let set = StoredRows { rows: &Zeros, labels: &labels };
+                fit_stored(&config, 2, 2_000, set, set, None, go_on)
+            }
+            false => {
+                let set = Labelled { rows: &values[..], labels: &labels };
+                fit(&config, 2, 2_000, set, set, None, go_on)
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_started_is_an_error_and_ends_the_others() {
+        for (read, threads) in [(false, 4), (true, 5)] {
+            for startable in 0..threads {
+                let (sender, receiver) = mpsc::channel();
+                std::thread::spawn(move || sender.send(fit_with(startable, read)));
+                let outcome = receiver.recv_timeout(Duration::from_secs(60)).expect("the fit hangs");
+                match startable + 1 == threads {
+                    true => assert!(outcome.is_ok(), "{outcome:?}"),
+                    false => {
+                        let (number, reason) = (startable + 2, "no more threads".to_owned());
+                        assert_eq!(outcome.unwrap_err(), TrainError::Threads { number, threads, reason });
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            fit_with(1, false).unwrap_err().to_string(),
+            "thread 3 of 4 for training the classifier cannot be started: no more threads; use fewer threads, or raise the \
+             limit on processes and memory"
+        );
     }
 }

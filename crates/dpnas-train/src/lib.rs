@@ -13,6 +13,7 @@ mod error;
 mod feed;
 mod fit;
 mod forward;
+mod full;
 mod lanes;
 #[cfg(test)]
 mod levels;
@@ -29,6 +30,7 @@ pub use data::Labelled;
 pub use element::Element;
 pub use error::{Split, TrainError};
 pub use fit::{Fitted, fit, fit_stored};
+pub use full::{Checkpoints, Examples, FullConfig, FullError, RateSchedule, TrainEngine, TrainJob, UnknownSchedule};
 pub use memory::{FitMemory, fit_memory};
-pub use report::{Epoch, Stop, TrainReport, stops_early};
+pub use report::{Epoch, Stop, TrainReport};
 pub use stored::{ReadRows, StoredRows};

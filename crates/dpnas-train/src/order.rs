@@ -3,13 +3,6 @@
 use crate::stored::{Set, Values};
 use crate::{Element, ProbeConfig};
 
-/// The training rows in the order of one epoch, from 0.
-pub(crate) fn shuffled(config: &ProbeConfig, rows: usize, epoch: u32) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..rows).collect();
-    dpnas_seed::shuffle(&mut config.seed.stream("shuffle", u64::from(epoch)).rng(), &mut order);
-    order
-}
-
 /// Rows in memory that are classified between two meetings outside of training.
 pub(crate) const EVALUATION_ROWS: usize = 256;
 

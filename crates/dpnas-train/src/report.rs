@@ -1,15 +1,16 @@
-//! What a training tells: one record an epoch, how it ended, and the reward.
+//! The result of a training: one record for each epoch, how it ended, and the reward.
 
 use serde::{Deserialize, Serialize};
 
 /// The record of one epoch; accuracies are fractions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Epoch {
     /// Number of the epoch, from 1.
     pub index: u32,
-    /// Accuracy on the training rows, each classified by the weights before its own mini-batch's step.
+    /// Accuracy on the training rows, each classified before the step of its own mini-batch.
     pub train_accuracy: f64,
-    /// Mean cross-entropy of the training rows, in nats, seen in the same way.
+    /// Mean cross-entropy of the training rows, in nats, computed at the same moment.
     pub train_loss: f64,
     /// Accuracy on the validation rows after the epoch.
     pub valid_accuracy: f64,
@@ -18,11 +19,13 @@ pub struct Epoch {
 }
 
 /// How a training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Stop {
     /// All epochs were run.
     Completed,
-    /// The validation accuracy was below the threshold.
+    /// The validation accuracy was below the threshold of early stopping.
     EarlyStopped {
         /// The last epoch that was run, from 1.
         epoch: u32,
@@ -31,15 +34,17 @@ pub enum Stop {
     Cancelled,
 }
 
-/// The course and the end of a training.
-#[derive(Clone, Debug, PartialEq)]
+/// The epochs and the end of a training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct TrainReport {
-    /// One record for each epoch that was run, those before a resumption included.
+    /// One record for each epoch, including those before a resumption.
     pub epochs: Vec<Epoch>,
     /// How the training ended.
     pub stop: Stop,
-    /// Accuracy on the test rows after the last epoch, as a fraction; 0 if there were none, and 0 unless all epochs
-    /// were run.
+    /// Accuracy on the test rows after the last epoch, as a fraction; 0 without test rows, and 0 unless all epochs were
+    /// run.
     pub test_accuracy: f64,
 }
 
@@ -59,7 +64,7 @@ impl TrainReport {
         mean_of_last_five(&self.epochs)
     }
 
-    /// Whether the classifier was trained, that is, not stopped early.
+    /// False after early stopping, true otherwise.
     pub fn train_flag(&self) -> bool {
         !matches!(self.stop, Stop::EarlyStopped { .. })
     }
@@ -70,16 +75,7 @@ impl TrainReport {
     }
 }
 
-/// Whether training stops early: after the epoch of early stopping, at which this is looked at once, the mean of the last
-/// five validation accuracies is below the threshold.
-///
-/// # Source
-/// SPEC §7.
-pub fn stops_early(epochs: &[Epoch], early_stopping_epoch: u32, early_stopping_threshold: f64) -> bool {
-    epochs.len() == early_stopping_epoch as usize && mean_of_last_five(epochs) < early_stopping_threshold
-}
-
-fn mean_of_last_five(epochs: &[Epoch]) -> f64 {
+pub(crate) fn mean_of_last_five(epochs: &[Epoch]) -> f64 {
     let last = &epochs[epochs.len().saturating_sub(5)..];
     match last.len() {
         0 => 0.0,
@@ -119,10 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn training_stops_after_one_epoch_alone_and_below_the_threshold_alone() {
-        let epochs = report(&[0.9, 0.1, 0.1, 0.1, 0.1, 0.2], Stop::Completed).epochs;
-        assert!(stops_early(&epochs, 6, 0.15));
-        assert!(!stops_early(&epochs, 6, 0.1) && !stops_early(&epochs, 5, 0.15) && !stops_early(&epochs, 7, 0.15));
+    fn reports_go_through_serde_and_back() {
+        for stop in [Stop::Completed, Stop::EarlyStopped { epoch: 2 }, Stop::Cancelled] {
+            let report = report(&[0.1, 0.25], stop);
+            let text = serde_json::to_string(&report).unwrap();
+            assert_eq!(serde_json::from_str::<TrainReport>(&text).unwrap(), report, "{text}");
+            assert!(serde_json::from_str::<TrainReport>(&text.replace("train_loss", "loss")).is_err());
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::drop_out::drop_out;
 use crate::feed::{Ended, Feed};
 use crate::forward::Forward;
 use crate::lanes::Rows;
-use crate::order::{in_order, shuffled};
+use crate::order::in_order;
 use crate::softmax::{Softmax, argmax};
 use crate::stored::{Batch, Set, Values};
 use crate::{Element, ProbeConfig};
@@ -52,7 +52,7 @@ struct Errors {
 pub(crate) enum Halt {
     /// A class score is not finite.
     NotFinite,
-    /// Another thread has panicked.
+    /// Another thread has ended or was never started.
     Broken,
     /// Stored rows could not be read.
     Unread,
@@ -150,7 +150,7 @@ impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
     /// One pass over the training rows in the order of the epoch (from 0); all threads get the same tally.
     pub(crate) fn train_epoch(&mut self, epoch: u32) -> Result<Tally, Halt> {
         let shared = self.shared;
-        let order = shuffled(shared.config, shared.train.len(), epoch);
+        let order = shared.config.epoch_order(shared.train.len(), epoch);
         let mut tally = Tally::default();
         for indices in order.chunks(shared.config.batch_size) {
             let batch = self.take(shared.train, indices)?;

@@ -3,13 +3,13 @@
 use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, ScoreError, Splits, WeightDraw};
 use dpnas_cache::Key;
 use dpnas_data::ImageSet;
-use dpnas_full::{
-    Checkpoints, Epoch, Examples, FullConfig, FullError, TestSchedule, TrainEngine, TrainJob, TrainReport,
-};
 use dpnas_grammar::Net;
 use dpnas_prior::{EngineError, Images, Prior, WeightInit};
 use dpnas_search::Candidate;
 use dpnas_seed::Seed;
+use dpnas_train::{
+    Checkpoints, Epoch, Examples, FullConfig, FullError, TestSchedule, TrainEngine, TrainJob, TrainReport,
+};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -92,7 +92,7 @@ impl FullTraining {
     /// Classifies the test images after every epoch, not after the last one alone.
     #[must_use]
     pub fn testing_every_epoch(mut self) -> Self {
-        self.config.training.test = TestSchedule::EveryEpoch;
+        self.config.training.probe.test = TestSchedule::EveryEpoch;
         self
     }
 
@@ -143,7 +143,7 @@ impl FullTraining {
         // Where the device is out of memory, half of the images at once may fit. No number depends on it.
         loop {
             match self.engine.train(&job, &mut on_epoch) {
-                Err(FullError::Device { message, .. }) if names_memory(&message) && job.largest_chunk.get() > 1 => {
+                Err(FullError::OutOfMemory { message, .. }) if job.largest_chunk.get() > 1 => {
                     job.largest_chunk = NonZeroUsize::new(job.largest_chunk.get() / 2).unwrap_or(NonZeroUsize::MIN);
                     tracing::warn!("{message}; going on with {net} and {} images at once", job.largest_chunk);
                 }
@@ -155,17 +155,20 @@ impl FullTraining {
     /// Names every setting; `weights` stands for the draw of the weights.
     fn describe(&self, weights: &str) -> String {
         let Self { engine, splits, config, .. } = self;
-        let (engine, data, training) = (engine.name(), splits.fingerprint(), config.training.identity());
-        format!("full training v{FULL_VERSION} on {engine}; data {data}; init {} {weights}; {training}", config.init)
+        format!(
+            "full training v{} on {}; data {}; init {} {weights}; {}",
+            engine.version(),
+            engine.name(),
+            splits.fingerprint(),
+            config.init,
+            config.training.identity()
+        )
     }
 }
 
-/// Changes whenever the numbers of a full training change.
-pub(crate) const FULL_VERSION: u32 = 1;
-
 impl ScoreDraw for FullTraining {
     fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
-        outcome(self.train(net, weight_seed), self.config.training.test)
+        outcome(self.train(net, weight_seed), self.config.training.probe.test)
     }
 
     fn check(&self, net: &Net) -> Result<(), ScoreError> {
@@ -175,7 +178,7 @@ impl ScoreDraw for FullTraining {
     }
 
     fn identity(&self) -> String {
-        format!("{}; test {}", self.describe("by draw"), self.config.training.test)
+        format!("{}; test {}", self.describe("by draw"), self.config.training.probe.test)
     }
 }
 
@@ -189,11 +192,6 @@ impl Evaluate for FullTraining {
     }
 }
 
-/// Whether a device failed for want of memory.
-fn names_memory(message: &str) -> bool {
-    EngineError::Device { engine: String::new(), message: message.to_owned() }.is_out_of_memory()
-}
-
 /// Refuses a net that tells apart another number of classes than the images have.
 pub(crate) fn check_classes(net: &Net, splits: &Splits) -> Result<(), ScoreError> {
     let (found, expected) = (net.classes(), splits.classes());
@@ -205,11 +203,8 @@ pub(crate) fn outcome(trained: Result<TrainReport, ScoreError>, test: TestSchedu
     match trained {
         Ok(report) => Ok(Outcome::Scored(Score::of(&report, test))),
         Err(ScoreError::Draw(error)) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
-        Err(ScoreError::Full(error @ FullError::OutOfMemory { .. })) => {
+        Err(ScoreError::Full(error @ (FullError::OverBudget { .. } | FullError::OutOfMemory { .. }))) => {
             Ok(Outcome::OutOfMemory { reason: error.to_string() })
-        }
-        Err(ScoreError::Full(FullError::Device { message, .. })) if names_memory(&message) => {
-            Ok(Outcome::OutOfMemory { reason: message })
         }
         Err(ScoreError::Full(error @ FullError::NotFinite { .. })) => {
             Ok(Outcome::Rejected { reason: error.to_string() })

@@ -1,10 +1,9 @@
 //! Why an architecture could not be scored.
 
 use dpnas_cache::CacheError;
-use dpnas_full::FullError;
 use dpnas_grammar::PlanError;
 use dpnas_prior::{DrawError, EngineError};
-use dpnas_train::TrainError;
+use dpnas_train::{FullError, TrainError};
 
 /// Why an architecture could not be scored.
 #[derive(Debug, thiserror::Error)]

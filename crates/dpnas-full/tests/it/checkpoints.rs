@@ -1,15 +1,16 @@
 //! Checkpoints: going on, and files that cannot be used.
 
 use crate::digits::{Training, flex};
-use dpnas_full::{BEST_CHECKPOINT, Checkpoints, FullError, LAST_CHECKPOINT};
+use dpnas_full::{BEST_CHECKPOINT, LAST_CHECKPOINT};
+use dpnas_train::{Checkpoints, FullError};
 use safetensors::SafeTensors;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 fn training(folder: &Path) -> Training {
     let mut training = Training::of(60);
-    training.config.epochs = 4;
-    training.config.drop_out = 0.1;
+    training.config.probe.epochs = 4;
+    training.config.probe.drop_out = 0.1;
     training.checkpoints = Some(Checkpoints { folder: folder.to_owned(), data: "sixty digits".to_owned() });
     training
 }
@@ -85,11 +86,11 @@ fn a_checkpoint_of_another_training_is_refused_by_name() {
     };
     let message = error(&|other| other.net = "[C(8,3,1,1,1), SM(10)]");
     assert!(message.contains("its net is `[C(8,3,1,1,1), P(2,2,0,0), C(8,3,1,1,0), FC(16), SM(10)]`"), "{message}");
-    assert!(message.contains("this one has `[C(8,3,1,1,1), SM(10)]`"), "{message}");
-    let message = error(&|other| other.config.learning_rate = 0.5);
+    assert!(message.contains("but this one has `[C(8,3,1,1,1), SM(10)]`"), "{message}");
+    let message = error(&|other| other.config.probe.learning_rate = 0.5);
     assert!(message.contains("its training is") && message.contains("at 0.5"), "{message}");
     let message = error(&|other| other.checkpoints.as_mut().unwrap().data = "other digits".to_owned());
-    assert!(message.contains("its data is `sixty digits`, this one has `other digits`"), "{message}");
+    assert!(message.contains("its data is `sixty digits`, but this one has `other digits`"), "{message}");
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn a_damaged_checkpoint_is_refused_and_stays() {
         std::fs::write(&path, &whole[..length]).unwrap();
         let error = training(folder.path()).on(&flex(), &mut |_| ()).unwrap_err();
         assert!(matches!(error, FullError::BadCheckpoint { .. }), "{length}: {error}");
-        assert!(error.to_string().contains("is no whole checkpoint"), "{error}");
+        assert!(error.to_string().contains("is not a complete checkpoint"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap().len(), length);
     }
     // A safetensors file of something else.

@@ -3,13 +3,13 @@
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_data::{ImageSet, Source};
-use dpnas_full::{
-    BurnTrainer, Checkpoints, Epoch, Examples, FullConfig, FullError, Split, Stop, TestSchedule, TrainEngine, TrainJob,
-    TrainReport,
-};
+use dpnas_full::BurnTrainer;
 use dpnas_grammar::Net;
 use dpnas_prior::{Images, Prior, WeightInit};
 use dpnas_seed::Seed;
+use dpnas_train::{
+    Checkpoints, Epoch, Examples, FullConfig, FullError, Split, Stop, TestSchedule, TrainEngine, TrainJob, TrainReport,
+};
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
@@ -34,7 +34,8 @@ fn examples(set: &ImageSet) -> Examples<'_> {
 impl Training {
     pub(crate) fn of(images: usize) -> Self {
         let digits = Source::Digits.load().unwrap();
-        let config = FullConfig { epochs: 3, batch_size: 24, learning_rate: 0.01, ..FullConfig::paper(Seed(1)) };
+        let mut config = FullConfig::paper(Seed(1));
+        (config.probe.epochs, config.probe.batch_size, config.probe.learning_rate) = (3, 24, 0.01);
         Self {
             net: NET,
             config,
@@ -84,8 +85,8 @@ fn on_threads(threads: usize, training: &Training) -> TrainReport {
 #[test]
 fn sixteen_images_are_learnt_by_heart() {
     let mut training = Training::of(16);
-    training.config.epochs = 40;
-    training.config.early_stopping_threshold = 0.0;
+    training.config.probe.epochs = 40;
+    training.config.probe.early_stopping_threshold = 0.0;
     let report = training.run();
     let last = report.epochs[39];
     assert_eq!(last.train_accuracy, 1.0, "{:?}", report.epochs);
@@ -100,8 +101,8 @@ fn sixteen_images_are_learnt_by_heart() {
 #[test]
 fn the_same_seed_gives_the_same_bits_for_any_number_of_threads_and_any_memory() {
     let mut training = Training::of(100);
-    training.config.drop_out = 0.2;
-    training.config.test = TestSchedule::EveryEpoch;
+    training.config.probe.drop_out = 0.2;
+    training.config.probe.test = TestSchedule::EveryEpoch;
     let expected = on_threads(1, &training);
     assert!(expected.epochs.iter().all(|epoch| epoch.test_accuracy.is_some()));
     assert_eq!(on_threads(1, &training), expected);
@@ -113,7 +114,7 @@ fn the_same_seed_gives_the_same_bits_for_any_number_of_threads_and_any_memory() 
         Err(error) => panic!("{error}"),
     };
     assert_eq!(on_threads(2, &training), expected);
-    training.config.seed = Seed(2);
+    training.config.probe.seed = Seed(2);
     assert_ne!(on_threads(2, &training), expected);
 }
 
@@ -121,7 +122,7 @@ fn the_same_seed_gives_the_same_bits_for_any_number_of_threads_and_any_memory() 
 fn needed(training: &mut Training) -> u64 {
     training.memory_budget = 0;
     match training.on(&flex(), &mut |_| ()) {
-        Err(FullError::OutOfMemory { needed, .. }) => needed,
+        Err(FullError::OverBudget { needed, .. }) => needed,
         other => panic!("{other:?}"),
     }
 }
@@ -129,7 +130,7 @@ fn needed(training: &mut Training) -> u64 {
 #[test]
 fn backends_agree_and_so_do_whole_mini_batches() {
     let mut training = Training::of(48);
-    training.config.epochs = 2;
+    training.config.probe.epochs = 2;
     let flex = training.run();
     let others: [&dyn TrainEngine; 2] = [
         &BurnTrainer::<NdArray>::new("ndarray f32", Default::default()),
@@ -146,8 +147,8 @@ fn backends_agree_and_so_do_whole_mini_batches() {
 #[test]
 fn training_that_learns_nothing_stops_early() {
     let mut training = Training::of(30);
-    training.config.early_stopping_threshold = 1.0;
-    training.config.early_stopping_epoch = 2;
+    training.config.probe.early_stopping_threshold = 1.0;
+    training.config.probe.early_stopping_epoch = 2;
     let report = training.run();
     assert_eq!(report.stop, Stop::EarlyStopped { epoch: 2 });
     assert_eq!((report.epochs.len(), report.test_accuracy, report.train_flag()), (2, 0.0, false));
@@ -158,7 +159,7 @@ fn training_that_diverges_is_an_error_of_its_own() {
     let mut training = Training::of(30);
     training.net = "[C(8,3,1,1,1), SM(10)]";
     training.config.norm_epsilon = 0.0;
-    training.config.learning_rate = 1e30;
+    training.config.probe.learning_rate = 1e30;
     let error = training.on(&flex(), &mut |_| ()).unwrap_err();
     assert!(matches!(error, FullError::NotFinite { .. }), "{error}");
     assert!(error.to_string().contains("lower the learning rate"), "{error}");
@@ -172,9 +173,9 @@ fn wrong_input_is_named() {
     let error = training.on(&engine, &mut |_| ()).unwrap_err();
     assert!(matches!(error, FullError::LabelOutOfRange { split: Split::Train, classes: 5, .. }), "{error}");
     training.net = NET;
-    training.config.batch_size = 0;
+    training.config.probe.batch_size = 0;
     assert!(matches!(training.on(&engine, &mut |_| ()), Err(FullError::Setting(_))));
-    training.config.batch_size = 8;
+    training.config.probe.batch_size = 8;
     training.memory_budget = 1000;
     let message = training.on(&engine, &mut |_| ()).unwrap_err().to_string();
     assert!(message.contains("mini-batches of 8 images") && message.contains("the memory budget is 1000"), "{message}");

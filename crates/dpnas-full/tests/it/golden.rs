@@ -1,10 +1,11 @@
 //! Golden values from an independent PyTorch script, `fixtures/full/golden.py`.
 
 use crate::digits::flex;
-use dpnas_full::{Checkpoints, Examples, FullConfig, LAST_CHECKPOINT, TrainEngine, TrainJob};
+use dpnas_full::LAST_CHECKPOINT;
 use dpnas_grammar::{ImageShape, Net};
 use dpnas_prior::{Images, Prior, WeightInit};
 use dpnas_seed::Seed;
+use dpnas_train::{Checkpoints, Examples, FullConfig, ProbeConfig, TrainEngine, TrainJob, TrainReport};
 use safetensors::SafeTensors;
 use serde::Deserialize;
 use std::num::NonZeroUsize;
@@ -35,7 +36,7 @@ struct Case {
     running_variances: Vec<f64>,
 }
 
-fn train(case: &Case, folder: &std::path::Path) -> dpnas_full::TrainReport {
+fn train(case: &Case, folder: &std::path::Path) -> TrainReport {
     let shape: ImageShape = case.input.parse().unwrap();
     let values = shape.elements().unwrap() as usize;
     let count = case.images + 6;
@@ -45,17 +46,16 @@ fn train(case: &Case, folder: &std::path::Path) -> dpnas_full::TrainReport {
     let (train, valid) = pixels.split_at(case.images * values);
     let (train_labels, valid_labels) = labels.split_at(case.images);
     let plan = case.net.parse::<Net>().unwrap().plan(shape).unwrap();
-    let config = FullConfig {
+    let probe = ProbeConfig {
         epochs: case.epochs,
         batch_size: case.batch_size,
         learning_rate: case.learning_rate,
-        schedule: case.schedule.parse().unwrap(),
         weight_decay: case.weight_decay,
         drop_out: case.drop_out,
-        norm_epsilon: case.epsilon,
         epsilon: case.adam_epsilon,
-        ..FullConfig::paper(Seed(case.seed))
+        ..ProbeConfig::paper(Seed(case.seed))
     };
+    let config = FullConfig { probe, schedule: case.schedule.parse().unwrap(), norm_epsilon: case.epsilon };
     let job = TrainJob {
         prior: &Prior::draw(&plan, WeightInit::KaimingNormal, Seed(case.seed)).unwrap(),
         config: &config,

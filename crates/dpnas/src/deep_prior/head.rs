@@ -1,10 +1,9 @@
 //! The trained part of an architecture with fully connected layers, on a frozen embedding.
 
 use crate::{ScoreError, Splits};
-use dpnas_full::{Examples, FullConfig, TrainEngine, TrainJob, TrainReport};
 use dpnas_grammar::{ImageShape, Layer, Net};
 use dpnas_prior::{EngineError, Images, NormMode, Normalisation, Prior, WeightInit};
-use dpnas_train::ProbeConfig;
+use dpnas_train::{Examples, FullConfig, ProbeConfig, RateSchedule, TrainEngine, TrainJob, TrainReport};
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
@@ -53,6 +52,10 @@ impl Head<'_> {
     /// The settings of the linear classifier.
     fn config(&self) -> FullConfig {
         let without = self.norm.effective_mode() == NormMode::None;
-        FullConfig::of(self.probe, if without { 0.0 } else { self.norm.epsilon })
+        FullConfig {
+            probe: self.probe.clone(),
+            schedule: RateSchedule::Constant,
+            norm_epsilon: if without { 0.0 } else { self.norm.epsilon },
+        }
     }
 }

@@ -22,16 +22,15 @@ use crate::deep_prior::embedding::{Embedding, Embeddings, row_dtype};
 use crate::deep_prior::head::Head;
 use crate::deep_prior::memory::{Demand, can_have};
 use crate::deep_prior::train::train_embedding;
-use crate::full_training::{FULL_VERSION, outcome};
+use crate::full_training::outcome;
 use crate::{Outcome, Score, ScoreDraw, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_encoder::ENCODER_VERSION;
-use dpnas_full::TrainEngine;
 use dpnas_grammar::{Net, Plan};
 use dpnas_prior::Engine;
 use dpnas_seed::Seed;
-use dpnas_train::{Fitted, TestSchedule, TrainError, fit_memory};
+use dpnas_train::{Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
 use half::bf16;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -243,7 +242,7 @@ impl DeepPrior {
         let c = &self.config;
         let p = &c.probe;
         let head =
-            self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{FULL_VERSION} on {}", it.name()));
+            self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));
         format!(
             "deep prior v{ENCODER_VERSION} on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
              classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}{head}",

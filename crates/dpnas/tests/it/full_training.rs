@@ -2,12 +2,11 @@
 
 use crate::engine::{Toy, config, data, evaluator};
 use burn_flex::Flex;
-use dpnas::full::{
-    BEST_CHECKPOINT, BurnTrainer, Epoch, FullError, LAST_CHECKPOINT, Split, TrainEngine, TrainJob, TrainReport,
-};
+use dpnas::full::{BEST_CHECKPOINT, BurnTrainer, LAST_CHECKPOINT};
 use dpnas::grammar::Net;
 use dpnas::prior::Precision;
 use dpnas::seed::Seed;
+use dpnas::train::{Epoch, FullError, RateSchedule, Split, TrainEngine, TrainJob, TrainReport};
 use dpnas::{Evaluate, FullTraining, FullTrainingConfig, Outcome, Score, ScoreDraw, ScoreError, Splits};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -24,9 +23,9 @@ fn flex() -> Box<dyn TrainEngine> {
 
 fn full_config() -> FullTrainingConfig {
     let mut config = FullTrainingConfig::paper(Seed(1));
-    config.training.epochs = 6;
-    config.training.batch_size = 16;
-    config.training.learning_rate = 0.01;
+    config.training.probe.epochs = 6;
+    config.training.probe.batch_size = 16;
+    config.training.probe.learning_rate = 0.01;
     config
 }
 
@@ -41,7 +40,8 @@ fn scored(outcome: Outcome) -> Score {
     }
 }
 
-/// An engine that fails, and keeps what it was asked for.
+/// An engine that fails, and records its jobs.
+#[derive(Debug)]
 struct Failing {
     error: fn() -> FullError,
     asked: Arc<Mutex<Vec<String>>>,
@@ -50,6 +50,10 @@ struct Failing {
 impl TrainEngine for Failing {
     fn name(&self) -> &str {
         "failing"
+    }
+
+    fn version(&self) -> u32 {
+        1
     }
 
     fn train(&self, job: &TrainJob<'_>, _: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
@@ -104,19 +108,23 @@ fn what_goes_wrong_in_a_training_is_an_outcome_or_an_error() {
     let score = |error| full(failing(error), full_config()).score(&net(NET));
     let diverged = score(|| FullError::NotFinite { split: Split::Train, epoch: 3 }).unwrap();
     assert!(matches!(&diverged, Outcome::Rejected { reason } if reason.contains("in epoch 3")), "{diverged:?}");
-    let large = score(|| FullError::OutOfMemory { batch: 16, needed: 8, budget: 4 }).unwrap();
+    let large = score(|| FullError::OverBudget { batch: 16, needed: 8, budget: 4 }).unwrap();
     assert!(matches!(&large, Outcome::OutOfMemory { reason } if reason.contains("at least 8 bytes")), "{large:?}");
     assert!(matches!(score(|| FullError::Interrupted), Err(ScoreError::Interrupted)));
     let device = || FullError::Device { engine: "failing".into(), message: "no".into() };
     assert!(matches!(score(device), Err(ScoreError::Full(FullError::Device { .. }))));
-    let full_device = || FullError::Device { engine: "failing".into(), message: "out of memory".into() };
+    let full_device = || FullError::OutOfMemory { engine: "failing".into(), message: "no room".into() };
     let large = score(full_device).unwrap();
-    assert!(matches!(&large, Outcome::OutOfMemory { reason } if reason == "out of memory"), "{large:?}");
+    assert!(
+        matches!(&large, Outcome::OutOfMemory { reason } if reason == "failing is out of memory: no room"),
+        "{large:?}"
+    );
     let error = full(flex(), full_config()).score(&net("[C(6,9,1,0,1), SM(4)]")).unwrap_err();
     assert!(matches!(error, ScoreError::Plan(_)), "{error}");
 }
 
 /// A device with memory for two images at once.
+#[derive(Debug)]
 struct Small(Box<dyn TrainEngine>);
 
 impl TrainEngine for Small {
@@ -124,9 +132,13 @@ impl TrainEngine for Small {
         self.0.name()
     }
 
+    fn version(&self) -> u32 {
+        self.0.version()
+    }
+
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         if job.largest_chunk.get() > 2 {
-            return Err(FullError::Device { engine: "small".into(), message: "OUT_OF_MEMORY".into() });
+            return Err(FullError::OutOfMemory { engine: "small".into(), message: "no room".into() });
         }
         self.0.train(job, on_epoch)
     }
@@ -160,11 +172,11 @@ fn the_identity_names_what_decides_a_full_training() {
     let base = identity(&|_| {});
     let changes: [&dyn Fn(&mut FullTrainingConfig); 6] = [
         &|config| config.init = dpnas::prior::WeightInit::Orthogonal,
-        &|config| config.training.learning_rate = 0.5,
-        &|config| config.training.schedule = dpnas::full::RateSchedule::Cosine,
-        &|config| config.training.drop_out = 0.5,
+        &|config| config.training.probe.learning_rate = 0.5,
+        &|config| config.training.schedule = RateSchedule::Cosine,
+        &|config| config.training.probe.drop_out = 0.5,
         &|config| config.training.norm_epsilon = 0.5,
-        &|config| config.training.seed = Seed(9),
+        &|config| config.training.probe.seed = Seed(9),
     ];
     for change in changes {
         let other = identity(change);

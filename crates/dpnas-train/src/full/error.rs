@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FullError {
-    /// A setting has a value that makes no sense.
+    /// A setting has a wrong value.
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// A set has no images.
@@ -25,8 +25,8 @@ pub enum FullError {
         /// Labels.
         labels: usize,
     },
-    /// Images of another shape than the plan was made for.
-    #[error("the network was planned for images of {expected}, those of the {split} set are {found}")]
+    /// The images have another shape than the plan's input.
+    #[error("the network was planned for images of {expected}, but those of the {split} set are {found}")]
     WrongShape {
         /// Which set.
         split: Split,
@@ -58,12 +58,12 @@ pub enum FullError {
         /// The epoch, from 1.
         epoch: u32,
     },
-    /// Not even the smallest way to compute a mini-batch fits the memory budget.
+    /// A mini-batch does not fit the memory budget, even with one block of images at a time.
     #[error(
         "a training step on mini-batches of {batch} images needs at least {needed} bytes of activations, the memory budget \
          is {budget} bytes; use smaller mini-batches or a larger budget"
     )]
-    OutOfMemory {
+    OverBudget {
         /// Images in a mini-batch.
         batch: usize,
         /// Bytes that are needed at least.
@@ -71,7 +71,15 @@ pub enum FullError {
         /// Bytes that are allowed.
         budget: u64,
     },
-    /// The caller asked to end early.
+    /// The device is out of memory: fewer images at once may fit.
+    #[error("{engine} is out of memory: {message}")]
+    OutOfMemory {
+        /// The engine's name.
+        engine: String,
+        /// The device's message.
+        message: String,
+    },
+    /// The stop flag was set.
     #[error("interrupted")]
     Interrupted,
     /// The device failed.
@@ -79,7 +87,7 @@ pub enum FullError {
     Device {
         /// The engine's name.
         engine: String,
-        /// What it said.
+        /// The device's message.
         message: String,
     },
     /// A checkpoint cannot be read or written.
@@ -92,20 +100,20 @@ pub enum FullError {
         /// The reason.
         source: std::io::Error,
     },
-    /// A file is no checkpoint, or only part of one.
-    #[error("{} is no whole checkpoint: {reason}; delete it to start over, or bring back the whole file", .path.display())]
+    /// A file is not a complete checkpoint.
+    #[error("{} is not a complete checkpoint: {reason}; delete it to start over, or restore the complete file", .path.display())]
     BadCheckpoint {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A checkpoint belongs to another training.
-    #[error("{} belongs to another training: its {what} is `{found}`, this one has `{expected}`; use another folder", .path.display())]
+    #[error("{} belongs to another training: its {what} is `{found}`, but this one has `{expected}`; use another folder", .path.display())]
     OtherCheckpoint {
         /// The file.
         path: PathBuf,
-        /// What differs.
+        /// The item that differs.
         what: &'static str,
         /// The checkpoint's.
         found: String,

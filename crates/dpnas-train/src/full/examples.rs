@@ -7,22 +7,30 @@ use dpnas_prior::Images;
 /// Images and their labels.
 #[derive(Clone, Copy, Debug)]
 pub struct Examples<'a> {
-    /// The images.
-    pub images: Images<'a>,
-    /// The class of each image.
-    pub labels: &'a [u32],
+    images: Images<'a>,
+    labels: &'a [u32],
 }
 
 impl<'a> Examples<'a> {
     /// Images with a label each.
     ///
     /// # Errors
-    /// [`FullError::LengthMismatch`] if there are not as many labels as images.
+    /// [`FullError::LengthMismatch`] if the numbers of images and labels differ.
     pub fn new(images: Images<'a>, labels: &'a [u32]) -> Result<Self, FullError> {
         match images.len() == labels.len() {
             true => Ok(Self { images, labels }),
             false => Err(FullError::LengthMismatch { images: images.len(), labels: labels.len() }),
         }
+    }
+
+    /// The images.
+    pub fn images(&self) -> Images<'a> {
+        self.images
+    }
+
+    /// The class of each image.
+    pub fn labels(&self) -> &'a [u32] {
+        self.labels
     }
 
     /// Number of images.
@@ -35,19 +43,7 @@ impl<'a> Examples<'a> {
         self.labels.is_empty()
     }
 
-    /// The pixels of some images, one after the other.
-    pub(crate) fn gather(&self, rows: &[usize]) -> Vec<f32> {
-        let pixels = self.images.pixels();
-        let size = pixels.len() / self.len().max(1);
-        let mut gathered = Vec::with_capacity(rows.len() * size);
-        rows.iter().for_each(|&row| gathered.extend_from_slice(&pixels[row * size..][..size]));
-        gathered
-    }
-
-    pub(crate) fn check(&self, split: Split, plan: &Plan) -> Result<(), FullError> {
-        if self.images.len() != self.labels.len() {
-            return Err(FullError::LengthMismatch { images: self.images.len(), labels: self.labels.len() });
-        }
+    pub(super) fn check(&self, split: Split, plan: &Plan) -> Result<(), FullError> {
         if self.is_empty() {
             return Err(FullError::EmptySet { split });
         }

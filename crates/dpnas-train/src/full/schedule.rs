@@ -1,18 +1,21 @@
 //! Learning-rate schedules.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// How the learning rate changes from epoch to epoch.
 ///
-/// Prints and parses as `constant`, `cosine`, `step:30,0.1`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Prints and parses as `constant`, `cosine`, `step:30,0.1`, also with serde.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
 pub enum RateSchedule {
-    /// Always the same.
+    /// The same in every epoch.
     Constant,
-    /// Half a cosine from the full rate in the first epoch towards 0 after the last.
+    /// Half a cosine, from the full rate in the first epoch towards 0 after the last.
     Cosine,
-    /// Multiplied by a factor after every so many epochs.
+    /// Multiplied by a factor every few epochs.
     Step {
         /// Epochs between two changes, at least 1.
         epochs: u32,
@@ -27,16 +30,16 @@ impl RateSchedule {
         match *self {
             Self::Constant => 1.0,
             Self::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * f64::from(epoch) / f64::from(epochs.max(1))).cos()),
-            // A product, not a power: the same bits on every platform.
+            // A product instead of a power gives the same bits on every platform.
             Self::Step { epochs, factor } => (0..epoch / epochs.max(1)).fold(1.0, |product, _| product * factor),
         }
     }
 }
 
-/// A text that is no learning-rate schedule.
+/// A text that is not a learning-rate schedule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{text}` is no learning-rate schedule: use `constant`, `cosine`, or `step:EPOCHS,FACTOR` with at least 1 epoch and a \
+    "`{text}` is not a learning-rate schedule: use `constant`, `cosine`, or `step:EPOCHS,FACTOR` with at least 1 epoch and a \
      factor above 0 and at most 1, for example `step:30,0.1`"
 )]
 pub struct UnknownSchedule {
@@ -60,6 +63,20 @@ impl FromStr for RateSchedule {
             _ => None,
         };
         schedule.ok_or_else(|| UnknownSchedule { text: text.to_owned() })
+    }
+}
+
+impl TryFrom<String> for RateSchedule {
+    type Error = UnknownSchedule;
+
+    fn try_from(text: String) -> Result<Self, UnknownSchedule> {
+        text.parse()
+    }
+}
+
+impl From<RateSchedule> for String {
+    fn from(schedule: RateSchedule) -> Self {
+        schedule.to_string()
     }
 }
 

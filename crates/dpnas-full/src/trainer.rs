@@ -1,39 +1,25 @@
-//! Training on one device of a burn backend, behind a trait that names no tensor.
+//! `TrainEngine` on one device of a burn backend.
 
-use crate::error::FullError;
-use crate::fit::{TrainJob, fit};
+use crate::fit::fit;
 use crate::machine::Machine;
 use crate::memory::{BlockSize, Cut, lanes};
 use crate::program::build;
-use crate::{Epoch, TrainReport};
 use burn::tensor::backend::Backend;
+use dpnas_prior::EngineError;
+use dpnas_train::{Epoch, FullError, TrainEngine, TrainJob, TrainReport};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Trains networks on one device.
-///
-/// Every engine minimises the same loss from the same host-drawn weights, in the same order of images.
-pub trait TrainEngine {
-    /// Device and precision, for example `flex f32`: part of a run's record.
-    fn name(&self) -> &str;
+/// Changes whenever the results of a training change.
+const VERSION: u32 = 1;
 
-    /// Trains a network; `on_epoch` sees each epoch's record.
-    ///
-    /// With checkpoints, training goes on from the last one, and the report has the epochs before it, too.
-    ///
-    /// # Errors
-    /// A wrong setting or set of images, [`FullError::NotFinite`] if training diverges, [`FullError::OutOfMemory`],
-    /// [`FullError::Interrupted`], a checkpoint that cannot be used, or [`FullError::Device`].
-    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError>;
-}
-
-/// A mini-batch in one piece, as long as its largest layer does not take more than 64 MiB.
+/// Blocks for a backend with threads of its own: the whole mini-batch, unless its largest layer takes more than 64 MiB.
 const WHOLE: BlockSize = BlockSize { bytes: 64 << 20, images: [4, 4096] };
 
-/// Blocks that stay in a thread's cache: 1 MiB in the largest layer.
+/// Blocks that stay in the cache of a thread: 1 MiB in the largest layer.
 const CACHED: BlockSize = BlockSize { bytes: 1 << 20, images: [4, 32] };
 
-/// An engine on one device of a burn backend. It needs no autodiff backend: gradients are computed directly.
+/// A `TrainEngine` on one device of a burn backend. It computes gradients itself and needs no autodiff backend.
 #[derive(Clone, Debug)]
 pub struct BurnTrainer<B: Backend> {
     name: String,
@@ -48,13 +34,13 @@ enum Lanes {
 }
 
 impl<B: Backend> BurnTrainer<B> {
-    /// An engine under a name that says device and precision, for example `flex f32`.
+    /// An engine whose name gives device and precision, for example `flex f32`.
     pub fn new(name: impl Into<String>, device: B::Device) -> Self {
         Self { name: name.into(), device, lanes: Lanes::One }
     }
 
-    /// Computes small blocks of images on rayon's threads: for backends on a CPU, which leave many operations to one
-    /// thread and stream large chunks through memory. The number of threads changes no number.
+    /// Computes small blocks of images on rayon's threads. Use it for backends on a CPU: they run many operations on one
+    /// thread, and large chunks do not fit the cache. No result depends on the number of threads.
     #[must_use]
     pub fn split_over_threads(mut self) -> Self {
         self.lanes = Lanes::Threads;
@@ -69,7 +55,7 @@ impl<B: Backend> BurnTrainer<B> {
         };
         let (program, mut model) = build(job.prior, job.config);
         let plan = job.prior.plan();
-        let batch_size = job.config.batch_size.min(job.train.len());
+        let batch_size = job.config.probe.batch_size.min(job.train.len());
         let mut cut = Cut::new(plan, &program, batch_size, size, threads, job.memory_budget)?;
         cut.lanes = cut.lanes.min(lanes(threads, cut.block, job.largest_chunk));
         tracing::debug!("{} on {}: {cut:?}", plan.net(), self.name);
@@ -90,11 +76,21 @@ impl<B: Backend> TrainEngine for BurnTrainer<B> {
         &self.name
     }
 
-    /// Backends report a failing device by a panic: it becomes an error here. The model is lost then, so nothing
-    /// half-changed is left.
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
+    /// Backends panic when their device fails; the panic becomes an error. The model is dropped with it.
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         let trained = catch_unwind(AssertUnwindSafe(|| self.train_on(job, on_epoch)));
-        trained.unwrap_or_else(|panic| Err(FullError::Device { engine: self.name.clone(), message: message(&*panic) }))
+        trained.unwrap_or_else(|panic| Err(failure(self.name.clone(), message(&*panic))))
+    }
+}
+
+fn failure(engine: String, message: String) -> FullError {
+    match (EngineError::Device { engine: engine.clone(), message: message.clone() }).is_out_of_memory() {
+        true => FullError::OutOfMemory { engine, message },
+        false => FullError::Device { engine, message },
     }
 }
 

@@ -1,0 +1,77 @@
+//! What an engine that trains whole networks must do.
+
+use super::{Examples, FullConfig, FullError};
+use crate::{Epoch, Split, TrainReport};
+use dpnas_prior::Prior;
+use std::fmt::Debug;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+/// Trains networks on one device.
+///
+/// Every engine minimises the same loss from the same host-drawn weights, with the images in the order of
+/// [`ProbeConfig::epoch_order`](crate::ProbeConfig::epoch_order).
+pub trait TrainEngine: Debug + Send + Sync {
+    /// Device and precision, for example `flex f32`: part of a run's record.
+    fn name(&self) -> &str;
+
+    /// A number that changes whenever the results of a training change: part of a run's record.
+    fn version(&self) -> u32;
+
+    /// Trains a network; `on_epoch` sees each epoch's record.
+    ///
+    /// With checkpoints, training continues from the last one, and the report includes the epochs before it.
+    ///
+    /// # Errors
+    /// A wrong setting or set of images, [`FullError::NotFinite`] if training diverges, [`FullError::OverBudget`],
+    /// [`FullError::OutOfMemory`], [`FullError::Interrupted`], a checkpoint that cannot be used, or
+    /// [`FullError::Device`].
+    fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError>;
+}
+
+/// One network to train.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainJob<'a> {
+    /// The architecture and the encoder's initial weights.
+    pub prior: &'a Prior,
+    /// How to train.
+    pub config: &'a FullConfig,
+    /// Images whose loss is minimised.
+    pub train: Examples<'a>,
+    /// Images whose accuracy is the reward.
+    pub valid: Examples<'a>,
+    /// Images that influence nothing.
+    pub test: Option<Examples<'a>>,
+    /// Bytes that activations may take. No result depends on it.
+    pub memory_budget: u64,
+    /// Images computed at once, at most, but at least one block. No result depends on it.
+    pub largest_chunk: NonZeroUsize,
+    /// Where to continue from, and where to keep the training after each epoch.
+    pub checkpoints: Option<&'a Checkpoints>,
+    /// Ends the training, between steps, once it is set.
+    pub stop: &'a AtomicBool,
+}
+
+impl TrainJob<'_> {
+    /// Checks settings and images.
+    ///
+    /// # Errors
+    /// A setting with a wrong value, or a set that is empty or does not fit the plan.
+    pub fn check(&self) -> Result<(), FullError> {
+        self.config.check()?;
+        let plan = self.prior.plan();
+        self.train.check(Split::Train, plan)?;
+        self.valid.check(Split::Valid, plan)?;
+        self.test.map_or(Ok(()), |test| test.check(Split::Test, plan))
+    }
+}
+
+/// Where checkpoints lie, and which images they belong to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// The folder; an engine creates it if it is missing.
+    pub folder: PathBuf,
+    /// Identifies the images, for example by their fingerprint.
+    pub data: String,
+}

@@ -2,6 +2,7 @@
 
 use dpnas_grammar::ParseError;
 use dpnas_search::State;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a CSV file cannot be used.
@@ -14,7 +15,7 @@ pub enum CsvError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        source: csv::Error,
+        source: io::Error,
     },
     /// A column is missing.
     #[error("{} has no column `{column}`; it has: {found}", path.display())]
@@ -68,36 +69,18 @@ pub enum CsvError {
 }
 
 impl CsvError {
-    pub(crate) fn read(path: &Path, source: csv::Error) -> Self {
-        Self::Read { path: path.to_owned(), source }
+    pub(crate) fn read(path: &Path, error: csv::Error) -> Self {
+        Self::Read { path: path.to_owned(), source: io_error(error) }
     }
 }
 
-/// The positions of columns.
-pub(crate) fn columns<const N: usize>(
-    path: &Path,
-    header: &csv::StringRecord,
-    names: [&'static str; N],
-) -> Result<[usize; N], CsvError> {
-    let mut indices = [0; N];
-    for (index, name) in indices.iter_mut().zip(names) {
-        *index = column(path, header, name)?;
-    }
-    Ok(indices)
-}
-
-fn column(path: &Path, header: &csv::StringRecord, name: &'static str) -> Result<usize, CsvError> {
-    header.iter().position(|found| found.trim() == name).ok_or_else(|| CsvError::MissingColumn {
-        path: path.to_owned(),
-        column: name,
-        found: header.iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", "),
-    })
-}
-
-/// The system's own error where there is one, so that a full disk is recognised.
-pub(crate) fn system_error(error: csv::Error) -> std::io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => std::io::Error::other(format!("{other:?}")),
+/// The operating system's error where there is one, so that a full disk is recognised.
+pub(crate) fn io_error(error: csv::Error) -> io::Error {
+    match error.kind() {
+        csv::ErrorKind::Io(_) => match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            kind => io::Error::other(format!("{kind:?}")),
+        },
+        _ => io::Error::other(error),
     }
 }

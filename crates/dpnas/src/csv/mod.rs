@@ -5,6 +5,7 @@ pub(crate) mod python_number;
 pub(crate) mod q_values;
 pub(crate) mod read_q_values;
 pub(crate) mod replay_buffer;
+mod table;
 
 pub use error::CsvError;
 pub use q_values::{Q_COLUMNS, write_q_values};

@@ -1,8 +1,9 @@
 //! The Q-table as a CSV file that pandas and the published program read.
 
+use crate::csv::error::io_error;
 use crate::csv::python_number::python_number;
 use dpnas_search::{Entry, LayerKind, QTable, State};
-use std::io::Write;
+use std::io::{self, Write};
 
 /// Columns of the file: nine of the state, the same nine of the state that the action leads to, and the Q-value.
 ///
@@ -46,14 +47,14 @@ pub(crate) const LAYER_TYPES: [(LayerKind, &str); 5] = [
 ///
 /// # Source
 /// SPEC §9.
-pub fn write_q_values(table: &QTable, output: impl Write) -> Result<(), csv::Error> {
+pub fn write_q_values(table: &QTable, output: impl Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(output);
-    csv.write_record(Q_COLUMNS)?;
+    csv.write_record(Q_COLUMNS).map_err(io_error)?;
     for Entry { state, next, value, .. } in table.entries() {
-        csv.write_record(fields(&state).into_iter().chain(fields(&next)).chain([python_number(value)]))?;
+        let record = fields(&state).into_iter().chain(fields(&next)).chain([python_number(value)]);
+        csv.write_record(record).map_err(io_error)?;
     }
-    csv.flush()?;
-    Ok(())
+    csv.flush()
 }
 
 fn fields(state: &State) -> [String; 9] {

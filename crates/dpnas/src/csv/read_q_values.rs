@@ -1,7 +1,8 @@
 //! Q-values from a CSV file of this or the published program.
 
-use crate::csv::error::{CsvError, columns};
+use crate::csv::error::CsvError;
 use crate::csv::q_values::{LAYER_TYPES, Q_COLUMNS};
+use crate::csv::table::{Table, TableRow};
 use dpnas_search::{Action, LayerKind, QValue, Space, State};
 use std::collections::HashSet;
 use std::io::Read;
@@ -19,19 +20,13 @@ use std::path::Path;
 /// # Source
 /// SPEC §9.
 pub fn read_q_values(input: impl Read, path: &Path, space: &Space) -> Result<Vec<QValue>, CsvError> {
-    let mut csv = csv::Reader::from_reader(input);
-    let header = csv.headers().map_err(|source| CsvError::read(path, source))?.clone();
-    let indices = columns(path, &header, Q_COLUMNS)?;
+    let mut table = Table::new(input, path, &Q_COLUMNS)?;
     let mut steps = Steps::new(space);
     let (mut values, mut seen) = (Vec::new(), HashSet::new());
-    let mut record = csv::StringRecord::new();
-    for row in 0.. {
-        if !csv.read_record(&mut record).map_err(|source| CsvError::read(path, source))? {
-            break;
-        }
-        let line = Line { path, row, record: &record, indices: &indices };
-        let (state, end, value) = (line.state(0)?, line.state(9)?, line.utility()?);
-        let action = steps.action(state, end).ok_or_else(|| line.not_a_step(state, end))?;
+    while let Some(row) = table.next_row()? {
+        let row = QRow(row);
+        let (state, end, value) = (row.state(0)?, row.state(9)?, row.utility()?);
+        let action = steps.action(state, end).ok_or_else(|| row.not_a_step(state, end))?;
         if seen.insert((state, action)) {
             values.push(QValue { state, action, value });
         }
@@ -63,28 +58,19 @@ impl<'a> Steps<'a> {
 }
 
 /// One row of the file.
-struct Line<'a> {
-    path: &'a Path,
-    row: usize,
-    record: &'a csv::StringRecord,
-    indices: &'a [usize; 19],
-}
+struct QRow<'a>(TableRow<'a, 19>);
 
-impl Line<'_> {
-    fn field(&self, position: usize) -> &str {
-        self.record.get(self.indices[position]).unwrap_or("").trim()
-    }
-
+impl QRow<'_> {
     /// The state in the nine columns from `first` on.
     fn state(&self, first: usize) -> Result<State, CsvError> {
-        let kind = LAYER_TYPES.iter().find(|(_, name)| *name == self.field(first)).map(|(kind, _)| *kind);
-        let kind = kind.ok_or_else(|| self.wrong(first, "a layer type: start, conv, wrn, max_pool or fc"))?;
+        let kind = LAYER_TYPES.iter().find(|(_, name)| *name == self.0.field(first)).map(|(kind, _)| *kind);
+        let kind = kind.ok_or_else(|| self.0.wrong(first, "a layer type: start, conv, wrn, max_pool or fc"))?;
         let mut numbers = [0; 7];
         for (offset, number) in numbers.iter_mut().enumerate() {
             *number = self.number(first + 1 + offset)?;
         }
         let [depth, features, kernel, stride, padding, map_size, fc_size] = numbers;
-        let terminal = self.flag(first + 8)?;
+        let terminal = self.0.flag(first + 8)?;
         let blank =
             State { kind, depth, features: 0, kernel: 0, stride: 0, padding: 0, map_size, fc_size: 0, terminal };
         Ok(match kind {
@@ -98,38 +84,20 @@ impl Line<'_> {
 
     /// A whole number, which pandas may have written as `3.0`.
     fn number(&self, position: usize) -> Result<u32, CsvError> {
-        let text = self.field(position);
+        let text = self.0.field(position);
         let whole = |number: f64| number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
         let number = text.parse::<u32>().ok();
         let number = number.or_else(|| text.parse().ok().filter(|&number| whole(number)).map(|number| number as u32));
-        number.ok_or_else(|| self.wrong(position, "a whole number from 0 on"))
-    }
-
-    fn flag(&self, position: usize) -> Result<bool, CsvError> {
-        match self.field(position) {
-            "1" | "1.0" | "True" | "true" => Ok(true),
-            "0" | "0.0" | "False" | "false" => Ok(false),
-            _ => Err(self.wrong(position, "True, False, 1 or 0")),
-        }
+        number.ok_or_else(|| self.0.wrong(position, "a whole number from 0 on"))
     }
 
     fn utility(&self) -> Result<f64, CsvError> {
-        let value = self.field(18).parse::<f64>().ok().filter(|value| value.is_finite());
-        value.ok_or_else(|| self.wrong(18, "a finite number"))
-    }
-
-    fn wrong(&self, position: usize, expected: &'static str) -> CsvError {
-        CsvError::Value {
-            path: self.path.to_owned(),
-            row: self.row,
-            column: Q_COLUMNS[position],
-            value: self.field(position).to_owned(),
-            expected,
-        }
+        let value = self.0.field(18).parse::<f64>().ok().filter(|value| value.is_finite());
+        value.ok_or_else(|| self.0.wrong(18, "a finite number"))
     }
 
     fn not_a_step(&self, state: State, end: State) -> CsvError {
-        CsvError::NotAStep { path: self.path.to_owned(), row: self.row, state, end }
+        CsvError::NotAStep { path: self.0.path.to_owned(), row: self.0.number, state, end }
     }
 }
 

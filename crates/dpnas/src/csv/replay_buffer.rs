@@ -1,9 +1,10 @@
 //! The replay buffer as a CSV file that pandas and the published program read.
 
 use crate::Score;
-use crate::csv::error::{CsvError, columns};
+use crate::csv::error::{CsvError, io_error};
 use crate::csv::python_number::python_number;
-use std::io::{Read, Write};
+use crate::csv::table::Table;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Columns of the file after the unnamed index.
@@ -66,9 +67,9 @@ impl<W: Write> ReplayWriter<W> {
     ///
     /// # Errors
     /// If the output fails.
-    pub fn new(output: W) -> Result<Self, csv::Error> {
+    pub fn new(output: W) -> io::Result<Self> {
         let mut csv = csv::Writer::from_writer(output);
-        csv.write_record([""].iter().chain(&REPLAY_COLUMNS))?;
+        csv.write_record([""].iter().chain(&REPLAY_COLUMNS)).map_err(io_error)?;
         csv.flush()?;
         Ok(Self { csv, next: 0 })
     }
@@ -85,14 +86,14 @@ impl<W: Write> ReplayWriter<W> {
     ///
     /// # Source
     /// SPEC §9.
-    pub fn write(&mut self, row: &ReplayRow) -> Result<(), csv::Error> {
+    pub fn write(&mut self, row: &ReplayRow) -> io::Result<()> {
         self.write_fields(&row.fields())
     }
 
     /// Writes one row that is given as it stands in the file, without its index, and flushes it.
-    pub(crate) fn write_fields(&mut self, fields: &ReplayFields) -> Result<(), csv::Error> {
+    pub(crate) fn write_fields(&mut self, fields: &ReplayFields) -> io::Result<()> {
         let index = self.next.to_string();
-        self.csv.write_record([&index].into_iter().chain(fields))?;
+        self.csv.write_record([&index].into_iter().chain(fields)).map_err(io_error)?;
         self.csv.flush()?;
         self.next += 1;
         Ok(())
@@ -114,20 +115,10 @@ pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow
 
 /// As [`read_replay_buffer`], each row with its fields as they stand in the file.
 pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(ReplayRow, ReplayFields)>, CsvError> {
-    let mut csv = csv::Reader::from_reader(input);
-    let header = csv.headers().map_err(|source| CsvError::read(path, source))?.clone();
-    let indices = columns(path, &header, REPLAY_COLUMNS)?;
+    let mut table = Table::new(input, path, &REPLAY_COLUMNS)?;
     let mut rows = Vec::new();
-    for (number, record) in csv.records().enumerate() {
-        let record = record.map_err(|source| CsvError::read(path, source))?;
-        let field = |position: usize| record.get(indices[position]).unwrap_or("").trim();
-        let wrong = |position: usize, expected: &'static str| CsvError::Value {
-            path: path.to_owned(),
-            row: number,
-            column: REPLAY_COLUMNS[position],
-            value: field(position).to_owned(),
-            expected,
-        };
+    while let Some(line) = table.next_row()? {
+        let (field, wrong) = (|position| line.field(position), |position, expected| line.wrong(position, expected));
         let fraction = |position: usize| {
             let value = field(position).parse::<f64>().ok().filter(|value| (0.0..=1.0).contains(value));
             value.ok_or_else(|| wrong(position, "a number from 0 to 1"))
@@ -139,11 +130,7 @@ pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(R
         let list = |position: usize| {
             parse_list(field(position)).ok_or_else(|| wrong(position, "a list of percentages such as [71.2, 74.5]"))
         };
-        let flag = match field(2) {
-            "True" | "true" => true,
-            "False" | "false" => false,
-            _ => return Err(wrong(2, "True or False")),
-        };
+        let flag = line.flag(2)?;
         let (reward, valid_accuracy, train_accuracy) = (fraction(3)?, list(5)?, list(6)?);
         let (_best, test_accuracy) = (percentage(4)?, percentage(7)?);
         let rejected = reward == 0.0 && !flag && valid_accuracy.iter().all(|&value| value == 0.0);

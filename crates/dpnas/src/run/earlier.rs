@@ -53,7 +53,8 @@ impl EarlierRun {
     /// # Errors
     /// If a file cannot be read, a column is missing, or a value is none or does not fit the space, by row and column.
     pub fn read(replay_buffer: &Path, q_values: &Path, place: Place, space: &Space) -> Result<Self, CsvError> {
-        let bytes = |path: &Path| std::fs::read(path).map_err(|error| CsvError::read(path, error.into()));
+        let bytes =
+            |path: &Path| std::fs::read(path).map_err(|error| CsvError::Read { path: path.to_owned(), source: error });
         let (replay_bytes, q_bytes) = (bytes(replay_buffer)?, bytes(q_values)?);
         let (rows, fields): (Vec<_>, Vec<_>) =
             read_replay_fields(&replay_bytes[..], replay_buffer)?.into_iter().unzip();

@@ -1,6 +1,5 @@
 //! The files of a run folder that are made from the journal: replay buffer, Q-values, reward plot.
 
-use crate::csv::error::system_error;
 use crate::csv::replay_buffer::ReplayWriter;
 use crate::run::folder::io;
 use crate::run::report::RunError;
@@ -27,9 +26,9 @@ impl Artifacts {
         const NAME: &str = "replay_buffer.csv";
         let path = folder.file(NAME);
         folder.replace_with(NAME, |file| {
-            let mut writer = ReplayWriter::new(file).map_err(system_error)?;
+            let mut writer = ReplayWriter::new(file)?;
             let mut fields = rows.iter().enumerate().map(|(number, row)| scores.fields(number, row));
-            fields.try_for_each(|fields| writer.write_fields(&fields)).map_err(system_error)
+            fields.try_for_each(|fields| writer.write_fields(&fields))
         })?;
         let file = OpenOptions::new().append(true).open(&path).map_err(|source| io(&path, source))?;
         Ok(Self {
@@ -53,14 +52,14 @@ impl Artifacts {
     pub(crate) fn finish(&mut self, search: &Search, scores: &Scores) -> Result<(), RunError> {
         self.append(search.rows(), scores)?;
         let table = search.q_table();
-        self.folder.replace_with("q_values.csv", |file| write_q_values(table, file).map_err(system_error))?;
+        self.folder.replace_with("q_values.csv", |file| write_q_values(table, file))?;
         self.draw()
     }
 
     fn append(&mut self, rows: &[Row], scores: &Scores) -> Result<(), RunError> {
         for (number, row) in rows.iter().enumerate().skip(self.points.len()) {
             let written = self.replay_buffer.write_fields(&scores.fields(number, row));
-            written.map_err(|error| io(&self.folder.file("replay_buffer.csv"), system_error(error)))?;
+            written.map_err(|error| io(&self.folder.file("replay_buffer.csv"), error))?;
             self.points.push(point(row));
         }
         Ok(())

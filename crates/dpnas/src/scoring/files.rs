@@ -4,7 +4,7 @@ use super::figures;
 use super::report::{ScoreReport, ScoredDraw, ScoringError};
 use super::runner::Training;
 use super::{NetSummary, Summary};
-use crate::csv::error::system_error;
+use crate::csv::error::io_error;
 use crate::csv::replay_buffer::{percent, percent_list};
 use crate::{Outcome, RunFolder};
 use std::io::Write;
@@ -78,7 +78,7 @@ fn table<const N: usize>(
     header: &[&str; N],
     rows: impl Iterator<Item = [String; N]>,
 ) -> Result<(), ScoringError> {
-    Ok(folder.replace_with(name, |output| write(output, header, rows).map_err(system_error))?)
+    Ok(folder.replace_with(name, |output| write(output, header, rows).map_err(io_error))?)
 }
 
 fn write<const N: usize>(

@@ -14,3 +14,10 @@ pub mod score_progress;
 pub mod score_store;
 pub mod session;
 pub mod warnings;
+
+/// The examples of the guide that need burn or a download are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/data-sets.md")]
+#[doc = include_str!("../../docs/guide/embed.md")]
+#[doc = include_str!("../../docs/guide/full-training.md")]
+struct Guide;

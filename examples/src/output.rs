@@ -3,7 +3,7 @@
 use anyhow::Result;
 use dpnas::grammar::ImageShape;
 use dpnas::report::{Baseline, BestNet, PlotOptions, RunReport, reward_plot};
-use dpnas::{Report, RunFolder, Scored, StopReason, reward_points};
+use dpnas::{Report, RunFolder, StopReason, Trial, reward_points};
 use serde_json::{Value, json};
 use std::io::Write;
 
@@ -40,8 +40,8 @@ impl SearchResult<'_> {
         if !report.best.is_empty() {
             text.push_str("  reward   test   architecture\n");
         }
-        for Scored { net, score, .. } in report.best.iter().take(LISTED) {
-            text.push_str(&format!("  {:.4}  {:.4}  {net}\n", score.reward, score.test_accuracy));
+        for Trial { net, metrics, .. } in report.best.iter().take(LISTED) {
+            text.push_str(&format!("  {:.4}  {:.4}  {net}\n", metrics.reward, metrics.test_accuracy));
         }
         if let Some(baseline) = self.baseline {
             text.push_str(&format!("          {baseline:.4}  (the same linear classifier on raw pixels)\n"));
@@ -64,8 +64,8 @@ impl SearchResult<'_> {
         let best = self.report.best.first().map(|best| {
             json!({
                 "net": best.net.to_string(),
-                "reward": best.score.reward,
-                "test_accuracy": best.score.test_accuracy,
+                "reward": best.metrics.reward,
+                "test_accuracy": best.metrics.test_accuracy,
             })
         });
         json!({
@@ -99,13 +99,13 @@ impl SearchResult<'_> {
         page.to_html()
     }
 
-    fn best_net(&self, scored: &Scored) -> BestNet {
+    fn best_net(&self, scored: &Trial) -> BestNet {
         let plan = scored.net.plan(self.input).ok();
         BestNet {
             net: scored.net.to_string(),
-            reward: scored.score.reward,
-            valid_accuracy: scored.score.best_valid(),
-            test_accuracy: Some(scored.score.test_accuracy),
+            reward: scored.metrics.reward,
+            valid_accuracy: scored.metrics.best_valid(),
+            test_accuracy: Some(scored.metrics.test_accuracy),
             features: plan.as_ref().map(|plan| plan.features()),
             multiply_adds: plan.as_ref().map(|plan| plan.multiply_adds()),
             parameters: plan.as_ref().map(|plan| plan.parameters()),

@@ -102,7 +102,8 @@ impl SearchProgress {
                 let told = told(outcome);
                 self.display.log(&format!("candidate {}: {told}", candidate.id));
                 let rate = self.evaluated as f64 / self.started.elapsed().as_secs_f64().max(1e-9) * 60.0;
-                let best = best.map_or_else(String::new, |best| format!("best {:.4} {}", best.score.reward, best.net));
+                let best =
+                    best.map_or_else(String::new, |best| format!("best {:.4} {}", best.metrics.reward, best.net));
                 self.display.bar.set_message(format!("{rate:.1} a minute, ε = {}, {best}", candidate.epsilon));
                 if !self.display.terminal && (self.evaluated.is_multiple_of(10) || progress.counted == progress.total) {
                     let (counted, total) = (progress.counted, progress.total);

@@ -1,7 +1,7 @@
 //! The result of a scoring run: text, JSON and its report.
 
 use dpnas::report::{ScoreFigure, ScorePage, ScoreRow};
-use dpnas::{NetSummary, Outcome, RunFolder, ScoreReport, ScoredDraw, StopReason, Summary, Training};
+use dpnas::{DrawOutcome, NetSummary, Outcome, RunFolder, ScoringReport, StopReason, Summary, Training};
 use serde_json::{Value, json};
 
 /// Files of the run that are listed, as far as they are there.
@@ -21,7 +21,7 @@ pub struct ScoreResult<'a> {
     /// The run's folder.
     pub folder: &'a RunFolder,
     /// What the run told.
-    pub report: &'a ScoreReport,
+    pub report: &'a ScoringReport,
     /// The settings' text.
     pub settings: &'a str,
 }
@@ -78,7 +78,7 @@ impl ScoreResult<'_> {
         })
     }
 
-    fn draw_json(&self, scored: &ScoredDraw) -> Value {
+    fn draw_json(&self, scored: &DrawOutcome) -> Value {
         let target = &self.report.job.targets[scored.target];
         let (outcome, reason) = match &scored.outcome {
             Outcome::Rejected { reason } => ("rejected", Some(reason)),

@@ -5,7 +5,7 @@ use crate::row_progress::RowProgress;
 use anyhow::{Context, Result, ensure};
 use dpnas::data::DataSet;
 use dpnas::store::{Layout, Manifest, StoredEmbedding};
-use dpnas::{DeepPrior, EmbedError, ScoreError, ScoreJob, ScoreReport, ScoredDraw, StoreRequest, Training};
+use dpnas::{DeepPrior, DrawOutcome, EmbedError, ScoreError, ScoringJob, ScoringReport, StoreRequest, Training};
 use std::path::PathBuf;
 
 /// Where the embeddings of a scoring run go.
@@ -21,7 +21,7 @@ impl ScoreStore {
     ///
     /// # Errors
     /// If the layout is unknown, or given without a place.
-    pub fn of(options: &ScoreOptions, job: &ScoreJob) -> Result<Option<Self>> {
+    pub fn of(options: &ScoreOptions, job: &ScoringJob) -> Result<Option<Self>> {
         let options = &options.embedding;
         let Some(folder) = &options.store_embedding else {
             ensure!(options.layout.is_none(), "layout: nothing is stored; add --store-embedding DIR, or leave it out");
@@ -35,7 +35,7 @@ impl ScoreStore {
     ///
     /// # Errors
     /// If something is where an embedding is to go.
-    pub fn check_free(&self, job: &ScoreJob) -> Result<()> {
+    pub fn check_free(&self, job: &ScoringJob) -> Result<()> {
         let places = (0..job.targets.len()).flat_map(|target| (0..job.draws).map(move |draw| (target, draw)));
         for (target, draw) in places {
             let path = self.place(target, draw);
@@ -52,7 +52,7 @@ impl ScoreStore {
     pub fn store(
         &self,
         prior: &DeepPrior,
-        report: &ScoreReport,
+        report: &ScoringReport,
         data: &DataSet,
         options: &ScoreOptions,
     ) -> Result<Option<Vec<PathBuf>>> {
@@ -61,7 +61,7 @@ impl ScoreStore {
             settings: serde_json::to_value(options)?,
             ..StoreRequest::npy(&data.name)
         };
-        let scored = |draw: &&ScoredDraw| draw.training == Training::Random && draw.score().is_some();
+        let scored = |draw: &&DrawOutcome| draw.training == Training::Random && draw.score().is_some();
         let mut stored = Vec::new();
         for draw in report.draws.iter().filter(scored) {
             let (net, path) = (&report.job.targets[draw.target].net, self.place(draw.target, draw.draw));

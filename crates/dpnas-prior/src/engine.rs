@@ -139,7 +139,7 @@ impl EngineError {
 /// Makes frozen encoders on one device.
 ///
 /// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them.
-pub trait Engine {
+pub trait Engine: Send + Sync {
     /// Device and precision, for example `flex f32`: part of a run's record and of the key of a stored embedding.
     fn name(&self) -> &str;
 
@@ -163,7 +163,7 @@ pub trait Engine {
 }
 
 /// A frozen random encoder on some device.
-pub trait Encode {
+pub trait Encode: Send {
     /// The plan that the encoder computes.
     fn plan(&self) -> &Plan;
 

@@ -4,13 +4,15 @@ use crate::ScoreError;
 use dpnas_grammar::Net;
 use dpnas_search::Candidate;
 use dpnas_train::{TestSchedule, TrainReport};
+use serde::{Deserialize, Serialize};
 
-/// What the training of one classifier told; accuracies are fractions.
+/// Metrics of one classifier's training; accuracies are fractions.
 ///
 /// # Source
 /// SPEC §7.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Score {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
     /// What the search learns from: the mean of the last five validation accuracies.
     pub reward: f64,
     /// Whether training ran to its last epoch; false after early stopping.
@@ -25,8 +27,20 @@ pub struct Score {
     pub test_accuracies: Vec<f64>,
 }
 
-impl Score {
-    /// The score that a training tells, with the test accuracy of every epoch if these were asked for.
+impl Metrics {
+    /// A reward alone, without any accuracy.
+    pub fn reward(reward: f64) -> Self {
+        Self {
+            reward,
+            train_flag: true,
+            valid_accuracy: Vec::new(),
+            train_accuracy: Vec::new(),
+            test_accuracy: 0.0,
+            test_accuracies: Vec::new(),
+        }
+    }
+
+    /// The metrics of a training, with the test accuracy of every epoch if the schedule has them.
     pub(crate) fn of(report: &TrainReport, test: TestSchedule) -> Self {
         Self {
             reward: report.reward(),
@@ -47,12 +61,13 @@ impl Score {
     }
 }
 
-/// What became of a candidate.
-#[derive(Clone, Debug, PartialEq)]
+/// The result of evaluating a candidate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
     /// A classifier was trained on its embedding.
-    Scored(Score),
+    Scored(Metrics),
     /// It cannot be scored: recorded with reward 0, learnt from, not counted.
     Rejected {
         /// Why.
@@ -63,6 +78,47 @@ pub enum Outcome {
         /// What was needed beside what is allowed.
         reason: String,
     },
+}
+
+impl Outcome {
+    /// A score that consists of a reward alone, from 0 to 1.
+    pub fn scored(reward: f64) -> Self {
+        Self::Scored(Metrics::reward(reward))
+    }
+
+    /// Refuses what could not be recorded and read back: every metric is a fraction.
+    pub(crate) fn check(&self, net: &Net) -> Result<(), OutOfRange> {
+        let Self::Scored(score) = self else { return Ok(()) };
+        let Metrics { reward, train_flag: _, valid_accuracy, train_accuracy, test_accuracy, test_accuracies } = score;
+        let metrics = [
+            ("reward", std::slice::from_ref(reward)),
+            ("validation accuracy", valid_accuracy),
+            ("training accuracy", train_accuracy),
+            ("test accuracy", std::slice::from_ref(test_accuracy)),
+            ("test accuracy", test_accuracies),
+        ];
+        for (metric, values) in metrics {
+            if let Some(&value) = values.iter().find(|value| !(0.0..=1.0).contains(*value)) {
+                return Err(OutOfRange { net: net.to_string(), metric, value });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A metric that is not a fraction. Nothing of the outcome was recorded.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "the evaluator gave {net} a {metric} of {value}, but it must lie between 0 and 1: correct the evaluator, then resume"
+)]
+#[non_exhaustive]
+pub struct OutOfRange {
+    /// The architecture.
+    pub net: String,
+    /// The metric, for example `reward`.
+    pub metric: &'static str,
+    /// Its value.
+    pub value: f64,
 }
 
 /// Why an evaluation gave no outcome. The run ends, and the candidate is evaluated again when the run is resumed.
@@ -83,7 +139,7 @@ pub enum EvaluateError {
 }
 
 impl EvaluateError {
-    /// What the failure to score an architecture is to a search.
+    /// Converts the failure to score an architecture.
     pub(crate) fn of(net: &Net, error: ScoreError) -> Self {
         match error {
             ScoreError::Interrupted => Self::Interrupted,
@@ -95,7 +151,7 @@ impl EvaluateError {
 /// Scores candidates.
 ///
 /// The same candidate must get the same outcome whenever it is evaluated: a search is resumed by repeating it.
-pub trait Evaluate {
+pub trait Evaluate: Send {
     /// Names what decides the outcome beside the search's own settings, for example device, data and training settings.
     /// A run is resumed only under the identity that it was begun with.
     fn identity(&self) -> String;
@@ -108,6 +164,16 @@ pub trait Evaluate {
 }
 
 impl<E: Evaluate + ?Sized> Evaluate for Box<E> {
+    fn identity(&self) -> String {
+        (**self).identity()
+    }
+
+    fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
+        (**self).evaluate(candidate)
+    }
+}
+
+impl<E: Evaluate + ?Sized> Evaluate for &mut E {
     fn identity(&self) -> String {
         (**self).identity()
     }

@@ -1,6 +1,6 @@
 //! The evaluator of conventional search: encoder and classifier are trained together.
 
-use crate::{Evaluate, EvaluateError, Outcome, Score, ScoreDraw, ScoreError, Splits, WeightDraw};
+use crate::{Evaluate, EvaluateDraw, EvaluateError, Metrics, Outcome, ScoreError, Splits, WeightDraw};
 use dpnas_cache::Key;
 use dpnas_data::ImageSet;
 use dpnas_grammar::Net;
@@ -47,7 +47,7 @@ impl FullTrainingConfig {
 }
 
 /// Called after each epoch of a training.
-pub type EpochHook = Box<dyn Fn(&Net, &Epoch)>;
+pub type EpochHook = Box<dyn Fn(&Net, &Epoch) + Send + Sync>;
 
 /// Scores architectures by training them in full.
 ///
@@ -77,7 +77,7 @@ impl FullTraining {
 
     /// Calls a hook after each epoch.
     #[must_use]
-    pub fn with_epoch_hook(mut self, hook: impl Fn(&Net, &Epoch) + 'static) -> Self {
+    pub fn with_epoch_hook(mut self, hook: impl Fn(&Net, &Epoch) + Send + Sync + 'static) -> Self {
         self.on_epoch = Some(Box::new(hook));
         self
     }
@@ -113,7 +113,7 @@ impl FullTraining {
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
-        self.score_draw(net, self.config.draw.seed(self.config.weight_seed, net))
+        self.evaluate_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
 
     fn train(&self, net: &Net, weight_seed: Seed) -> Result<TrainReport, ScoreError> {
@@ -166,8 +166,8 @@ impl FullTraining {
     }
 }
 
-impl ScoreDraw for FullTraining {
-    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+impl EvaluateDraw for FullTraining {
+    fn evaluate_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         outcome(self.train(net, weight_seed), self.config.training.probe.test)
     }
 
@@ -201,7 +201,7 @@ pub(crate) fn check_classes(net: &Net, splits: &Splits) -> Result<(), ScoreError
 /// What a training means to a search: one that diverges is a rejected architecture.
 pub(crate) fn outcome(trained: Result<TrainReport, ScoreError>, test: TestSchedule) -> Result<Outcome, ScoreError> {
     match trained {
-        Ok(report) => Ok(Outcome::Scored(Score::of(&report, test))),
+        Ok(report) => Ok(Outcome::Scored(Metrics::of(&report, test))),
         Err(ScoreError::Draw(error)) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
         Err(ScoreError::Full(error @ (FullError::OverBudget { .. } | FullError::OutOfMemory { .. }))) => {
             Ok(Outcome::OutOfMemory { reason: error.to_string() })

@@ -3,7 +3,7 @@
 //! | to | use |
 //! |---|---|
 //! | score one architecture | [`DeepPrior::score`] |
-//! | score several under several draws of their weights | [`ScoreRunner`], [`fixed_nets`] |
+//! | score several under several draws of their weights | [`ScoringRunner`], [`fixed_nets`] |
 //! | train one architecture in full | [`FullTraining::score`] |
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
@@ -17,12 +17,17 @@
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
+#[cfg(feature = "download")]
 pub use dpnas_download as download;
+#[cfg(feature = "burn")]
 pub use dpnas_encoder as encoder;
+#[cfg(feature = "full")]
 pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
+#[cfg(feature = "cpu")]
 pub use dpnas_kernels as kernels;
 pub use dpnas_prior as prior;
+#[cfg(feature = "report")]
 pub use dpnas_report as report;
 pub use dpnas_search as search;
 pub use dpnas_seed as seed;
@@ -31,8 +36,10 @@ pub use dpnas_train as train;
 mod csv;
 mod deep_prior;
 mod evaluate;
+#[cfg(feature = "download")]
 mod fetch;
 mod full_training;
+pub mod prelude;
 mod run;
 mod score_error;
 mod scoring;
@@ -47,37 +54,25 @@ pub use deep_prior::{
     WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
 };
 pub use dpnas_search::Candidate;
-pub use evaluate::{Evaluate, EvaluateError, Outcome, Score};
+pub use evaluate::{Evaluate, EvaluateError, Metrics, OutOfRange, Outcome};
+#[cfg(feature = "download")]
 pub use fetch::{FetchConfig, fetch_known};
 pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
 pub use run::{
-    EarlierRun, FolderError, Hook, JOURNAL_FORMAT, JournalError, Report, RunError, RunEvent, RunFolder, Runner, Scored,
-    StopReason, draw_rewards, reward_points,
+    EarlierRun, FolderError, Hook, JOURNAL_FORMAT, JournalError, MAX_FRUITLESS, Report, RunError, RunEvent, RunFolder,
+    Runner, StopReason, Trial,
 };
+#[cfg(feature = "report")]
+pub use run::{draw_rewards, reward_points};
 pub use score_error::ScoreError;
 pub use scoring::{
-    ChoiceError, Group, NetSummary, ScoreDraw, ScoreJob, ScoreReport, ScoreRunner, ScoredDraw, ScoringError,
-    ScoringEvent, ScoringHook, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
+    ChoiceError, DrawOutcome, EvaluateDraw, Group, NetSummary, ScoringError, ScoringEvent, ScoringHook, ScoringJob,
+    ScoringReport, ScoringRunner, Searched, Summary, Target, Training, draw_seed, fixed_nets, target_of_row,
 };
 pub use splits::{Splits, VALID_FRACTION};
 
-/// The README's example is compiled and run.
+/// The README's example and those of the guide are compiled and run; those that need burn are in the programs' package.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct Readme;
-
-/// The examples of the guide are compiled and run.
-#[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/library.md")]
-#[doc = include_str!("../../../docs/guide/embed.md")]
-struct Guide;
-
-/// The guide's page on full training, likewise.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/guide/full-training.md")]
-struct FullTrainingGuide;
-
-/// The example of the page on data sets is compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../../docs/guide/data-sets.md")]
-struct GuideToDataSets;
+struct Examples;

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::search::Seed;
-use dpnas::{DeepPrior, FullTraining, RunFolder, ScoreJob, ScoreRunner, ScoringEvent, StopReason, Training};
+use dpnas::{DeepPrior, FullTraining, RunFolder, ScoringEvent, ScoringJob, ScoringRunner, StopReason, Training};
 use dpnas_examples::fetching::was_stopped;
 use dpnas_examples::interrupt::stop_on_ctrl_c;
 use dpnas_examples::options::{self, Job, ScoreFlags, ScoreOptions};
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<StopReason> {
-    let earlier = arguments.resume.map(ScoreJob::of_run).transpose()?;
+    let earlier = arguments.resume.map(ScoringJob::of_run).transpose()?;
     let mut options: ScoreOptions = match &earlier {
         Some((folder, _)) => options::options_of_run(&arguments.flags, folder)?,
         None => options::options(&arguments.flags, arguments.config.as_deref())?,
@@ -72,7 +72,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
             let choice = &options.choice;
             let weights = options.encoder.draw.parse().context("draw")?;
             let (seed, draws) = (Seed(options.data.seed), choice.draws);
-            (None, ScoreJob { targets: choice.targets()?, seed, draws, weights })
+            (None, ScoringJob { targets: choice.targets()?, seed, draws, weights })
         }
     };
     session::use_threads(&options.resources)?;
@@ -148,8 +148,8 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     }
 }
 
-fn runner<'a>(job: &ScoreJob, random: &'a DeepPrior, trained: Option<&'a FullTraining>) -> ScoreRunner<'a> {
-    let runner = ScoreRunner::new(job.clone()).scored_by(Training::Random, random);
+fn runner<'a>(job: &ScoringJob, random: &'a DeepPrior, trained: Option<&'a FullTraining>) -> ScoringRunner<'a> {
+    let runner = ScoringRunner::new(job.clone()).scored_by(Training::Random, random);
     match trained {
         Some(trained) => runner.scored_by(Training::Full, trained),
         None => runner,

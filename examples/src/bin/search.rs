@@ -75,7 +75,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let data = session::data_until(&options.data, &stop)?;
     options.data.patch_size = Some(data.train.shape().height);
     let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
-    let evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
+    let mut evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
     let folder = match resumed {
         Some(folder) => folder,
         None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
@@ -88,7 +88,7 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     let log =
         OpenOptions::new().create(true).append(true).open(folder.file("log.txt")).context("cannot open log.txt")?;
     let mut progress = SearchProgress::new(Some(log));
-    let mut runner = Runner::new(search, evaluator).in_folder(folder.clone()).with_hook(|event: &RunEvent<'_>| {
+    let mut runner = Runner::new(search, &mut evaluator).in_folder(folder.clone()).with_hook(|event: &RunEvent<'_>| {
         progress.show(event);
         if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
@@ -100,15 +100,13 @@ fn run(arguments: Arguments) -> Result<StopReason> {
     }
     let report = runner.run();
     if report.is_err() {
-        drop(runner);
         progress.finish();
         return report
             .map(|report| report.stop)
             .with_context(|| format!("go on later with: search --resume {}", folder.path().display()));
     }
     let report = report?;
-    let baseline = baseline(runner.evaluator().splits(), &options, &stop);
-    drop(runner);
+    let baseline = baseline(evaluator.splits(), &options, &stop);
     progress.finish();
 
     let settings = folder.settings()?;

@@ -6,6 +6,9 @@ mod continuing;
 mod conventional;
 mod data_sets;
 mod embed;
+#[path = "../../../crates/dpnas/tests/it/engine.rs"]
+mod engine;
+mod full_training;
 mod reproducible;
 mod score;
 #[path = "../../../fixtures/skipped.rs"]

@@ -1,6 +1,6 @@
 //! The replay buffer as a CSV file that pandas and the published program read.
 
-use crate::Score;
+use crate::Metrics;
 use crate::csv::error::{CsvError, io_error};
 use crate::csv::python_number::python_number;
 use crate::csv::table::Table;
@@ -27,18 +27,18 @@ pub struct ReplayRow {
     /// The architecture's text.
     pub net: String,
     /// What its training told; `None` for a rejected architecture.
-    pub score: Option<Score>,
+    pub metrics: Option<Metrics>,
 }
 
 impl ReplayRow {
     /// The reward; 0 for a rejected architecture.
     pub fn reward(&self) -> f64 {
-        self.score.as_ref().map_or(0.0, |score| score.reward)
+        self.metrics.as_ref().map_or(0.0, |score| score.reward)
     }
 
     /// The row as it stands in the file.
     pub(crate) fn fields(&self) -> ReplayFields {
-        let [flag, reward, best, valid, train, test] = match &self.score {
+        let [flag, reward, best, valid, train, test] = match &self.metrics {
             Some(score) => [
                 (if score.train_flag { "True" } else { "False" }).to_owned(),
                 python_number(score.reward),
@@ -135,8 +135,9 @@ pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(R
         let (_best, test_accuracy) = (percentage(4)?, percentage(7)?);
         let rejected = reward == 0.0 && !flag && valid_accuracy.iter().all(|&value| value == 0.0);
         let test_accuracies = Vec::new();
-        let score = Score { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy, test_accuracies };
-        let row = ReplayRow { epsilon: fraction(0)?, net: field(1).to_owned(), score: (!rejected).then_some(score) };
+        let score =
+            Metrics { reward, train_flag: flag, valid_accuracy, train_accuracy, test_accuracy, test_accuracies };
+        let row = ReplayRow { epsilon: fraction(0)?, net: field(1).to_owned(), metrics: (!rejected).then_some(score) };
         rows.push((row, std::array::from_fn(|position| field(position).to_owned())));
     }
     Ok(rows)
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn rows_are_written_as_pandas_writes_them() {
-        let score = Score {
+        let score = Metrics {
             reward: 0.712,
             train_flag: true,
             valid_accuracy: vec![0.5, 0.712],
@@ -195,8 +196,8 @@ mod tests {
         };
         let net = "[C(16,3,1,1,1), SM(10)]".to_owned();
         let rows = [
-            ReplayRow { epsilon: 1.0, net: net.clone(), score: Some(score) },
-            ReplayRow { epsilon: 0.1, net, score: None },
+            ReplayRow { epsilon: 1.0, net: net.clone(), metrics: Some(score) },
+            ReplayRow { epsilon: 0.1, net, metrics: None },
         ];
         assert_eq!(
             write(&rows),
@@ -230,7 +231,7 @@ mod tests {
                     0,70,\"[C(16,3,1,1,1), SM(10)]\",x,True,1,\"[25, 1e2]\",[71.2],71.2,0.712\r\n\
                     1,0.0,\"[C(16,3,1,1,1), SM(10)]\",,False,0.1,[0],[0.0],0.0,0\r\n";
         let rows = read(text).unwrap();
-        let score = Score {
+        let score = Metrics {
             reward: 0.712,
             train_flag: true,
             valid_accuracy: vec![0.712],
@@ -238,8 +239,30 @@ mod tests {
             test_accuracy: 0.7,
             test_accuracies: Vec::new(),
         };
-        assert_eq!((rows[0].epsilon, rows[0].score.as_ref()), (1.0, Some(&score)));
-        assert_eq!((rows[1].epsilon, &rows[1].score), (0.1, &None));
+        assert_eq!((rows[0].epsilon, rows[0].metrics.as_ref()), (1.0, Some(&score)));
+        assert_eq!((rows[1].epsilon, &rows[1].metrics), (0.1, &None));
+    }
+
+    #[test]
+    fn what_spreadsheets_save_is_read() {
+        let columns = REPLAY_COLUMNS.join(",");
+        let row = |flag: &str| format!("0,1,[SM(10)],{flag},0.5,50,[50],[40],45\r\n");
+        for (flag, expected) in [
+            ("TRUE", true),
+            ("True", true),
+            ("true", true),
+            ("1", true),
+            ("FALSE", false),
+            ("false", false),
+            ("0", false),
+        ] {
+            let text = format!("\u{feff},{columns}\r\n{}{}{}", row(flag), ",,,,,,,,\r\n", row(flag));
+            let rows = read(&text).unwrap();
+            let flags: Vec<bool> = rows.iter().map(|row| row.metrics.as_ref().unwrap().train_flag).collect();
+            assert_eq!(flags, [expected; 2], "{flag}");
+        }
+        let error = read(&format!(",{columns}\r\n{},,,,,,,,\r\n{}", row("1"), row("yes"))).unwrap_err();
+        assert!(error.to_string().contains("row 2, column `train_flag`: `yes` is not True, False, 1 or 0"), "{error}");
     }
 
     #[test]
@@ -264,9 +287,9 @@ mod tests {
             valid in prop::collection::vec(0u32..=10_000, 1..8),
             train in prop::collection::vec(0u32..=10_000, 1..8),
             test in 0u32..=10_000,
-        ) -> Score {
+        ) -> Metrics {
             let fraction = |n: u32| f64::from(n) / 10_000.0;
-            Score {
+            Metrics {
                 reward,
                 train_flag: flag,
                 valid_accuracy: valid.into_iter().map(fraction).collect(),
@@ -282,14 +305,14 @@ mod tests {
         fn what_is_written_is_read_back(scores in prop::collection::vec(prop::option::of(scores()), 0..10)) {
             let rows: Vec<ReplayRow> = scores
                 .into_iter()
-                .map(|score| ReplayRow { epsilon: 0.3, net: "[SM(10)]".into(), score })
+                .map(|metrics| ReplayRow { epsilon: 0.3, net: "[SM(10)]".into(), metrics })
                 .collect();
             let found = read(&write(&rows)).unwrap();
             prop_assert_eq!(found.len(), rows.len());
             for (found, row) in found.iter().zip(&rows) {
                 prop_assert_eq!(found.reward(), row.reward());
-                prop_assert_eq!(found.score.is_some(), row.score.is_some());
-                let (Some(found), Some(score)) = (&found.score, &row.score) else { continue };
+                prop_assert_eq!(found.metrics.is_some(), row.metrics.is_some());
+                let (Some(found), Some(score)) = (&found.metrics, &row.metrics) else { continue };
                 prop_assert!((found.test_accuracy - score.test_accuracy).abs() < 1e-9);
                 prop_assert!(found.valid_accuracy.iter().zip(&score.valid_accuracy).all(|(a, b)| (a - b).abs() < 1e-9));
             }

@@ -1,10 +1,11 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
+use crate::deep_prior::ENCODER_VERSION;
 use crate::store::SplitName;
 use crate::{DeepPriorConfig, MemoryPlan, RowPlace, ScoreError, Splits};
 use dpnas_cache::{Cache, CacheError, DType, Key, Matrix, Stored, Writer};
 use dpnas_data::ImageSet;
-use dpnas_encoder::ENCODER_VERSION;
+
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Engine, NormMode, Precision};
 use dpnas_seed::Seed;

@@ -1,13 +1,13 @@
-//! The deep prior as what a search and a scoring run ask for.
+//! `Evaluate` and `EvaluateDraw` for `DeepPrior`.
 
 use crate::full_training::check_classes;
-use crate::{DeepPrior, Evaluate, EvaluateError, Outcome, ScoreDraw, ScoreError};
+use crate::{DeepPrior, Evaluate, EvaluateDraw, EvaluateError, Outcome, ScoreError};
 use dpnas_grammar::Net;
 use dpnas_search::Candidate;
 use dpnas_seed::Seed;
 
-impl ScoreDraw for DeepPrior {
-    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+impl EvaluateDraw for DeepPrior {
+    fn evaluate_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         self.score_with(net, weight_seed)
     }
 

@@ -23,10 +23,10 @@ use crate::deep_prior::head::Head;
 use crate::deep_prior::memory::{Demand, can_have};
 use crate::deep_prior::train::train_embedding;
 use crate::full_training::outcome;
-use crate::{Outcome, Score, ScoreDraw, ScoreError, Splits};
+use crate::{EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
-use dpnas_encoder::ENCODER_VERSION;
+
 use dpnas_grammar::{Net, Plan};
 use dpnas_prior::Engine;
 use dpnas_seed::Seed;
@@ -35,6 +35,9 @@ use half::bf16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+/// Changes whenever the numbers of an embedding change.
+pub(crate) const ENCODER_VERSION: u32 = 2;
 
 /// Scores architectures as deep priors.
 ///
@@ -125,7 +128,7 @@ impl DeepPrior {
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
-        self.score_draw(net, self.config.draw.seed(self.config.weight_seed, net))
+        self.evaluate_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
 
     pub(crate) fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
@@ -152,7 +155,7 @@ impl DeepPrior {
                 Ok(Outcome::OutOfMemory { reason: error.to_string() })
             }
             Err(error) => Err(error),
-            Ok(fitted) => Ok(Outcome::Scored(Score::of(&fitted.report, self.config.probe.test))),
+            Ok(fitted) => Ok(Outcome::Scored(Metrics::of(&fitted.report, self.config.probe.test))),
         }
     }
 

@@ -1,13 +1,11 @@
 //! The files of an earlier run, from which a search goes on.
 
 use crate::csv::replay_buffer::{ReplayFields, read_replay_fields};
-use crate::run::folder::io;
 use crate::run::journal::Continued;
-use crate::{CsvError, FolderError, ReplayRow, RunFolder, Score, read_q_values};
+use crate::{CsvError, FolderError, Metrics, ReplayRow, RunFolder, read_q_values};
 use dpnas_search::{Continuation, ContinueError, EarlierRow, Net, Place, QValue, Search, SearchSettings, Seed, Space};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
-use std::fs::OpenOptions;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -117,16 +115,14 @@ impl EarlierRun {
     pub(crate) fn copy_into(&self, folder: &RunFolder) -> Result<(), FolderError> {
         for (name, content) in [(REPLAY_BUFFER, &self.replay_buffer), (Q_VALUES, &self.q_values)] {
             folder.replace(name, content)?;
-            let path = folder.file(name);
-            let file = OpenOptions::new().write(true).open(&path);
-            file.and_then(|file| file.sync_all()).map_err(|source| io(&path, source))?;
+            folder.sync(name)?;
         }
         Ok(())
     }
 
     /// What was told of a row; `None` for a rejected one.
-    pub(crate) fn score(&self, row: usize) -> Option<Score> {
-        self.rows.get(row).and_then(|row| row.score.clone())
+    pub(crate) fn score(&self, row: usize) -> Option<Metrics> {
+        self.rows.get(row).and_then(|row| row.metrics.clone())
     }
 
     /// A row as it stands in the file.
@@ -137,7 +133,7 @@ impl EarlierRun {
     /// The architectures with a score, each once.
     pub(crate) fn scored(&self) -> impl Iterator<Item = (&Arc<Net>, &ReplayRow)> + '_ {
         let mut seen = HashSet::new();
-        self.nets.iter().zip(&self.rows).filter(move |(net, row)| row.score.is_some() && seen.insert(Arc::clone(net)))
+        self.nets.iter().zip(&self.rows).filter(move |(net, row)| row.metrics.is_some() && seen.insert(Arc::clone(net)))
     }
 }
 

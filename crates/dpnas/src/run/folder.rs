@@ -73,6 +73,9 @@ impl RunFolder {
                 Ok(()) => {
                     let folder = Self { path };
                     folder.replace("settings.toml", settings.as_bytes())?;
+                    // A journal may follow only once its folder and settings outlast a power cut.
+                    folder.sync("settings.toml")?;
+                    sync_folder(runs).map_err(|source| io(runs, source))?;
                     return Ok(folder);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
@@ -123,6 +126,15 @@ impl RunFolder {
         fs::read_to_string(&path).map_err(|source| io(&path, source))
     }
 
+    /// Brings a file and its name to the disk.
+    pub(crate) fn sync(&self, name: &str) -> Result<(), FolderError> {
+        let path = self.file(name);
+        // Windows syncs only files that are open for writing.
+        let file = fs::OpenOptions::new().write(true).open(&path);
+        file.and_then(|file| file.sync_all()).map_err(|source| io(&path, source))?;
+        sync_folder(&self.path).map_err(|source| io(&self.path, source))
+    }
+
     /// Writes a file of the folder under a temporary name and renames it, so a reader never sees half of it.
     ///
     /// # Errors
@@ -152,6 +164,12 @@ impl RunFolder {
         });
         result.map_err(|source| io(&path, source))
     }
+}
+
+/// Brings the names in a folder to the disk, where the system lets a folder be opened.
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    if cfg!(unix) { fs::File::open(path)?.sync_all() } else { Ok(()) }
 }
 
 /// Temporary files are private to their owner; a run's results are as readable as other files.

@@ -18,8 +18,8 @@
 //! next one cuts off. This module owns the format: no type of the search is serialised by itself. The journal of a scoring
 //! run has events of its own (`crates/dpnas/src/scoring/event.rs`) and is kept in the same way.
 
-use crate::run::folder::is_full;
-use crate::{Outcome, Score};
+use crate::run::folder::{is_full, sync_folder};
+use crate::{Metrics, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
@@ -106,7 +106,7 @@ impl From<&Outcome> for ToldOutcome {
 impl From<ToldOutcome> for Outcome {
     fn from(told: ToldOutcome) -> Self {
         match told {
-            ToldOutcome::Scored { reward, train_flag, valid, train, test, tests } => Self::Scored(Score {
+            ToldOutcome::Scored { reward, train_flag, valid, train, test, tests } => Self::Scored(Metrics {
                 reward,
                 train_flag,
                 valid_accuracy: valid,
@@ -209,6 +209,10 @@ impl Journal {
         let file = file.map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
         journal.write(first)?;
+        if let Some(folder) = path.parent() {
+            // Its name must outlast a power cut, too.
+            sync_folder(folder).map_err(|source| io(path, source))?;
+        }
         Ok(journal)
     }
 
@@ -294,7 +298,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn score(reward: f64) -> Outcome {
-        Outcome::Scored(Score {
+        Outcome::Scored(Metrics {
             reward,
             train_flag: true,
             valid_accuracy: vec![0.1, reward],
@@ -334,7 +338,7 @@ mod tests {
         assert_eq!(event, told(0, &score(0.5)));
         assert_eq!(serde_json::to_string(&event).unwrap(), text);
         let Outcome::Scored(with) = score(0.5) else { panic!() };
-        let event = told(0, &Outcome::Scored(Score { test_accuracies: vec![0.25, 0.5], ..with }));
+        let event = told(0, &Outcome::Scored(Metrics { test_accuracies: vec![0.25, 0.5], ..with }));
         let text = serde_json::to_string(&event).unwrap();
         assert!(text.ends_with(r#""test":0.5,"tests":[0.25,0.5]}"#), "{text}");
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);

@@ -4,15 +4,18 @@ pub(crate) mod earlier;
 pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod journal;
+#[cfg(feature = "report")]
+mod picture;
 pub(crate) mod report;
 pub(crate) mod resume;
 mod runner;
-pub(crate) mod scores;
+pub(crate) mod trials;
 
 pub use earlier::EarlierRun;
-pub use files::{draw_rewards, reward_points};
 pub use folder::{FolderError, RunFolder};
 pub use journal::{JOURNAL_FORMAT, JournalError};
+#[cfg(feature = "report")]
+pub use picture::{draw_rewards, reward_points};
 pub use report::{Report, RunError, RunEvent, StopReason};
-pub use runner::{Hook, Runner};
-pub use scores::Scored;
+pub use runner::{Hook, MAX_FRUITLESS, Runner};
+pub use trials::Trial;

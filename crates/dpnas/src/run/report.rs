@@ -1,7 +1,7 @@
 //! What a run tells: events on the way, a report at the end, and what can go wrong.
 
-use crate::run::scores::Scores;
-use crate::{EvaluateError, FolderError, JournalError, Outcome, ReplayRow, Scored};
+use crate::run::trials::Trials;
+use crate::{EvaluateError, FolderError, JournalError, OutOfRange, Outcome, ReplayRow, Trial};
 use dpnas_search::{AskError, Candidate, Progress, Search, TellError};
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub enum RunEvent<'a> {
         /// How far the search is.
         progress: Progress,
         /// The best architecture so far.
-        best: Option<&'a Scored>,
+        best: Option<&'a Trial>,
     },
 }
 
@@ -48,6 +48,11 @@ pub enum StopReason {
     LimitReached,
     /// The search finds nothing more to evaluate.
     Barren(AskError),
+    /// No evaluation counted for too long: all had reward 0, were rejected or did not fit the memory.
+    Fruitless {
+        /// Evaluations since the last that counted.
+        evaluations: u64,
+    },
 }
 
 impl fmt::Display for StopReason {
@@ -57,6 +62,9 @@ impl fmt::Display for StopReason {
             Self::Interrupted => f.pad("interrupted"),
             Self::LimitReached => f.pad("limit reached"),
             Self::Barren(error) => write!(f, "barren: {error}"),
+            Self::Fruitless { evaluations } => {
+                write!(f, "fruitless: none of the last {evaluations} evaluations counts")
+            }
         }
     }
 }
@@ -73,15 +81,15 @@ pub struct Report {
     /// The replay buffer.
     pub rows: Vec<ReplayRow>,
     /// Every scored architecture, the highest reward first, those of an earlier run that was continued included.
-    pub best: Vec<Scored>,
+    pub best: Vec<Trial>,
     /// How far the search is.
     pub progress: Progress,
 }
 
 impl Report {
-    pub(crate) fn new(search: &Search, scores: &Scores, stop: StopReason, evaluated: u64, resumed: usize) -> Self {
-        let rows = search.rows().iter().map(|row| scores.row(row)).collect();
-        Self { stop, evaluated, resumed, rows, best: scores.ranked(), progress: search.progress() }
+    pub(crate) fn new(search: &Search, trials: &Trials, stop: StopReason, evaluated: u64, resumed: usize) -> Self {
+        let rows = search.rows().iter().map(|row| trials.row(row)).collect();
+        Self { stop, evaluated, resumed, rows, best: trials.ranked(), progress: search.progress() }
     }
 }
 
@@ -98,10 +106,17 @@ pub enum RunError {
     /// A candidate could not be evaluated.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// The search was asked for candidates before; the runner can neither record nor repeat those.
+    #[error("the search was asked for candidates before it was given to the runner: give it a new one")]
+    NotFresh,
+    /// The evaluator gave an outcome out of range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// The evaluator gave an outcome that the search does not take.
     #[error(transparent)]
     Tell(#[from] TellError),
     /// A picture could not be drawn.
+    #[cfg(feature = "report")]
     #[error("the reward plot could not be drawn")]
     Plot(#[from] dpnas_report::ReportError),
     /// The run was begun with another evaluation.

@@ -3,7 +3,7 @@
 use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
 use crate::run::journal::{Continued, Event, ToldOutcome};
 use crate::run::report::RunError;
-use crate::run::scores::Scores;
+use crate::run::trials::Trials;
 use crate::{EarlierRun, Outcome};
 use dpnas_search::{Candidate, CandidateId, Feedback, Search};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ pub(crate) fn replay(
     search: &mut Search,
     identity: &str,
     events: Vec<Event>,
-    scores: &mut Scores,
+    trials: &mut Trials,
 ) -> Result<Option<Candidate>, RunError> {
     let mut in_flight = BTreeMap::new();
     for event in events {
@@ -29,7 +29,7 @@ pub(crate) fn replay(
                         found: format!("seed {}", search.seed().0),
                     });
                 }
-                check_continued(other, scores.earlier().map(EarlierRun::continued))?;
+                check_continued(other, trials.earlier().map(EarlierRun::continued))?;
             }
             Event::Asked { id, epsilon, net } => {
                 let candidate = search.ask().ok().flatten();
@@ -50,7 +50,7 @@ pub(crate) fn replay(
                         found: "no such candidate in flight".to_owned(),
                     });
                 };
-                tell(search, scores, &candidate, &Outcome::from(ToldOutcome::clone(&outcome)))?;
+                tell(search, trials, &candidate, &Outcome::from(ToldOutcome::clone(&outcome)))?;
             }
             Event::Ended { .. } => {}
         }
@@ -88,7 +88,7 @@ fn describe(continued: Option<Continued>) -> String {
 /// Tells the search an outcome and keeps its details.
 pub(crate) fn tell(
     search: &mut Search,
-    scores: &mut Scores,
+    trials: &mut Trials,
     candidate: &Candidate,
     outcome: &Outcome,
 ) -> Result<(), RunError> {
@@ -99,7 +99,7 @@ pub(crate) fn tell(
     };
     search.tell(candidate.id, feedback)?;
     if let Outcome::Scored(score) = outcome {
-        scores.insert(candidate, score.clone());
+        trials.insert(candidate, score.clone());
     }
     Ok(())
 }

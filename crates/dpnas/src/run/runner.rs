@@ -4,19 +4,21 @@ use crate::run::files::Artifacts;
 use crate::run::journal::{Event, Journal};
 use crate::run::report::{Report, RunError, RunEvent, StopReason};
 use crate::run::resume::{replay, tell};
-use crate::run::scores::Scores;
+use crate::run::trials::Trials;
 use crate::{EarlierRun, Evaluate, EvaluateError, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::ops::ControlFlow;
 
+/// Evaluations in a row that do not count before a run ends, by default.
+pub const MAX_FRUITLESS: u64 = 500;
+
 /// Called with each [`RunEvent`]; breaking ends the run, which can be resumed later.
-pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a>;
+pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + Send + 'a>;
 
 /// Runs a search with an evaluator, in memory or in a folder.
 ///
 /// ```
-/// use dpnas::{Candidate, Evaluate, EvaluateError, Outcome, Runner, Score};
-/// use dpnas::search::{ImageShape, Search, SearchSettings, Seed, SpaceSettings};
+/// use dpnas::prelude::*;
 ///
 /// /// Likes short nets.
 /// struct Toy;
@@ -27,22 +29,14 @@ pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a>;
 ///     }
 ///
 ///     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
-///         let reward = 1.0 / candidate.net.layers().len() as f64;
-///         Ok(Outcome::Scored(Score {
-///             reward,
-///             train_flag: true,
-///             valid_accuracy: vec![reward],
-///             train_accuracy: vec![reward],
-///             test_accuracy: reward,
-///             test_accuracies: Vec::new(),
-///         }))
+///         Ok(Outcome::scored(1.0 / candidate.net.layers().len() as f64))
 ///     }
 /// }
 ///
 /// let space = SpaceSettings::small().check(ImageShape::square(1, 8), 10)?;
 /// let settings = SearchSettings { schedule: "1.0:10,0.1:5".parse()?, ..SearchSettings::paper() };
 /// let report = Runner::new(Search::new(space, settings, Seed(0))?, Toy).run()?;
-/// println!("{} of {} rows: {}", report.best[0].net, report.rows.len(), report.best[0].score.reward);
+/// println!("{} of {} rows: {}", report.best[0].net, report.rows.len(), report.best[0].metrics.reward);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Runner<'a, E> {
@@ -51,13 +45,14 @@ pub struct Runner<'a, E> {
     earlier: Option<EarlierRun>,
     folder: Option<RunFolder>,
     limit: Option<u64>,
+    max_fruitless: u64,
     hook: Option<Hook<'a>>,
 }
 
 impl<'a, E: Evaluate> Runner<'a, E> {
     /// A runner in memory, without a limit.
     pub fn new(search: Search, evaluator: E) -> Self {
-        Self { search, evaluator, earlier: None, folder: None, limit: None, hook: None }
+        Self { search, evaluator, earlier: None, folder: None, limit: None, max_fruitless: MAX_FRUITLESS, hook: None }
     }
 
     /// Says of which earlier run the search is the continuation ([`EarlierRun::search`]). Its rows are the first ones of
@@ -83,44 +78,53 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         self
     }
 
-    /// Calls a hook with each event.
+    /// Ends the run after this many evaluations in a row that do not count towards the schedule, by default
+    /// [`MAX_FRUITLESS`]. Those of earlier sittings count.
+    ///
+    /// # Source
+    /// SPEC §4; difference D28.
     #[must_use]
-    pub fn with_hook(mut self, hook: impl FnMut(&RunEvent<'_>) -> ControlFlow<()> + 'a) -> Self {
-        self.hook = Some(Box::new(hook));
+    pub fn with_max_fruitless(mut self, evaluations: u64) -> Self {
+        self.max_fruitless = evaluations;
         self
     }
 
-    /// The evaluator.
-    pub fn evaluator(&mut self) -> &mut E {
-        &mut self.evaluator
+    /// Calls a hook with each event.
+    #[must_use]
+    pub fn with_hook(mut self, hook: impl FnMut(&RunEvent<'_>) -> ControlFlow<()> + Send + 'a) -> Self {
+        self.hook = Some(Box::new(hook));
+        self
     }
 
     /// Runs until the schedule is complete, the limit is reached or a hook breaks.
     ///
     /// # Errors
-    /// If the journal belongs to another run, is damaged or cannot be written, or an evaluation fails. What was recorded
-    /// before stays, and the run can be resumed.
-    pub fn run(&mut self) -> Result<Report, RunError> {
+    /// If the search was asked before, the journal belongs to another run, is damaged or cannot be written, an evaluation
+    /// fails or gives an outcome out of range. What was recorded before stays, and the run can be resumed.
+    pub fn run(mut self) -> Result<Report, RunError> {
+        if !self.search.is_fresh() {
+            return Err(RunError::NotFresh);
+        }
         let given = self.earlier.as_ref().map_or(0, |earlier| earlier.rows().len());
         if self.search.earlier_rows() != given {
             return Err(RunError::EarlierRun { search: self.search.earlier_rows(), given });
         }
-        let mut scores = Scores::after(self.earlier.clone());
-        let (mut journal, pending) = self.open_journal(&mut scores)?;
-        let resumed = scores.len();
-        let artifacts = self.folder.as_ref().map(|folder| Artifacts::open(folder, self.search.rows(), &scores));
+        let mut trials = Trials::after(self.earlier.clone());
+        let (mut journal, pending) = self.open_journal(&mut trials)?;
+        let resumed = trials.len();
+        let artifacts = self.folder.as_ref().map(|folder| Artifacts::open(folder, self.search.rows(), &trials));
         let mut artifacts = artifacts.transpose()?;
-        let result = self.advance(&mut scores, pending, &mut journal, &mut artifacts);
+        let result = self.advance(&mut trials, pending, &mut journal, &mut artifacts);
         // Whatever ended the loop, the files of the folder show what is in the journal; the first error is the cause.
-        let finished = artifacts.as_mut().map_or(Ok(()), |artifacts| artifacts.finish(&self.search, &scores));
+        let finished = artifacts.as_mut().map_or(Ok(()), |artifacts| artifacts.finish(&self.search, &trials));
         let (stop, evaluated) = result?;
         finished?;
         write(&mut journal, || Event::Ended { reason: stop.to_string() })?;
-        Ok(Report::new(&self.search, &scores, stop, evaluated, resumed))
+        Ok(Report::new(&self.search, &trials, stop, evaluated, resumed))
     }
 
     /// The journal, and a candidate that was asked for but not told in an earlier sitting.
-    fn open_journal(&mut self, scores: &mut Scores) -> Result<(Option<Journal>, Option<Candidate>), RunError> {
+    fn open_journal(&mut self, trials: &mut Trials) -> Result<(Option<Journal>, Option<Candidate>), RunError> {
         let Some(folder) = &self.folder else { return Ok((None, None)) };
         let (path, identity) = (folder.file("journal.jsonl"), self.evaluator.identity());
         if !path.exists() {
@@ -131,9 +135,9 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             return Ok((Some(Journal::begin(&path, &identity, self.search.seed().0, continued)?), None));
         }
         let (journal, events) = Journal::resume(&path)?;
-        let pending = replay(&mut self.search, &identity, events, scores)?;
+        let pending = replay(&mut self.search, &identity, events, trials)?;
         let progress = self.search.progress();
-        if self.call(&RunEvent::Resumed { evaluated: scores.len(), progress }).is_break() {
+        if self.call(&RunEvent::Resumed { evaluated: trials.len(), progress }).is_break() {
             self.limit = Some(0);
         }
         Ok((Some(journal), pending))
@@ -141,7 +145,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
 
     fn advance(
         &mut self,
-        scores: &mut Scores,
+        trials: &mut Trials,
         mut pending: Option<Candidate>,
         journal: &mut Option<Journal>,
         artifacts: &mut Option<Artifacts>,
@@ -150,6 +154,10 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         loop {
             if self.limit.is_some_and(|limit| evaluated >= limit) && !self.search.is_finished() {
                 return Ok((StopReason::LimitReached, evaluated));
+            }
+            let fruitless = self.search.progress().fruitless;
+            if fruitless >= self.max_fruitless {
+                return Ok((StopReason::Fruitless { evaluations: fruitless }, evaluated));
             }
             let candidate = match pending.take() {
                 Some(candidate) => candidate,
@@ -175,14 +183,15 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                 Err(EvaluateError::Interrupted) => return Ok((StopReason::Interrupted, evaluated)),
                 Err(error) => return Err(error.into()),
             };
+            outcome.check(&candidate.net)?;
             write(journal, || Event::Told { id: candidate.id.0, outcome: (&outcome).into() })?;
             evaluated += 1;
-            tell(&mut self.search, scores, &candidate, &outcome)?;
+            tell(&mut self.search, trials, &candidate, &outcome)?;
             if let Some(artifacts) = artifacts {
-                artifacts.update(self.search.rows(), scores)?;
+                artifacts.update(self.search.rows(), trials)?;
             }
             let progress = self.search.progress();
-            let event = RunEvent::Told { candidate: &candidate, outcome: &outcome, progress, best: scores.best() };
+            let event = RunEvent::Told { candidate: &candidate, outcome: &outcome, progress, best: trials.best() };
             if self.call(&event).is_break() {
                 return Ok((StopReason::Interrupted, evaluated));
             }

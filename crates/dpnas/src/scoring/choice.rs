@@ -154,11 +154,11 @@ fn parse(row: usize, found: &ReplayRow) -> Result<Net, ChoiceError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Score;
+    use crate::Metrics;
     use proptest::prelude::*;
 
     fn row(features: u32, reward: f64) -> ReplayRow {
-        let score = Score {
+        let score = Metrics {
             reward,
             train_flag: true,
             valid_accuracy: vec![reward],
@@ -169,7 +169,7 @@ mod tests {
         ReplayRow {
             epsilon: 1.0,
             net: format!("[C({features},3,1,1,1), SM(10)]"),
-            score: (reward > 0.0).then_some(score),
+            metrics: (reward > 0.0).then_some(score),
         }
     }
 
@@ -223,7 +223,7 @@ mod tests {
         rows[1].net = "[GAP(3), SM(10)]".to_owned();
         let error = fixed_nets(&rows).unwrap_err();
         assert_eq!(error.to_string(), "row 1 of the replay buffer has no architecture that can be read");
-        rows[1].score = None;
+        rows[1].metrics = None;
         assert_eq!(fixed_nets(&rows).unwrap().len(), 2);
         let error = fixed_nets(&[row(1, 0.0)]).unwrap_err();
         assert!(error.to_string().starts_with("none of the 1 rows"), "{error}");

@@ -9,7 +9,7 @@
 //!
 //! It is written, synced, locked and read back as the journal of a search is.
 
-use super::runner::{ScoreJob, Training};
+use super::runner::{ScoringJob, Training};
 use super::{Group, Searched, Target};
 use crate::WeightDraw;
 use crate::run::journal::{JOURNAL_FORMAT, ToldOutcome};
@@ -60,7 +60,7 @@ struct Line {
 }
 
 impl Begun {
-    pub(crate) fn new(job: &ScoreJob, identity: String) -> Self {
+    pub(crate) fn new(job: &ScoringJob, identity: String) -> Self {
         let line = |target: &Target| Line {
             net: target.net.to_string(),
             group: target.group,
@@ -79,13 +79,13 @@ impl Begun {
     }
 
     /// What the run does.
-    pub(crate) fn job(&self) -> Result<ScoreJob, ParseError> {
+    pub(crate) fn job(&self) -> Result<ScoringJob, ParseError> {
         let target = |line: &Line| {
             let searched = line.row.zip(line.reward).map(|(row, reward)| Searched { row, reward });
             Ok(Target { net: line.net.parse()?, group: line.group, searched })
         };
         let targets = self.nets.iter().map(target).collect::<Result<_, _>>()?;
-        Ok(ScoreJob { targets, seed: Seed(self.seed), draws: self.draws, weights: self.weights })
+        Ok(ScoringJob { targets, seed: Seed(self.seed), draws: self.draws, weights: self.weights })
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     fn what_the_run_does_comes_back_from_the_first_line() {
         let net = |text: &str| text.parse::<dpnas_grammar::Net>().unwrap();
         let searched = Some(Searched { row: 7, reward: 1.0 / 3.0 });
-        let mut job = ScoreJob {
+        let mut job = ScoringJob {
             targets: vec![
                 Target { net: net("[C(8,3,1,1,1), SM(10)]"), group: Group::Low, searched },
                 Target::given(net("[C(16,3,1,1,1), SM(10)]")),

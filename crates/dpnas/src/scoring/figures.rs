@@ -1,16 +1,16 @@
 //! The pictures of a scoring run.
 
-use super::report::ScoreReport;
+use super::report::ScoringReport;
 use super::runner::Training;
 use super::{Group, Summary, Target};
-use crate::Score;
+use crate::Metrics;
 use dpnas_report::{Curve, CurveGroup, CurvesPlot, DrawGroup, DrawSeries, Draws, DrawsPlot, NetDraws, Split, Svg};
 
 /// Architectures whose training and test accuracies are drawn beside the validation accuracies; of more, the picture
 /// would be unreadable.
 const IN_DETAIL: usize = 3;
 
-impl ScoreReport {
+impl ScoringReport {
     /// The figure of H2 and H3: the reward of every draw with the interval of the mean, by group. `None` if nothing was
     /// scored.
     pub fn draws_figure(&self) -> Option<Svg> {
@@ -92,7 +92,7 @@ impl ScoreReport {
     }
 }
 
-fn curves(score: &Score, detailed: bool) -> Vec<Curve> {
+fn curves(score: &Metrics, detailed: bool) -> Vec<Curve> {
     let curve = |split, values: &[f64]| Curve { split, values: values.to_vec() };
     let mut curves = vec![curve(Split::Valid, &score.valid_accuracy)];
     if detailed {
@@ -103,7 +103,7 @@ fn curves(score: &Score, detailed: bool) -> Vec<Curve> {
 }
 
 /// Every picture of the run, by the name of its files.
-pub(crate) fn figures(report: &ScoreReport) -> Vec<(&'static str, Svg)> {
+pub(crate) fn figures(report: &ScoringReport) -> Vec<(&'static str, Svg)> {
     let curves = report.trainings.iter().map(|&training| {
         let name = match training {
             Training::Random => "learning_curves",

@@ -1,7 +1,8 @@
 //! The files of a scoring run that are made from its journal.
 
+#[cfg(feature = "report")]
 use super::figures;
-use super::report::{ScoreReport, ScoredDraw, ScoringError};
+use super::report::{DrawOutcome, ScoringError, ScoringReport};
 use super::runner::Training;
 use super::{NetSummary, Summary};
 use crate::csv::error::io_error;
@@ -51,13 +52,14 @@ const SUMMARY: [&str; 14] = [
 const FIXED_NETS: [&str; 5] = ["net", "acc_best_val", "acc_val_all_epochs", "acc_train_all_epochs", "acc_test_last"];
 
 /// Brings every file of the folder up to date.
-pub(crate) fn finish(folder: &RunFolder, report: &ScoreReport) -> Result<(), ScoringError> {
+pub(crate) fn finish(folder: &RunFolder, report: &ScoringReport) -> Result<(), ScoringError> {
     table(folder, "scores.csv", &SCORES, report.draws.iter().map(|scored| scores_row(report, scored)))?;
     table(folder, "summary.csv", &SUMMARY, report.summaries().iter().map(|summary| summary_row(report, summary)))?;
     for &training in &report.trainings {
         let draws = report.draws.iter().filter(|scored| scored.training == training);
         table(folder, fixed_nets_name(training), &FIXED_NETS, draws.map(|scored| fixed_nets_row(report, scored)))?;
     }
+    #[cfg(feature = "report")]
     for (name, svg) in figures::figures(report) {
         folder.replace(&format!("{name}.svg"), svg.as_str().as_bytes())?;
         folder.replace(&format!("{name}.png"), &svg.to_png(2.0)?)?;
@@ -93,7 +95,7 @@ fn write<const N: usize>(
 }
 
 /// The first four columns of both tables.
-fn origin(report: &ScoreReport, target: usize) -> [String; 4] {
+fn origin(report: &ScoringReport, target: usize) -> [String; 4] {
     let target = &report.job.targets[target];
     let searched = target.searched.as_ref();
     [
@@ -104,7 +106,7 @@ fn origin(report: &ScoreReport, target: usize) -> [String; 4] {
     ]
 }
 
-fn scores_row(report: &ScoreReport, scored: &ScoredDraw) -> [String; 13] {
+fn scores_row(report: &ScoringReport, scored: &DrawOutcome) -> [String; 13] {
     let [net, group, row, old] = origin(report, scored.target);
     let draw = [scored.training.to_string(), scored.draw.to_string(), scored.seed.0.to_string()];
     let rest = match &scored.outcome {
@@ -128,7 +130,7 @@ fn without_score(outcome: &str, reason: &str) -> [String; 6] {
     [outcome.to_owned(), nothing(), nothing(), nothing(), nothing(), reason.to_owned()]
 }
 
-fn summary_row(report: &ScoreReport, summary: &NetSummary) -> [String; 14] {
+fn summary_row(report: &ScoringReport, summary: &NetSummary) -> [String; 14] {
     let [net, group, row, old] = origin(report, summary.target);
     let count = |summary: &Option<Summary>| summary.map_or(0, |summary| summary.count).to_string();
     let mean = |summary: &Option<Summary>| maybe(summary.map(|summary| summary.mean));
@@ -152,7 +154,7 @@ fn summary_row(report: &ScoreReport, summary: &NetSummary) -> [String; 14] {
     ]
 }
 
-fn fixed_nets_row(report: &ScoreReport, scored: &ScoredDraw) -> [String; 5] {
+fn fixed_nets_row(report: &ScoringReport, scored: &DrawOutcome) -> [String; 5] {
     let net = report.job.targets[scored.target].net.to_string();
     match scored.score() {
         Some(score) => [

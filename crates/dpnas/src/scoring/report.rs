@@ -1,8 +1,8 @@
 //! What a scoring run tells: events on the way, a report at the end, and what can go wrong.
 
-use super::runner::{ScoreJob, Training};
+use super::runner::{ScoringJob, Training};
 use super::{Summary, Target};
-use crate::{FolderError, JournalError, Outcome, Score, ScoreError, StopReason};
+use crate::{FolderError, JournalError, Metrics, OutOfRange, Outcome, ScoreError, StopReason};
 use dpnas_grammar::ParseError;
 use dpnas_seed::Seed;
 
@@ -35,7 +35,7 @@ pub enum ScoringEvent<'a> {
         /// The architecture.
         target: &'a Target,
         /// The draw and its outcome.
-        scored: &'a ScoredDraw,
+        scored: &'a DrawOutcome,
         /// Draws that are done.
         done: usize,
         /// Draws of the whole run.
@@ -45,7 +45,7 @@ pub enum ScoringEvent<'a> {
 
 /// The outcome of one architecture under one draw of its weights.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScoredDraw {
+pub struct DrawOutcome {
     /// Place of the architecture among the targets, from 0.
     pub target: usize,
     /// What was trained.
@@ -58,9 +58,9 @@ pub struct ScoredDraw {
     pub outcome: Outcome,
 }
 
-impl ScoredDraw {
+impl DrawOutcome {
     /// What its training told; `None` if it was rejected or did not fit the memory.
-    pub fn score(&self) -> Option<&Score> {
+    pub fn score(&self) -> Option<&Metrics> {
         match &self.outcome {
             Outcome::Scored(score) => Some(score),
             Outcome::Rejected { .. } | Outcome::OutOfMemory { .. } => None,
@@ -85,18 +85,18 @@ pub struct NetSummary {
 
 /// A scoring run at its end.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScoreReport {
+pub struct ScoringReport {
     /// What was to be done.
-    pub job: ScoreJob,
+    pub job: ScoringJob,
     /// Why it ended.
     pub stop: StopReason,
     /// What was trained, in order.
     pub trainings: Vec<Training>,
     /// All scored draws, those of earlier sittings too: by training, then architecture, then draw.
-    pub draws: Vec<ScoredDraw>,
+    pub draws: Vec<DrawOutcome>,
 }
 
-impl ScoreReport {
+impl ScoringReport {
     /// One summary for each training and architecture that has a draw.
     pub fn summaries(&self) -> Vec<NetSummary> {
         let pairs = self.trainings.iter().flat_map(|&training| (0..self.job.targets.len()).map(move |t| (t, training)));
@@ -104,14 +104,14 @@ impl ScoreReport {
     }
 
     /// The draws of one architecture and training, in order.
-    pub fn draws_of(&self, target: usize, training: Training) -> impl Iterator<Item = &ScoredDraw> {
+    pub fn draws_of(&self, target: usize, training: Training) -> impl Iterator<Item = &DrawOutcome> {
         self.draws.iter().filter(move |draw| draw.target == target && draw.training == training)
     }
 
     /// What the draws of one architecture say together; `None` if there are none yet.
     pub fn summary(&self, target: usize, training: Training) -> Option<NetSummary> {
-        let draws: Vec<&ScoredDraw> = self.draws_of(target, training).collect();
-        let scores: Vec<&Score> = draws.iter().filter_map(|draw| draw.score()).collect();
+        let draws: Vec<&DrawOutcome> = self.draws_of(target, training).collect();
+        let scores: Vec<&Metrics> = draws.iter().filter_map(|draw| draw.score()).collect();
         let rewards: Vec<f64> = scores.iter().map(|score| score.reward).collect();
         let tests: Vec<f64> = scores.iter().filter(|score| score.train_flag).map(|score| score.test_accuracy).collect();
         (!draws.is_empty()).then(|| NetSummary {
@@ -162,7 +162,11 @@ pub enum ScoringError {
     /// A file of the run folder cannot be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The evaluator gave an outcome out of range.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
     /// A picture could not be drawn.
+    #[cfg(feature = "report")]
     #[error("a picture could not be drawn")]
     Picture(#[from] dpnas_report::ReportError),
     /// An architecture of the journal does not parse.

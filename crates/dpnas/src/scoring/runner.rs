@@ -2,10 +2,10 @@
 
 use super::event::{Begun, Event};
 use super::files;
-use super::report::{ScoreReport, ScoredDraw, ScoringError, ScoringEvent};
+use super::report::{DrawOutcome, ScoringError, ScoringEvent, ScoringReport};
 use super::{Searched, Target};
 use crate::run::journal::Journal;
-use crate::{Outcome, RunFolder, ScoreDraw, ScoreError, StopReason, WeightDraw};
+use crate::{EvaluateDraw, Outcome, RunFolder, ScoreError, StopReason, WeightDraw};
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ impl fmt::Display for Training {
 
 /// What a scoring run does.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ScoreJob {
+pub struct ScoringJob {
     /// The architectures.
     pub targets: Vec<Target>,
     /// The seed of draw 0, from which the others follow.
@@ -49,7 +49,7 @@ pub struct ScoreJob {
     pub draws: u32,
 }
 
-impl ScoreJob {
+impl ScoringJob {
     /// The seed of one draw of an architecture's weights: draw 0 is that of a search with the same seed.
     pub fn seed_of(&self, net: &Net, draw: u32) -> Seed {
         draw_seed(self.weights.seed(self.seed, net), draw)
@@ -79,7 +79,7 @@ pub fn draw_seed(seed: Seed, draw: u32) -> Seed {
 }
 
 /// Called with each [`ScoringEvent`]; breaking ends the run, which can be resumed later.
-pub type ScoringHook<'a> = Box<dyn FnMut(&ScoringEvent<'_>) -> ControlFlow<()> + 'a>;
+pub type ScoringHook<'a> = Box<dyn FnMut(&ScoringEvent<'_>) -> ControlFlow<()> + Send + 'a>;
 
 /// Scores architectures under several draws of their weights, in memory or in a folder.
 ///
@@ -88,9 +88,9 @@ pub type ScoringHook<'a> = Box<dyn FnMut(&ScoringEvent<'_>) -> ControlFlow<()> +
 ///
 /// # Source
 /// SPEC §1, H2 and H3; §8.
-pub struct ScoreRunner<'a> {
-    job: ScoreJob,
-    scorers: BTreeMap<Training, &'a dyn ScoreDraw>,
+pub struct ScoringRunner<'a> {
+    job: ScoringJob,
+    scorers: BTreeMap<Training, &'a dyn EvaluateDraw>,
     folder: Option<RunFolder>,
     hook: Option<ScoringHook<'a>>,
 }
@@ -98,15 +98,15 @@ pub struct ScoreRunner<'a> {
 /// A place in the order of the run: training, draw, architecture.
 type Place = (Training, u32, usize);
 
-impl<'a> ScoreRunner<'a> {
+impl<'a> ScoringRunner<'a> {
     /// A runner in memory, which needs a scorer.
-    pub fn new(job: ScoreJob) -> Self {
+    pub fn new(job: ScoringJob) -> Self {
         Self { job, scorers: BTreeMap::new(), folder: None, hook: None }
     }
 
     /// Scores with this training, too.
     #[must_use]
-    pub fn scored_by(mut self, training: Training, scorer: &'a dyn ScoreDraw) -> Self {
+    pub fn scored_by(mut self, training: Training, scorer: &'a dyn EvaluateDraw) -> Self {
         self.scorers.insert(training, scorer);
         self
     }
@@ -120,7 +120,7 @@ impl<'a> ScoreRunner<'a> {
 
     /// Calls a hook with each event.
     #[must_use]
-    pub fn with_hook(mut self, hook: impl FnMut(&ScoringEvent<'_>) -> ControlFlow<()> + 'a) -> Self {
+    pub fn with_hook(mut self, hook: impl FnMut(&ScoringEvent<'_>) -> ControlFlow<()> + Send + 'a) -> Self {
         self.hook = Some(Box::new(hook));
         self
     }
@@ -131,7 +131,7 @@ impl<'a> ScoreRunner<'a> {
     /// [`ScoringError::Nothing`], or [`ScoringError::Unfit`] for the first architecture that does not fit.
     pub fn check(&self) -> Result<(), ScoringError> {
         let missing = match &self.job {
-            ScoreJob { draws: 0, .. } => Some("0 draws; use at least 1"),
+            ScoringJob { draws: 0, .. } => Some("0 draws; use at least 1"),
             job if job.targets.is_empty() => Some("there is no architecture"),
             _ if self.scorers.is_empty() => Some("there is no scorer"),
             _ => None,
@@ -159,7 +159,7 @@ impl<'a> ScoreRunner<'a> {
     /// # Errors
     /// As [`check`](Self::check), or if the journal belongs to another run, is damaged or cannot be written, or a draw
     /// fails. What was recorded before stays, and the run can be resumed.
-    pub fn run(&mut self) -> Result<ScoreReport, ScoringError> {
+    pub fn run(&mut self) -> Result<ScoringReport, ScoringError> {
         self.check()?;
         let mut done = BTreeMap::new();
         let (mut journal, flow) = self.open_journal(&mut done)?;
@@ -184,7 +184,7 @@ impl<'a> ScoreRunner<'a> {
     /// The journal, with what is recorded in it, and whether the hook lets the run go on.
     fn open_journal(
         &mut self,
-        done: &mut BTreeMap<Place, ScoredDraw>,
+        done: &mut BTreeMap<Place, DrawOutcome>,
     ) -> Result<(Option<Journal>, ControlFlow<()>), ScoringError> {
         let go_on = ControlFlow::Continue(());
         let Some(folder) = &self.folder else { return Ok((None, go_on)) };
@@ -200,7 +200,7 @@ impl<'a> ScoreRunner<'a> {
                 Event::Scored { net, training, draw, seed, outcome } => {
                     let place = (training, draw, net);
                     let outcome = Outcome::from(outcome);
-                    let scored = ScoredDraw { target: net, training, draw, seed: Seed(seed), outcome };
+                    let scored = DrawOutcome { target: net, training, draw, seed: Seed(seed), outcome };
                     let asked = self.scorers.contains_key(&training)
                         && draw < self.job.draws
                         && self.job.targets.get(net).is_some_and(|it| scored.seed == self.job.seed_of(&it.net, draw));
@@ -231,7 +231,7 @@ impl<'a> ScoreRunner<'a> {
 
     fn advance(
         &mut self,
-        done: &mut BTreeMap<Place, ScoredDraw>,
+        done: &mut BTreeMap<Place, DrawOutcome>,
         journal: &mut Option<Journal>,
     ) -> Result<StopReason, ScoringError> {
         let places: Vec<Place> = self.places().collect();
@@ -250,18 +250,19 @@ impl<'a> ScoreRunner<'a> {
                 return Ok(StopReason::Interrupted);
             }
             let seed = self.job.seed_of(&target.net, draw);
-            let outcome = match scorer.score_draw(&target.net, seed) {
+            let outcome = match scorer.evaluate_draw(&target.net, seed) {
                 Ok(outcome) => outcome,
                 Err(ScoreError::Interrupted) => return Ok(StopReason::Interrupted),
                 Err(source) => {
                     return Err(ScoringError::Failed { net: target.net.to_string(), training, draw, source });
                 }
             };
+            outcome.check(&target.net)?;
             if let Some(journal) = journal {
                 let (net, seed, outcome) = (index, seed.0, (&outcome).into());
                 journal.write(&Event::Scored { net, training, draw, seed, outcome })?;
             }
-            let scored = ScoredDraw { target: index, training, draw, seed, outcome };
+            let scored = DrawOutcome { target: index, training, draw, seed, outcome };
             done.insert(place, scored.clone());
             let event = ScoringEvent::Scored { target: &target, scored: &scored, done: done.len(), total };
             if self.call(&event).is_break() && done.len() < total {
@@ -284,10 +285,10 @@ impl<'a> ScoreRunner<'a> {
         named.collect::<Vec<_>>().join("; ")
     }
 
-    fn report(&self, done: BTreeMap<Place, ScoredDraw>, stop: StopReason) -> ScoreReport {
-        let mut draws: Vec<ScoredDraw> = done.into_values().collect();
+    fn report(&self, done: BTreeMap<Place, DrawOutcome>, stop: StopReason) -> ScoringReport {
+        let mut draws: Vec<DrawOutcome> = done.into_values().collect();
         draws.sort_by_key(|scored| (scored.training, scored.target, scored.draw));
-        ScoreReport { job: self.job.clone(), stop, trainings: self.scorers.keys().copied().collect(), draws }
+        ScoringReport { job: self.job.clone(), stop, trainings: self.scorers.keys().copied().collect(), draws }
     }
 
     fn call(&mut self, event: &ScoringEvent<'_>) -> ControlFlow<()> {

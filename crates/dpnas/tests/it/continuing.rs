@@ -2,7 +2,7 @@
 
 use dpnas::search::{ImageShape, Place, Search, SearchSettings, Seed, Space, SpaceSettings};
 use dpnas::{
-    Candidate, EarlierRun, Evaluate, EvaluateError, Outcome, Report, RunError, RunFolder, Runner, Score, StopReason,
+    Candidate, EarlierRun, Evaluate, EvaluateError, Metrics, Outcome, Report, RunError, RunFolder, Runner, StopReason,
 };
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ impl Evaluate for ByText {
             return Ok(Outcome::Rejected { reason: "a multiple of seven".into() });
         }
         let reward = f64::from(sum % 97) / 96.0;
-        Ok(Outcome::Scored(Score {
+        Ok(Outcome::Scored(Metrics {
             reward,
             train_flag: true,
             valid_accuracy: vec![reward / 2.0, reward],
@@ -89,7 +89,7 @@ fn a_run_that_is_continued_from_its_csv_files_ends_with_the_same_files() {
             report.rows.iter().map(|row| (row.epsilon, row.net.clone(), row.reward())).collect()
         };
         assert_eq!((facts(&report), report.progress), (facts(&expected), expected.progress));
-        let rewards = |report: &[dpnas::Scored]| -> Vec<f64> { report.iter().map(|one| one.score.reward).collect() };
+        let rewards = |report: &[dpnas::Trial]| -> Vec<f64> { report.iter().map(|one| one.metrics.reward).collect() };
         assert_eq!(rewards(&report.best), rewards(&expected.best));
         for name in ["replay_buffer.csv", "q_values.csv", "rewards.svg"] {
             let title = |text: String| text.lines().filter(|line| !line.contains("-search-")).collect::<String>();

@@ -6,7 +6,7 @@ use dpnas::grammar::Net;
 use dpnas::prior::{NormMode, Normalisation};
 use dpnas::seed::Seed;
 use dpnas::train::TestSchedule;
-use dpnas::{Evaluate, Outcome, Score, ScoreDraw, ScoreError, Splits};
+use dpnas::{Evaluate, EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ fn net(text: &str) -> Net {
     text.parse().unwrap()
 }
 
-fn scored(outcome: Outcome) -> Score {
+fn scored(outcome: Outcome) -> Metrics {
     match outcome {
         Outcome::Scored(score) => score,
         other => panic!("{other:?}"),
@@ -37,8 +37,8 @@ fn a_score_has_every_epoch_and_its_reward_is_the_mean_of_the_last_five() {
 fn a_draw_is_scored_as_if_the_configuration_had_its_seed() {
     let evaluator = evaluator(&Toy::default(), config());
     let net = net(NET);
-    assert_eq!(evaluator.score_draw(&net, config().weight_seed).unwrap(), evaluator.score(&net).unwrap());
-    let other = scored(evaluator.score_draw(&net, Seed(77)).unwrap());
+    assert_eq!(evaluator.evaluate_draw(&net, config().weight_seed).unwrap(), evaluator.score(&net).unwrap());
+    let other = scored(evaluator.evaluate_draw(&net, Seed(77)).unwrap());
     assert_ne!(other, scored(evaluator.score(&net).unwrap()));
     let mut config = config();
     config.weight_seed = Seed(77);
@@ -54,7 +54,7 @@ fn every_test_accuracy_is_kept_where_the_schedule_asks_for_it() {
     let every = scored(evaluator(&Toy::default(), config).score(&net(NET)).unwrap());
     assert_eq!(every.test_accuracies.len(), 6);
     assert_eq!(every.test_accuracies[5], every.test_accuracy);
-    assert_eq!(Score { test_accuracies: Vec::new(), ..every }, last);
+    assert_eq!(Metrics { test_accuracies: Vec::new(), ..every }, last);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn the_identity_of_a_scorer_leaves_the_draw_open_and_that_of_a_search_does_not()
         let mut config = config();
         config.weight_seed = Seed(seed);
         let evaluator = evaluator(&Toy::default(), config);
-        (ScoreDraw::identity(&evaluator), Evaluate::identity(&evaluator))
+        (EvaluateDraw::identity(&evaluator), Evaluate::identity(&evaluator))
     };
     assert_eq!(identities(1).0, identities(2).0);
     assert_ne!(identities(1).1, identities(2).1);

@@ -4,7 +4,6 @@ mod continuing;
 mod deep_prior;
 mod embed;
 mod engine;
-mod full_training;
 mod memory;
 mod pandas;
 mod published;

@@ -5,7 +5,7 @@ use dpnas::cache::Cache;
 use dpnas::grammar::Net;
 use dpnas::prior::{EngineMemory, NormMode, Normalisation, Precision};
 use dpnas::seed::Seed;
-use dpnas::{DeepPrior, DeepPriorConfig, MemoryPlan, Outcome, RowPlace, Score, Splits};
+use dpnas::{DeepPrior, DeepPriorConfig, MemoryPlan, Metrics, Outcome, RowPlace, Splits};
 
 const NET: &str = "[C(8,3,1,1,1), P(2,2,0,0), SM(4)]";
 
@@ -13,7 +13,7 @@ fn net() -> Net {
     NET.parse().unwrap()
 }
 
-fn scored(evaluator: &DeepPrior) -> Score {
+fn scored(evaluator: &DeepPrior) -> Metrics {
     match evaluator.score(&net()).unwrap() {
         Outcome::Scored(score) => score,
         other => panic!("{other:?}"),

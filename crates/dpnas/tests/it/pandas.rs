@@ -1,7 +1,7 @@
 //! Both CSV files through pandas and back.
 
 use dpnas::search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
-use dpnas::{ReplayRow, ReplayWriter, Score, read_q_values, read_replay_buffer, write_q_values};
+use dpnas::{Metrics, ReplayRow, ReplayWriter, read_q_values, read_replay_buffer, write_q_values};
 use std::path::Path;
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn python(script: &str, paths: &[&Path]) -> Option<()> {
 fn rows() -> Vec<ReplayRow> {
     let score = |number: u32| {
         let fraction = |part: u32| f64::from((number * 7919 + part * 104_729) % 1_000_001) / 1e6;
-        Score {
+        Metrics {
             reward: [1.0, 0.1 + 0.2, 0.00005, 1.0 / 3.0][number as usize % 4],
             train_flag: !number.is_multiple_of(3),
             valid_accuracy: (0..number % 5 + 1).map(fraction).collect(),
@@ -31,7 +31,7 @@ fn rows() -> Vec<ReplayRow> {
         .map(|number| ReplayRow {
             epsilon: epsilon(number),
             net: net(number),
-            score: (!number.is_multiple_of(6)).then(|| score(number)),
+            metrics: (!number.is_multiple_of(6)).then(|| score(number)),
         })
         .collect()
 }
@@ -87,7 +87,7 @@ fn a_frame_of_python_values_is_written_as_we_write_it() {
     let percents = |list: &[f64]| list.iter().map(|&fraction| percent(fraction)).collect::<Vec<_>>();
     let values: Vec<serde_json::Value> = rows
         .iter()
-        .map(|row| match &row.score {
+        .map(|row| match &row.metrics {
             None => serde_json::json!([row.epsilon, row.net, false, 0.0, 0, [0], [0], 0]),
             Some(score) => serde_json::json!([
                 row.epsilon,
@@ -143,10 +143,10 @@ frame[frame.columns[::-1]].to_csv(values_again)";
     assert!(text.contains(",False,0.0,0.0,[0],[0],0.0\n"), "pandas made floats of whole columns: {text}");
     let expected = read_rows(&rows_csv);
     for (found, row) in read_rows(&rows_again).iter().zip(&expected) {
-        assert_eq!((&found.net, found.score.is_some()), (&row.net, row.score.is_some()));
+        assert_eq!((&found.net, found.metrics.is_some()), (&row.net, row.metrics.is_some()));
         assert_close(found.epsilon, row.epsilon);
         assert_close(found.reward(), row.reward());
-        let (Some(found), Some(score)) = (&found.score, &row.score) else { continue };
+        let (Some(found), Some(score)) = (&found.metrics, &row.metrics) else { continue };
         assert_eq!((&found.valid_accuracy, found.train_flag), (&score.valid_accuracy, score.train_flag));
         assert_close(found.test_accuracy, score.test_accuracy);
     }

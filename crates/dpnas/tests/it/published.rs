@@ -24,8 +24,8 @@ fn the_replay_buffer_is_read_with_its_repetitions_and_rejections() {
     assert_eq!(rows.len(), 30);
     let nets: BTreeSet<&str> = rows.iter().map(|row| row.net.as_str()).collect();
     assert_eq!(nets.len(), 6);
-    assert_eq!(rows.iter().filter(|row| row.score.is_none()).count(), 1);
-    assert!(rows.iter().filter_map(|row| row.score.as_ref()).all(|score| {
+    assert_eq!(rows.iter().filter(|row| row.metrics.is_none()).count(), 1);
+    assert!(rows.iter().filter_map(|row| row.metrics.as_ref()).all(|score| {
         let mean = score.valid_accuracy.iter().sum::<f64>() / score.valid_accuracy.len() as f64;
         score.train_flag && (mean - score.reward).abs() < 1e-9
     }));

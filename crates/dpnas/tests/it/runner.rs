@@ -3,7 +3,7 @@
 use crate::engine::{Toy, config, evaluator};
 use dpnas::search::{ImageShape, Search, SearchSettings, Seed, SpaceSettings};
 use dpnas::{
-    Candidate, Evaluate, EvaluateError, Outcome, Report, RunError, RunEvent, RunFolder, Runner, Score, StopReason,
+    Candidate, Evaluate, EvaluateError, Metrics, Outcome, Report, RunError, RunEvent, RunFolder, Runner, StopReason,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -39,7 +39,7 @@ impl Evaluate for ByLength {
         Ok(match net.len() % 7 {
             0 => Outcome::Rejected { reason: "a multiple of seven".into() },
             1 => Outcome::OutOfMemory { reason: "one more than that".into() },
-            _ => Outcome::Scored(Score {
+            _ => Outcome::Scored(Metrics {
                 reward,
                 train_flag: true,
                 valid_accuracy: vec![reward; 3],
@@ -73,9 +73,9 @@ fn a_search_in_memory_and_in_a_folder_is_the_same() {
     let (_, report) = whole(runs.path());
     let in_memory = Runner::new(search(1), ByLength::default()).run().unwrap();
     assert_eq!(in_memory, report);
-    let origins: BTreeSet<bool> = report.rows.iter().map(|row| row.score.is_some()).collect();
+    let origins: BTreeSet<bool> = report.rows.iter().map(|row| row.metrics.is_some()).collect();
     assert_eq!(origins.len(), 2, "some rows are scored and some rejected");
-    assert!(report.best.windows(2).all(|pair| pair[0].score.reward >= pair[1].score.reward));
+    assert!(report.best.windows(2).all(|pair| pair[0].metrics.reward >= pair[1].metrics.reward));
 }
 
 #[test]
@@ -180,6 +180,85 @@ fn two_runners_cannot_write_to_one_folder() {
 #[test]
 fn a_search_of_deep_priors_finds_rewards_above_chance() {
     let report = Runner::new(search(1), evaluator(&Toy::default(), config())).run().unwrap();
-    assert!(report.best[0].score.reward > 0.4, "{:?}", report.best[0]);
+    assert!(report.best[0].metrics.reward > 0.4, "{:?}", report.best[0]);
     assert_eq!(report.rows.iter().filter(|row| row.reward() > 0.0).count() as u64, report.progress.total);
+}
+
+/// Gives every candidate the same outcome.
+struct Same(Outcome);
+
+impl Evaluate for Same {
+    fn identity(&self) -> String {
+        "same".into()
+    }
+
+    fn evaluate(&mut self, _: &Candidate) -> Result<Outcome, EvaluateError> {
+        Ok(self.0.clone())
+    }
+}
+
+#[test]
+fn a_search_in_which_nothing_counts_ends_and_says_so() {
+    let runs = tempfile::tempdir().unwrap();
+    for outcome in [Outcome::scored(0.0), Outcome::Rejected { reason: "never".into() }] {
+        let folder = folder(runs.path());
+        let run = |limit: u64| {
+            Runner::new(search(1), Same(outcome.clone())).in_folder(folder.clone()).with_max_fruitless(limit).run()
+        };
+        let report = run(7).unwrap();
+        assert_eq!((report.stop.clone(), report.evaluated), (StopReason::Fruitless { evaluations: 7 }, 7));
+        assert_eq!(report.stop.to_string(), "fruitless: none of the last 7 evaluations counts");
+        // Those of earlier sittings count, and a higher limit goes on.
+        assert_eq!(run(7).unwrap().evaluated, 0);
+        assert_eq!(run(9).unwrap().evaluated, 2);
+    }
+    let report = Runner::new(search(1), Same(Outcome::scored(0.5))).with_max_fruitless(1).run().unwrap();
+    assert_eq!(report.stop, StopReason::Completed);
+}
+
+#[test]
+fn an_outcome_out_of_range_is_refused_before_it_is_recorded() {
+    let runs = tempfile::tempdir().unwrap();
+    let metrics = Metrics::reward(0.5);
+    let wrong = [
+        ("reward of 1.2", Metrics::reward(1.2)),
+        ("reward of -0.1", Metrics::reward(-0.1)),
+        ("reward of NaN", Metrics::reward(f64::NAN)),
+        ("validation accuracy of inf", Metrics { valid_accuracy: vec![0.5, f64::INFINITY], ..metrics.clone() }),
+        ("training accuracy of 2", Metrics { train_accuracy: vec![2.0], ..metrics.clone() }),
+        ("test accuracy of NaN", Metrics { test_accuracy: f64::NAN, ..metrics.clone() }),
+        ("test accuracy of -1", Metrics { test_accuracies: vec![-1.0], ..metrics }),
+    ];
+    for (what, metrics) in wrong {
+        let folder = folder(runs.path());
+        let error = Runner::new(search(1), Same(Outcome::Scored(metrics))).in_folder(folder.clone()).run().unwrap_err();
+        assert!(error.to_string().contains(&format!(" a {what}, but it must lie between 0 and 1")), "{error}");
+        assert!(!file(&folder, "journal.jsonl").contains("told"));
+        let report = Runner::new(search(1), Same(Outcome::scored(0.5))).in_folder(folder).run().unwrap();
+        assert_eq!(report.stop, StopReason::Completed, "the run goes on with a correct evaluator");
+    }
+}
+
+#[test]
+fn a_search_that_was_asked_before_is_refused_and_nothing_is_written() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = folder(runs.path());
+    let mut asked = search(1);
+    asked.ask().unwrap();
+    let error = Runner::new(asked, ByLength::default()).in_folder(folder.clone()).run().unwrap_err();
+    assert!(matches!(error, RunError::NotFresh), "{error}");
+    assert!(!folder.file("journal.jsonl").exists());
+}
+
+#[test]
+fn a_run_moves_to_a_thread_and_an_evaluator_may_be_borrowed() {
+    fn is_send<T: Send>() {}
+    is_send::<Runner<'_, Box<dyn Evaluate>>>();
+    is_send::<dpnas::DeepPrior>();
+    is_send::<dpnas::FullTraining>();
+    is_send::<dpnas::ScoringRunner<'_>>();
+    let mut evaluator = ByLength::default();
+    let runner = Runner::new(search(1), &mut evaluator);
+    let report = std::thread::scope(|scope| scope.spawn(|| runner.run()).join().unwrap()).unwrap();
+    assert_eq!(report.stop, StopReason::Completed);
 }

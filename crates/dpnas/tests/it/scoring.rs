@@ -4,8 +4,8 @@ use crate::engine::{Toy, config, evaluator};
 use dpnas::grammar::{ImageShape, Net};
 use dpnas::seed::Seed;
 use dpnas::{
-    Group, Outcome, RunFolder, Score, ScoreDraw, ScoreError, ScoreJob, ScoreReport, ScoreRunner, ScoringError,
-    ScoringEvent, Searched, StopReason, Target, Training, WeightDraw, draw_seed,
+    EvaluateDraw, Group, Metrics, Outcome, RunFolder, ScoreError, ScoringError, ScoringEvent, ScoringJob,
+    ScoringReport, ScoringRunner, Searched, StopReason, Target, Training, WeightDraw, draw_seed,
 };
 use std::cell::Cell;
 use std::ops::ControlFlow;
@@ -36,8 +36,8 @@ impl Made {
     }
 }
 
-impl ScoreDraw for Made {
-    fn score_draw(&self, net: &Net, seed: Seed) -> Result<Outcome, ScoreError> {
+impl EvaluateDraw for Made {
+    fn evaluate_draw(&self, net: &Net, seed: Seed) -> Result<Outcome, ScoreError> {
         if self.interrupts_after == Some(self.scored.get()) {
             return Err(ScoreError::Interrupted);
         }
@@ -50,7 +50,7 @@ impl ScoreDraw for Made {
         Ok(match length {
             4 => Outcome::Rejected { reason: "four, with a comma".into() },
             5 => Outcome::OutOfMemory { reason: "five".into() },
-            _ => Outcome::Scored(Score {
+            _ => Outcome::Scored(Metrics {
                 reward,
                 train_flag: length != 3,
                 valid_accuracy: vec![reward; 3],
@@ -76,7 +76,7 @@ fn net(convolutions: usize) -> Net {
     format!("[{layers}SM(10)]").parse().unwrap()
 }
 
-fn job() -> ScoreJob {
+fn job() -> ScoringJob {
     let target = |convolutions: usize, group, row| {
         let searched = Some(Searched { row, reward: 0.05 * convolutions as f64 });
         Target { net: net(convolutions), group, searched }
@@ -88,7 +88,7 @@ fn job() -> ScoreJob {
         target(4, Group::Top, 2),
         Target::given(net(6)),
     ];
-    ScoreJob { targets, seed: Seed(9), draws: 3, weights: WeightDraw::PerSearch }
+    ScoringJob { targets, seed: Seed(9), draws: 3, weights: WeightDraw::PerSearch }
 }
 
 fn folder(runs: &Path) -> RunFolder {
@@ -99,12 +99,12 @@ fn read(folder: &RunFolder, name: &str) -> Vec<u8> {
     std::fs::read(folder.file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-fn run(folder: &RunFolder, random: &Made, trained: &Made) -> Result<ScoreReport, ScoringError> {
-    let runner = ScoreRunner::new(job()).scored_by(Training::Random, random).scored_by(Training::Full, trained);
+fn run(folder: &RunFolder, random: &Made, trained: &Made) -> Result<ScoringReport, ScoringError> {
+    let runner = ScoringRunner::new(job()).scored_by(Training::Random, random).scored_by(Training::Full, trained);
     runner.in_folder(folder.clone()).run()
 }
 
-fn whole(runs: &Path) -> (RunFolder, ScoreReport) {
+fn whole(runs: &Path) -> (RunFolder, ScoringReport) {
     let folder = folder(runs);
     let report = run(&folder, &Made::new("random"), &Made::new("trained")).unwrap();
     assert_eq!(report.stop, StopReason::Completed);
@@ -208,7 +208,7 @@ fn every_cut_of_the_journal_is_resumed_to_the_same_files() {
     for cut in (first_line..journal.len()).step_by(997) {
         let folder = folder(runs.path());
         std::fs::write(folder.file("scores.jsonl"), &journal[..cut]).unwrap();
-        let (folder, resumed) = ScoreJob::of_run(folder.path()).unwrap();
+        let (folder, resumed) = ScoringJob::of_run(folder.path()).unwrap();
         assert_eq!(resumed, job());
         run(&folder, &Made::new("random"), &Made::new("trained")).unwrap();
         same_files(&folder, &expected);
@@ -238,7 +238,7 @@ fn a_hook_sees_every_draw_and_may_end_the_run() {
         }
         if seen.len() == 6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let report = ScoreRunner::new(job()).scored_by(Training::Random, &random).with_hook(hook).run().unwrap();
+    let report = ScoringRunner::new(job()).scored_by(Training::Random, &random).with_hook(hook).run().unwrap();
     assert_eq!(report.stop, StopReason::Interrupted);
     // All architectures under draw 0 come before any under draw 1.
     let expected: Vec<_> = (0..5).map(|net| (0, net, net + 1, 15)).chain([(1, 0, 6, 15)]).collect();
@@ -250,7 +250,7 @@ fn an_architecture_that_does_not_fit_is_named_by_its_row_before_anything_is_comp
     let random = Made::new("random");
     let mut job = job();
     job.targets[1].net = "[C(4,3,1,1,1), C(4,9,1,0,1), SM(10)]".parse().unwrap();
-    let error = ScoreRunner::new(job).scored_by(Training::Random, &random).run().unwrap_err();
+    let error = ScoringRunner::new(job).scored_by(Training::Random, &random).run().unwrap_err();
     let ScoringError::Unfit { ref source, .. } = error else { panic!("{error}") };
     assert!(source.to_string().starts_with("layer 2, `C(4,9,1,0,1)`: the kernel 9 is larger than"), "{source}");
     assert_eq!(error.to_string(), "row 0 of the replay buffer cannot be scored: [C(4,3,1,1,1), C(4,9,1,0,1), SM(10)]");
@@ -261,10 +261,10 @@ fn an_architecture_that_does_not_fit_is_named_by_its_row_before_anything_is_comp
 fn nothing_to_score_is_an_error() {
     let random = Made::new("random");
     let message =
-        |job: ScoreJob| ScoreRunner::new(job).scored_by(Training::Random, &random).run().unwrap_err().to_string();
-    assert_eq!(message(ScoreJob { draws: 0, ..job() }), "nothing to score: 0 draws; use at least 1");
-    assert_eq!(message(ScoreJob { targets: vec![], ..job() }), "nothing to score: there is no architecture");
-    let error = ScoreRunner::new(job()).run().unwrap_err().to_string();
+        |job: ScoringJob| ScoringRunner::new(job).scored_by(Training::Random, &random).run().unwrap_err().to_string();
+    assert_eq!(message(ScoringJob { draws: 0, ..job() }), "nothing to score: 0 draws; use at least 1");
+    assert_eq!(message(ScoringJob { targets: vec![], ..job() }), "nothing to score: there is no architecture");
+    let error = ScoringRunner::new(job()).run().unwrap_err().to_string();
     assert_eq!(error, "nothing to score: there is no scorer");
 }
 
@@ -275,11 +275,11 @@ fn a_journal_of_another_scoring_is_refused() {
     let error = run(&folder, &Made::new("other"), &Made::new("trained")).unwrap_err();
     assert!(matches!(error, ScoringError::OtherScoring { .. }), "{error}");
     let (random, trained) = (Made::new("random"), Made::new("trained"));
-    let again = |job: ScoreJob| {
-        let runner = ScoreRunner::new(job).scored_by(Training::Random, &random).scored_by(Training::Full, &trained);
+    let again = |job: ScoringJob| {
+        let runner = ScoringRunner::new(job).scored_by(Training::Random, &random).scored_by(Training::Full, &trained);
         runner.in_folder(folder.clone()).run().unwrap_err()
     };
-    assert!(matches!(again(ScoreJob { draws: 4, ..job() }), ScoringError::Diverged { .. }));
+    assert!(matches!(again(ScoringJob { draws: 4, ..job() }), ScoringError::Diverged { .. }));
     let path = folder.file("scores.jsonl");
     let journal = String::from_utf8(read(&folder, "scores.jsonl")).unwrap();
     // A draw that is recorded twice, and one with another seed.
@@ -295,7 +295,7 @@ fn a_journal_of_another_scoring_is_refused() {
 fn a_folder_of_another_job_is_no_scoring_run() {
     let runs = tempfile::tempdir().unwrap();
     let folder = folder(runs.path());
-    let error = ScoreJob::of_run(folder.path()).unwrap_err();
+    let error = ScoringJob::of_run(folder.path()).unwrap_err();
     assert!(error.to_string().ends_with("is not the folder of a run: it has no scores.jsonl"), "{error}");
 }
 
@@ -303,13 +303,13 @@ fn a_folder_of_another_job_is_no_scoring_run() {
 fn deep_priors_under_draw_0_have_the_reward_of_the_search() {
     let scorer = evaluator(&Toy::default(), config());
     let net: Net = "[C(8,3,1,1,1), P(2,2,0,0), SM(4)]".parse().unwrap();
-    let job = ScoreJob {
+    let job = ScoringJob {
         targets: vec![Target::given(net.clone())],
         seed: config().weight_seed,
         draws: 3,
         weights: WeightDraw::PerSearch,
     };
-    let report = ScoreRunner::new(job).scored_by(Training::Random, &scorer).run().unwrap();
+    let report = ScoringRunner::new(job).scored_by(Training::Random, &scorer).run().unwrap();
     assert_eq!(report.draws[0].outcome, scorer.score(&net).unwrap());
     assert!(report.draws[1].outcome != report.draws[0].outcome && report.draws[2].outcome != report.draws[1].outcome);
 }

@@ -5,7 +5,7 @@ use dpnas::grammar::Net;
 use dpnas::kernels::{CpuEngine, Precision};
 use dpnas::search::Seed;
 use dpnas::{
-    DeepPrior, DeepPriorConfig, Evaluate, ScoreDraw, ScoreJob, ScoreRunner, Splits, Target, Training, WeightDraw,
+    DeepPrior, DeepPriorConfig, Evaluate, EvaluateDraw, ScoringJob, ScoringRunner, Splits, Target, Training, WeightDraw,
 };
 use std::num::NonZeroUsize;
 
@@ -38,7 +38,7 @@ fn a_draw_for_each_candidate_is_the_same_whenever_it_is_scored() {
         let net = net(text);
         assert!(prior.score(&net).unwrap() == *outcome);
         let seed = WeightDraw::PerCandidate.seed(prior.config().weight_seed, &net);
-        assert!(deep_prior(WeightDraw::PerSearch).score_draw(&net, seed).unwrap() == *outcome);
+        assert!(deep_prior(WeightDraw::PerSearch).evaluate_draw(&net, seed).unwrap() == *outcome);
     }
     let identity = |draw| Evaluate::identity(&deep_prior(draw));
     assert!(identity(WeightDraw::PerCandidate).contains("by candidate from seed 1"));
@@ -49,8 +49,8 @@ fn a_draw_for_each_candidate_is_the_same_whenever_it_is_scored() {
 fn draw_0_of_a_scoring_run_has_each_candidates_own_weights() {
     let prior = deep_prior(WeightDraw::PerCandidate);
     let targets: Vec<Target> = NETS[..2].iter().map(|text| Target::given(net(text))).collect();
-    let job = ScoreJob { targets, seed: prior.config().weight_seed, draws: 2, weights: WeightDraw::PerCandidate };
-    let report = ScoreRunner::new(job.clone()).scored_by(Training::Random, &prior).run().unwrap();
+    let job = ScoringJob { targets, seed: prior.config().weight_seed, draws: 2, weights: WeightDraw::PerCandidate };
+    let report = ScoringRunner::new(job.clone()).scored_by(Training::Random, &prior).run().unwrap();
     let seeds: Vec<Seed> = report.draws.iter().map(|draw| draw.seed).collect();
     let own = |text: &str, draw| job.seed_of(&net(text), draw);
     assert_eq!(seeds, [own(NETS[0], 0), own(NETS[0], 1), own(NETS[1], 0), own(NETS[1], 1)]);

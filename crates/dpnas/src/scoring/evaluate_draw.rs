@@ -14,13 +14,13 @@ use dpnas_seed::Seed;
 ///
 /// # Source
 /// SPEC §1, H2 and H3.
-pub trait ScoreDraw {
+pub trait EvaluateDraw: Send + Sync {
     /// Scores one architecture with the encoder's weights drawn from `weight_seed`.
     ///
     /// # Errors
     /// [`ScoreError::Interrupted`] if the scorer was asked to end early, or what failed. An architecture that is rejected
     /// or does not fit the memory is an [`Outcome`], no error.
-    fn score_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError>;
+    fn evaluate_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError>;
 
     /// Says without computing anything whether an architecture can be scored at all, so that a run of many finds out
     /// before it begins. By default every one can.

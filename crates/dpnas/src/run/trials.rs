@@ -1,41 +1,41 @@
 //! The scores of a run, candidate by candidate.
 
 use crate::csv::replay_buffer::ReplayFields;
-use crate::{EarlierRun, ReplayRow, Score};
+use crate::{EarlierRun, Metrics, ReplayRow};
 use dpnas_search::{Candidate, CandidateId, Net, Origin, Row};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A scored architecture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Scored {
+pub struct Trial {
     /// Which candidate it was; `None` if an earlier run scored it, which this one continues.
     pub id: Option<CandidateId>,
     /// The architecture.
     pub net: Arc<Net>,
     /// What its training told.
-    pub score: Score,
+    pub metrics: Metrics,
 }
 
 /// What each candidate of a run scored, and what an earlier run left.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scores {
+pub(crate) struct Trials {
     earlier: Option<EarlierRun>,
-    scored: BTreeMap<CandidateId, Scored>,
-    best: Option<Scored>,
+    scored: BTreeMap<CandidateId, Trial>,
+    best: Option<Trial>,
 }
 
-impl Scores {
+impl Trials {
     /// No scores yet but those of an earlier run.
     pub(crate) fn after(earlier: Option<EarlierRun>) -> Self {
-        let mut scores = Self { earlier, ..Self::default() };
-        scores.best = scores.ranked().into_iter().next();
-        scores
+        let mut trials = Self { earlier, ..Self::default() };
+        trials.best = trials.ranked().into_iter().next();
+        trials
     }
 
-    pub(crate) fn insert(&mut self, candidate: &Candidate, score: Score) {
-        let scored = Scored { id: Some(candidate.id), net: Arc::clone(&candidate.net), score };
-        if self.best().is_none_or(|best| scored.score.reward > best.score.reward) {
+    pub(crate) fn insert(&mut self, candidate: &Candidate, metrics: Metrics) {
+        let scored = Trial { id: Some(candidate.id), net: Arc::clone(&candidate.net), metrics };
+        if self.best().is_none_or(|best| scored.metrics.reward > best.metrics.reward) {
             self.best = Some(scored.clone());
         }
         self.scored.insert(candidate.id, scored);
@@ -52,30 +52,30 @@ impl Scores {
     }
 
     /// The highest reward; the first of equals.
-    pub(crate) fn best(&self) -> Option<&Scored> {
+    pub(crate) fn best(&self) -> Option<&Trial> {
         self.best.as_ref()
     }
 
     /// All scored architectures, the highest reward first, equals in the order of asking after those of the earlier run.
-    pub(crate) fn ranked(&self) -> Vec<Scored> {
+    pub(crate) fn ranked(&self) -> Vec<Trial> {
         let earlier = self.earlier.iter().flat_map(EarlierRun::scored);
         let earlier = earlier.filter_map(|(net, row)| {
-            let score = row.score.clone()?;
-            Some(Scored { id: None, net: Arc::clone(net), score })
+            let metrics = row.metrics.clone()?;
+            Some(Trial { id: None, net: Arc::clone(net), metrics })
         });
-        let mut ranked: Vec<Scored> = earlier.chain(self.scored.values().cloned()).collect();
-        ranked.sort_by(|a, b| b.score.reward.total_cmp(&a.score.reward));
+        let mut ranked: Vec<Trial> = earlier.chain(self.scored.values().cloned()).collect();
+        ranked.sort_by(|a, b| b.metrics.reward.total_cmp(&a.metrics.reward));
         ranked
     }
 
     /// A row of the replay buffer with its training's details.
     pub(crate) fn row(&self, row: &Row) -> ReplayRow {
-        let score = match &row.origin {
-            Origin::Scored(id) | Origin::Repeated(id) => self.scored.get(id).map(|scored| scored.score.clone()),
+        let metrics = match &row.origin {
+            Origin::Scored(id) | Origin::Repeated(id) => self.scored.get(id).map(|scored| scored.metrics.clone()),
             Origin::Rejected(_) => None,
             &Origin::Earlier { row: from } => self.earlier.as_ref().and_then(|earlier| earlier.score(from)),
         };
-        ReplayRow { epsilon: row.epsilon, net: row.net.to_string(), score }
+        ReplayRow { epsilon: row.epsilon, net: row.net.to_string(), metrics }
     }
 
     /// Row `number` as it stands in the file; a row of an earlier run as it stood there.

@@ -7,7 +7,7 @@ use dpnas::grammar::Net;
 use dpnas::prior::Precision;
 use dpnas::seed::Seed;
 use dpnas::train::{Epoch, FullError, RateSchedule, Split, TrainEngine, TrainJob, TrainReport};
-use dpnas::{Evaluate, FullTraining, FullTrainingConfig, Outcome, Score, ScoreDraw, ScoreError, Splits};
+use dpnas::{Evaluate, EvaluateDraw, FullTraining, FullTrainingConfig, Metrics, Outcome, ScoreError, Splits};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ fn full(engine: Box<dyn TrainEngine>, config: FullTrainingConfig) -> FullTrainin
     FullTraining::new(engine, Splits::hold_out(&data(), Seed(1)).unwrap(), config)
 }
 
-fn scored(outcome: Outcome) -> Score {
+fn scored(outcome: Outcome) -> Metrics {
     match outcome {
         Outcome::Scored(score) => score,
         other => panic!("{other:?}"),
@@ -81,8 +81,8 @@ fn an_architecture_is_trained_and_scored() {
     let expected: Vec<(String, u32)> = (1..=6).map(|epoch| (NET.to_owned(), epoch)).collect();
     assert_eq!(*epochs.lock().unwrap(), expected);
     // The same draw gives the same score, another one gives another.
-    assert_eq!(scored(evaluator.score_draw(&net(NET), Seed(1)).unwrap()), score);
-    assert_ne!(scored(evaluator.score_draw(&net(NET), Seed(2)).unwrap()), score);
+    assert_eq!(scored(evaluator.evaluate_draw(&net(NET), Seed(1)).unwrap()), score);
+    assert_ne!(scored(evaluator.evaluate_draw(&net(NET), Seed(2)).unwrap()), score);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn each_net_and_draw_has_its_folder_of_checkpoints_and_is_not_trained_again() {
     let folder = tempfile::tempdir().unwrap();
     let open = |engine| full(engine, full_config()).with_checkpoints(folder.path());
     let score = scored(open(flex()).score(&net(NET)).unwrap());
-    open(flex()).score_draw(&net(NET), Seed(2)).unwrap();
+    open(flex()).evaluate_draw(&net(NET), Seed(2)).unwrap();
     for seed in [1, 2] {
         let own = folder.path().join(FullTraining::checkpoint_folder(&net(NET), Seed(seed)));
         assert!(own.join(LAST_CHECKPOINT).is_file() && own.join(BEST_CHECKPOINT).is_file());
@@ -167,7 +167,7 @@ fn the_identity_names_what_decides_a_full_training() {
         let mut config = full_config();
         change(&mut config);
         let evaluator = full(failing(|| FullError::Interrupted), config);
-        (Evaluate::identity(&evaluator), ScoreDraw::identity(&evaluator))
+        (Evaluate::identity(&evaluator), EvaluateDraw::identity(&evaluator))
     };
     let base = identity(&|_| {});
     let changes: [&dyn Fn(&mut FullTrainingConfig); 6] = [

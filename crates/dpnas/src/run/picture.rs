@@ -1,0 +1,55 @@
+//! The plot of a run's rewards.
+
+use crate::run::report::RunError;
+use crate::{ReplayRow, RunFolder};
+use dpnas_report::{PlotOptions, RewardPoint, reward_plot};
+use dpnas_search::Row;
+
+/// New rows after which the picture is drawn again.
+const REDRAW_ROWS: usize = 20;
+
+/// The plot of a running search.
+#[derive(Debug, Default)]
+pub(crate) struct Picture {
+    points: Vec<RewardPoint>,
+    drawn: usize,
+}
+
+impl Picture {
+    /// Adds a row of the replay buffer.
+    pub(crate) fn push(&mut self, row: &Row) {
+        self.points.push(RewardPoint { epsilon: row.epsilon, reward: row.reward });
+    }
+
+    /// Draws the picture if enough rows are new.
+    pub(crate) fn update(&mut self, folder: &RunFolder) -> Result<(), RunError> {
+        if self.points.len() < self.drawn + REDRAW_ROWS { Ok(()) } else { self.draw(folder) }
+    }
+
+    /// Draws the picture.
+    pub(crate) fn draw(&mut self, folder: &RunFolder) -> Result<(), RunError> {
+        self.drawn = self.points.len();
+        draw_rewards(folder, &self.points)
+    }
+}
+
+/// The points of the reward plot of a replay buffer.
+pub fn reward_points(rows: &[ReplayRow]) -> Vec<RewardPoint> {
+    rows.iter().map(|row| RewardPoint { epsilon: row.epsilon, reward: row.reward() }).collect()
+}
+
+/// Draws `rewards.svg` and `rewards.png` of a run folder, if there are enough points for a picture.
+///
+/// # Errors
+/// If a picture cannot be drawn or written.
+///
+/// # Source
+/// SPEC §13.
+pub fn draw_rewards(folder: &RunFolder, points: &[RewardPoint]) -> Result<(), RunError> {
+    let title = folder.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(svg) = reward_plot(points, &PlotOptions::titled(title)) {
+        folder.replace("rewards.svg", svg.as_str().as_bytes())?;
+        folder.replace("rewards.png", &svg.to_png(2.0)?)?;
+    }
+    Ok(())
+}

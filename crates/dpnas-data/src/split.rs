@@ -1,7 +1,7 @@
 //! The seeded split of the training images into those to learn from and those to validate on.
 
 use crate::DataError;
-use dpnas_seed::{Seed, shuffle};
+use dpnas_seed::Seed;
 
 /// Which images to learn from and which to validate on: a partition of `0..n`, both parts in ascending order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub fn hold_out(n: usize, fraction: f64, seed: Seed) -> Result<Split, DataError>
     }
     let held_out = ((n as f64 * fraction).round() as usize).clamp(1, n - 1);
     let mut valid: Vec<usize> = (0..n).collect();
-    shuffle(&mut seed.stream("hold-out", 0).rng(), &mut valid);
+    seed.stream("hold-out", 0).rng().shuffle(&mut valid);
     let mut train = valid.split_off(held_out);
     valid.sort_unstable();
     train.sort_unstable();

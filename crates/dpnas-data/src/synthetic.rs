@@ -3,7 +3,7 @@
 use crate::set::{buffer, numbered_classes};
 use crate::{DataError, DataSet, ImageSet};
 use dpnas_grammar::ImageShape;
-use dpnas_seed::{ChaCha8Rng, Seed, unit};
+use dpnas_seed::{Rng, Seed};
 use std::f64::consts::{PI, TAU};
 
 /// A data set of patches of stripes: a class is a direction and a width of the stripes, each a little blurred; where the
@@ -76,7 +76,7 @@ fn part(config: &SyntheticConfig, purposes: [&str; 2], images: usize) -> Result<
         let patch = Patch::draw(&mut rng, label, config);
         noise_stream.fill_normal(0, &mut noise);
         for noise in noise.chunks_exact(plane) {
-            let strength = 0.25 + 0.25 * unit(&mut rng);
+            let strength = 0.25 + 0.25 * rng.unit();
             pixels.extend(patch.values().zip(noise).map(|(value, &noise)| {
                 let pixel = 0.5 + strength * value + f64::from(config.noise) * f64::from(noise);
                 pixel.clamp(0.0, 1.0) as f32
@@ -102,8 +102,8 @@ struct Wave {
 }
 
 impl Patch {
-    fn draw(rng: &mut ChaCha8Rng, label: u32, config: &SyntheticConfig) -> Self {
-        let mut within = |low: f64, high: f64| low + (high - low) * unit(rng);
+    fn draw(rng: &mut Rng, label: u32, config: &SyntheticConfig) -> Self {
+        let mut within = |low: f64, high: f64| low + (high - low) * rng.unit();
         let direction = PI * (f64::from(label) + within(-0.35, 0.35)) / f64::from(config.classes);
         let period = within(0.85, 1.15) * if label.is_multiple_of(2) { 4.0 } else { 6.0 }; // pixels
         let phase = TAU * within(0.0, 0.5);

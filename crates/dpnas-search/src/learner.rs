@@ -3,7 +3,7 @@
 use crate::q::Trace;
 use crate::{Origin, QTable, QValue, Row, SearchSettings, Space};
 use dpnas_grammar::Net;
-use dpnas_seed::{Seed, below};
+use dpnas_seed::Seed;
 use std::sync::Arc;
 
 /// Rows, and the table that is a function of the rows and the seed alone.
@@ -87,7 +87,7 @@ impl Learner {
         self.learn(index, settings);
         let mut rng = seed.stream("replay", row).rng();
         for _ in 1..settings.replay_number {
-            let drawn = below(&mut rng, self.indices.len() as u64) as usize;
+            let drawn = rng.below(self.indices.len() as u64) as usize;
             self.learn(self.indices[drawn], settings);
         }
         reward

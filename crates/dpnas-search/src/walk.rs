@@ -2,19 +2,19 @@
 
 use crate::{Action, QTable, Space, State};
 use dpnas_grammar::Layer;
-use dpnas_seed::{ChaCha8Rng, below, unit};
+use dpnas_seed::Rng;
 use rustc_hash::FxHashMap;
 
 impl Space {
     /// A walk from the start to a terminal state, every step uniform among the legal actions.
     ///
     /// Its net ([`Space::net`]) may still be rejected by the limits.
-    pub fn uniform_walk(&self, rng: &mut ChaCha8Rng) -> Vec<Action> {
+    pub fn uniform_walk(&self, rng: &mut Rng) -> Vec<Action> {
         let mut walk = Vec::new();
         let mut state = self.start();
         while !state.terminal {
             let actions = self.actions(&state);
-            let action = actions[below(rng, actions.len() as u64) as usize];
+            let action = actions[rng.below(actions.len() as u64) as usize];
             walk.push(action);
             state = self.advance(&state, &action);
         }
@@ -73,7 +73,7 @@ pub(crate) fn epsilon_greedy(
     table: &QTable,
     barred: &Barred,
     epsilon: f64,
-    rng: &mut ChaCha8Rng,
+    rng: &mut Rng,
 ) -> Option<Vec<Layer>> {
     let mut layers = Vec::new();
     let mut state = space.start();
@@ -94,11 +94,11 @@ fn step(
     barred: &[Action],
     state: &State,
     epsilon: f64,
-    rng: &mut ChaCha8Rng,
+    rng: &mut Rng,
 ) -> Option<Action> {
     let actions = space.actions(state);
     let open: Vec<usize> = (0..actions.len()).filter(|&slot| !barred.contains(&actions[slot])).collect();
-    let choices = if unit(rng) < epsilon {
+    let choices = if rng.unit() < epsilon {
         open
     } else {
         let values = table.values_or_initial(state, actions.len());
@@ -108,7 +108,7 @@ fn step(
     if choices.is_empty() {
         return None;
     }
-    Some(actions[choices[below(rng, choices.len() as u64) as usize]])
+    Some(actions[choices[rng.below(choices.len() as u64) as usize]])
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::Stream;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use rand_chacha::rand_core::Rng as _;
 
 impl Stream {
     /// Fills `out` with independent standard normal numbers: elements `start .. start + out.len()` of the stream.
@@ -33,7 +33,7 @@ impl Stream {
     }
 
     fn at_word(&self, word: u64) -> ChaCha8Rng {
-        let mut rng = self.rng();
+        let mut rng = self.rng().0;
         rng.set_word_pos(u128::from(word));
         rng
     }

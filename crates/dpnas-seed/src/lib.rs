@@ -6,9 +6,9 @@
 mod draw;
 mod fill;
 
-pub use draw::{below, shuffle, unit};
-pub use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+pub use draw::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng};
 use serde::{Deserialize, Serialize};
 
 /// The number from which all randomness of a run follows.
@@ -30,7 +30,7 @@ impl Seed {
     /// A seed of its own for one purpose: the first 63 bits of the stream of that name, so that it fits the signed
     /// integers of TOML.
     pub fn derive(self, purpose: &str, index: u64) -> Seed {
-        Seed(self.stream(purpose, index).rng().next_u64() >> 1)
+        Seed(self.stream(purpose, index).rng().0.next_u64() >> 1)
     }
 }
 
@@ -44,9 +44,9 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// A generator at the start of the stream, for sequential draws with [`below`], [`unit()`] and [`shuffle`].
-    pub fn rng(&self) -> ChaCha8Rng {
-        ChaCha8Rng::from_seed(self.key)
+    /// A generator at the start of the stream.
+    pub fn rng(&self) -> Rng {
+        Rng(ChaCha8Rng::from_seed(self.key))
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
     /// The numbers themselves are a promise: a change here changes every result and belongs into the changelog.
     #[test]
     fn value_stability_of_raw_words() {
-        let mut rng = Seed(42).stream("encoder", 1).rng();
+        let mut rng = Seed(42).stream("encoder", 1).rng().0;
         let words: Vec<u32> = (0..4).map(|_| rng.next_u32()).collect();
         assert_eq!(words, [2361860824, 4265936031, 2115207921, 3896148169]);
     }
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn every_part_of_the_name_matters() {
-        let first = |stream: Stream| stream.rng().next_u64();
+        let first = |stream: Stream| stream.rng().0.next_u64();
         let base = first(Seed(1).stream("walk", 0));
         assert_ne!(base, first(Seed(2).stream("walk", 0)));
         assert_ne!(base, first(Seed(1).stream("replay", 0)));

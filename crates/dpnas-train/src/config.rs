@@ -89,7 +89,7 @@ impl ProbeConfig {
     /// The training rows in the order of one epoch, counted from 0.
     pub fn epoch_order(&self, rows: usize, epoch: u32) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows).collect();
-        dpnas_seed::shuffle(&mut self.seed.stream("shuffle", u64::from(epoch)).rng(), &mut order);
+        self.seed.stream("shuffle", u64::from(epoch)).rng().shuffle(&mut order);
         order
     }
 

@@ -4,7 +4,7 @@ use burn::backend::Autodiff;
 use burn::prelude::*;
 use burn::tensor::activation::log_softmax;
 use burn_ndarray::NdArray;
-use dpnas_seed::{Seed, shuffle};
+use dpnas_seed::Seed;
 use dpnas_train::{Labelled, LinearClassifier, ProbeConfig, fit};
 use std::ops::ControlFlow;
 
@@ -23,7 +23,7 @@ fn data() -> (Vec<f32>, Vec<u32>) {
 /// Mini-batches of one epoch (from 0), as rows' numbers.
 fn batches(config: &ProbeConfig, epoch: u64) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..ROWS).collect();
-    shuffle(&mut config.seed.stream("shuffle", epoch).rng(), &mut order);
+    config.seed.stream("shuffle", epoch).rng().shuffle(&mut order);
     order.chunks(config.batch_size).map(<[usize]>::to_vec).collect()
 }
 

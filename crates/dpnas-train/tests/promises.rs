@@ -1,6 +1,6 @@
 //! What a fit promises: the same bits for any number of threads, when it stops, what it learns and what it refuses.
 
-use dpnas_seed::{Seed, shuffle};
+use dpnas_seed::Seed;
 use dpnas_train::{Epoch, Fitted, Labelled, LinearClassifier, ProbeConfig, Split, Stop, TestSchedule, TrainError, fit};
 use proptest::prelude::*;
 use std::num::NonZeroUsize;
@@ -81,7 +81,7 @@ fn a_separable_problem_is_learnt_and_shuffled_labels_are_not() {
     assert_eq!(learnt.epochs[39].train_accuracy, 1.0);
     assert!(learnt.epochs[39].train_loss < 0.2 * learnt.epochs[0].train_loss);
     let mut shuffled = labels;
-    shuffle(&mut Seed(2).stream("labels", 0).rng(), &mut shuffled);
+    Seed(2).stream("labels", 0).rng().shuffle(&mut shuffled);
     let reward = run(&shuffled).reward();
     assert!((0.05..0.35).contains(&reward), "{reward} is far from one in five");
 }

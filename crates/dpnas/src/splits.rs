@@ -1,7 +1,7 @@
 //! The images of a search: what is learnt from, validated on and tested on.
 
 use dpnas_data::{DataError, DataSet, Fingerprint, ImageSet, hold_out};
-use dpnas_seed::{Seed, shuffle};
+use dpnas_seed::Seed;
 
 /// Share of the training images that is held out for validation.
 pub const VALID_FRACTION: f64 = 0.1;
@@ -50,7 +50,7 @@ impl Splits {
     /// The training images of [`calibration_set`](Self::calibration_set), by their indices.
     pub(crate) fn calibration_indices(&self, images: usize, seed: Seed) -> Vec<usize> {
         let mut indices: Vec<usize> = (0..self.train.len()).collect();
-        shuffle(&mut seed.stream("calibration", 0).rng(), &mut indices);
+        seed.stream("calibration", 0).rng().shuffle(&mut indices);
         indices.truncate(images);
         indices.sort_unstable();
         indices

@@ -5,7 +5,6 @@ use dpnas_search::{
     Action, Candidate, Continuation, ContinueError, EarlierRow, Feedback, Layer, Net, Origin, Place, QValue, Search,
     SearchSettings, Seed, Space,
 };
-use dpnas_seed::below;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -152,7 +151,7 @@ proptest! {
             naive_update(&mut naive, &space, search.settings(), &rows[index].net, rows[index].reward);
             let mut rng = search.seed().stream("replay", index as u64).rng();
             for _ in 1..search.settings().replay_number {
-                let drawn = &rows[below(&mut rng, index as u64 + 1) as usize];
+                let drawn = &rows[rng.below(index as u64 + 1) as usize];
                 naive_update(&mut naive, &space, search.settings(), &drawn.net, drawn.reward);
             }
         }

@@ -4,7 +4,6 @@ use crate::strategies::{preset, spaces};
 use dpnas_search::{
     Action, AskError, Candidate, Feedback, Layer, Net, Origin, Search, SearchSettings, Seed, Space, State,
 };
-use dpnas_seed::below;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -46,7 +45,7 @@ impl NaiveTable<'_> {
             table.update(&row.net, row.reward);
             let mut rng = search.seed().stream("replay", index as u64).rng();
             for _ in 1..search.settings().replay_number {
-                let drawn = &rows[below(&mut rng, index as u64 + 1) as usize];
+                let drawn = &rows[rng.below(index as u64 + 1) as usize];
                 table.update(&drawn.net, drawn.reward);
             }
         }

@@ -13,6 +13,7 @@ mod prefix;
 mod shape;
 mod stage;
 mod syntax;
+mod text;
 
 pub use conv::ConvShape;
 pub use error::{ParseError, ParseErrorKind};

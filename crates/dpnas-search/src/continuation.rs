@@ -3,6 +3,7 @@
 use crate::{Action, ContinueError, Entry, Schedule, Search, SearchSettings, Space, State};
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
+use serde::{Deserialize, Serialize};
 
 /// An earlier run, of this or the published program, up to the place where it stopped.
 ///
@@ -19,7 +20,8 @@ pub struct Continuation {
 }
 
 /// A row of an earlier run's replay buffer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct EarlierRow {
     /// The ε at which the architecture was drawn, from 0 to 1.
     pub epsilon: f64,
@@ -47,7 +49,8 @@ impl From<Entry> for QValue {
 }
 
 /// A place in a schedule.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Place {
     /// An ε of the schedule, which has it once.
     pub epsilon: f64,

@@ -19,9 +19,9 @@ mod search;
 mod search_error;
 mod search_settings;
 mod space;
+mod space_error;
 mod space_settings;
 mod state;
-mod toml_text;
 mod walk;
 
 pub use continuation::{Continuation, EarlierRow, Place, QValue};
@@ -35,5 +35,6 @@ pub use search::{MAX_FRUITLESS_DRAWS, Progress, Search};
 pub use search_error::{AskError, TellError};
 pub use search_settings::{SearchSettings, SettingsError};
 pub use space::{FollowError, Space};
-pub use space_settings::{SPACE_PRESETS, SpaceError, SpaceSettings};
+pub use space_error::SpaceError;
+pub use space_settings::{SPACE_PRESETS, SpaceSettings};
 pub use state::{Action, LayerKind, State};

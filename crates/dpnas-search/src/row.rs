@@ -1,11 +1,13 @@
 //! What goes out of a search and what comes back: candidates, outcomes, and the rows of the replay buffer.
 
 use dpnas_grammar::{Net, PlanError, Rejection};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
 /// Names a candidate: the number of those asked for before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct CandidateId(pub u64);
 
 impl fmt::Display for CandidateId {
@@ -15,7 +17,8 @@ impl fmt::Display for CandidateId {
 }
 
 /// An architecture that needs scoring.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Candidate {
     /// Its name in [`Search::tell`](crate::Search::tell).
     pub id: CandidateId,
@@ -26,7 +29,8 @@ pub struct Candidate {
 }
 
 /// What became of a candidate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Feedback {
     /// It was scored.
     Scored {
@@ -40,7 +44,7 @@ pub enum Feedback {
 }
 
 /// One line of the replay buffer.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The ε at which the architecture was drawn.
     pub epsilon: f64,
@@ -53,7 +57,8 @@ pub struct Row {
 }
 
 /// How a row of the replay buffer came about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// This candidate was scored.
     Scored(CandidateId),
@@ -87,5 +92,11 @@ impl fmt::Display for RejectedBy {
             Self::Plan(error) => error.fmt(f),
             Self::Evaluation(id) => write!(f, "refused by the evaluation of candidate {id}"),
         }
+    }
+}
+
+impl Serialize for RejectedBy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

@@ -1,5 +1,6 @@
 //! The exploration schedule: how many architectures to count at which ε.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -18,7 +19,8 @@ pub struct Phase {
 ///
 /// # Source
 /// SPEC §5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Schedule(Vec<Phase>);
 
 impl Schedule {
@@ -99,6 +101,20 @@ impl FromStr for Schedule {
                 Self::new(phases.collect::<Result<_, _>>()?)
             }
         }
+    }
+}
+
+impl TryFrom<String> for Schedule {
+    type Error = ScheduleError;
+
+    fn try_from(text: String) -> Result<Self, ScheduleError> {
+        text.parse()
+    }
+}
+
+impl From<Schedule> for String {
+    fn from(schedule: Schedule) -> Self {
+        schedule.to_string()
     }
 }
 

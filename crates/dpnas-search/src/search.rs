@@ -9,6 +9,7 @@ use crate::{
 use dpnas_grammar::{Layer, Net, Verdict};
 use dpnas_seed::Seed;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -80,7 +81,8 @@ struct Flight {
 }
 
 /// How far a search is.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Progress {
     /// Architectures that count towards the schedule.

@@ -1,12 +1,14 @@
 //! Settings of the Q-learner.
 
 use crate::Schedule;
+use serde::{Deserialize, Serialize};
 
 /// How a search explores and learns.
 ///
 /// # Source
 /// SPEC §5.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SearchSettings {
     /// Share α of each update, above 0 and at most 1.
     pub q_learning_rate: f64,

@@ -164,3 +164,17 @@ fn a_net_tells_its_parts_apart() {
     assert_eq!(net.linear_units().collect::<Vec<_>>(), [64, 32]);
     assert_eq!(net.classes(), 10);
 }
+
+#[test]
+fn serde_has_the_texts() {
+    fn check<T: serde::Serialize + serde::de::DeserializeOwned>(value: T, text: &str) {
+        let text = toml::Value::from(text);
+        assert_eq!(toml::Value::try_from(&value).unwrap(), text);
+        assert_eq!(toml::Value::try_from(text.clone().try_into::<T>().unwrap()).unwrap(), text);
+        let error = toml::Value::from("[C(0,5)").try_into::<T>().err().unwrap();
+        assert!(error.to_string().contains(['^', 'x']), "{error}");
+    }
+    check("[ SM(2)]".parse::<Net>().unwrap(), "[SM(2)]");
+    check(Prefix::default(), "[]");
+    check(dpnas_grammar::ImageShape::square(1, 28), "1x28x28");
+}

@@ -1,8 +1,10 @@
-//! Presets and TOML.
+//! Presets, TOML, and settings and values in serde.
 
-use crate::strategies::settings;
-use dpnas_search::{ImageShape, SPACE_PRESETS, SpaceSettings};
+use crate::strategies::{settings, two_nets};
+use dpnas_search::{Feedback, ImageShape, SPACE_PRESETS, Search, SearchSettings, Seed, SpaceSettings};
 use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 #[test]
 fn every_preset_has_a_name_and_suits_digits_and_larger_images() {
@@ -75,6 +77,38 @@ fn unknown_keys_and_wrong_types_are_rejected_by_name() {
 }
 
 #[test]
+fn settings_are_written_one_a_line() {
+    let text = toml::to_string(&SpaceSettings::small()).unwrap();
+    assert_eq!(text.lines().count(), 12);
+    assert!(text.starts_with("kernels = [1, 3, 5]\nfeatures = [16, 32, 64, 128]\nlarge_kernel = 5\n"), "{text}");
+}
+
+#[test]
+fn what_goes_in_and_out_of_a_search_is_json_and_back() {
+    fn round_trip<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(value: T, json: &str) {
+        assert_eq!(serde_json::to_string(&value).unwrap(), json);
+        assert_eq!(serde_json::from_str::<T>(json).unwrap(), value);
+        let extra = json.replacen('{', "{\"more\":1,", 1);
+        assert!(extra == json || serde_json::from_str::<T>(&extra).is_err(), "{extra}");
+    }
+    let settings = SearchSettings { schedule: "1.0:2,0.5:3".parse().unwrap(), ..SearchSettings::paper() };
+    round_trip(
+        settings.clone(),
+        r#"{"q_learning_rate":0.1,"q_discount_factor":1.0,"initial_q":0.15,"replay_number":50,"schedule":"1.0:2,0.5:3"}"#,
+    );
+    let mut search = Search::new(two_nets(), settings, Seed(5)).unwrap();
+    let candidate = search.ask().unwrap().unwrap();
+    round_trip(candidate.clone(), &format!(r#"{{"id":0,"net":"{}","epsilon":1.0}}"#, candidate.net));
+    round_trip(Feedback::OutOfMemory, r#""out-of-memory""#);
+    round_trip(Feedback::Scored { reward: 0.5 }, r#"{"scored":{"reward":0.5}}"#);
+    search.tell(candidate.id, Feedback::Rejected).unwrap();
+    round_trip(search.progress(), r#"{"counted":0,"total":5,"in_flight":0,"fruitless":1,"epsilon":1.0}"#);
+    let row = serde_json::to_string(&search.rows()[0]).unwrap();
+    let origin = r#"{"rejected":"refused by the evaluation of candidate 0"}"#;
+    assert_eq!(row, format!(r#"{{"epsilon":1.0,"net":"{}","reward":0.0,"origin":{origin}}}"#, candidate.net));
+}
+
+#[test]
 fn inputs_that_cannot_be_searched_are_rejected() {
     let error = |input, classes| SpaceSettings::small().check(input, classes).unwrap_err().to_string();
     assert_eq!(
@@ -122,7 +156,7 @@ fn toml_lines() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn toml_round_trips(settings in settings()) {
-        prop_assert_eq!(SpaceSettings::from_toml(&settings.to_toml()), Ok(settings));
+        prop_assert_eq!(SpaceSettings::from_toml(&toml::to_string(&settings).unwrap()), Ok(settings));
     }
 
     #[test]

@@ -268,7 +268,7 @@ pub fn search(
     let settings = SearchSettings {
         q_learning_rate: walk.q_learning_rate,
         q_discount_factor: walk.q_discount_factor,
-        initial_q: options.classifier.early_stopping_thresh,
+        initial_q: walk.initial_q,
         replay_number: walk.replay_number,
         schedule: walk.schedule.parse::<Schedule>().context("schedule")?,
     };

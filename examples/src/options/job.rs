@@ -20,6 +20,9 @@ pub trait Job: Clone + Default + Serialize + DeserializeOwned {
     /// If a preset or file that an option names is not there.
     fn resolved(self) -> Result<Self>;
 
+    /// Adds to the settings of an earlier version's run the keys that it lacks.
+    fn upgrade(_settings: &mut toml::Table) {}
+
     /// The TOML text of the options.
     ///
     /// # Errors
@@ -151,6 +154,9 @@ fn read_table<J: Job>(path: &Path) -> Result<toml::Table> {
         let nearest = known.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
         let nearest = nearest.map(String::as_str).unwrap_or_default();
         bail!("{}: unknown key `{key}`; the nearest known one is `{nearest}`", path.display());
+    }
+    if table.contains_key("version") {
+        J::upgrade(&mut table);
     }
     Ok(table)
 }

@@ -23,6 +23,9 @@ option_group! {
     /// Weight γ of later rewards [default: 1]
     #[arg(value_name = "X", allow_negative_numbers = true)]
     q_discount_factor: f64 = 1.0;
+    /// Q-value of an action before anything is learnt of it [default: 0.15]
+    #[arg(value_name = "X", allow_negative_numbers = true)]
+    initial_q: f64 = 0.15;
     /// Q-value updates after each architecture [default: 50]
     #[arg(value_name = "N")]
     replay_number: u32 = 50;
@@ -100,6 +103,13 @@ impl Job for SearchOptions {
 
     const RESUMABLE: &[&str] = &ResourceOptions::RESUMABLE;
 
+    /// The early-stopping threshold was the initial Q-value until that had an option.
+    fn upgrade(settings: &mut toml::Table) {
+        if let Some(threshold) = settings.get("early-stopping-thresh").cloned() {
+            settings.entry("initial-q").or_insert(threshold);
+        }
+    }
+
     fn resolved(mut self) -> Result<Self> {
         let walk = &mut self.search;
         let mut space = walk.space.settings()?;
@@ -114,5 +124,29 @@ impl Job for SearchOptions {
 
     fn to_toml(&self) -> Result<String> {
         self.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::options::{self, SearchFlags, SearchOptions};
+    use dpnas::RunFolder;
+
+    #[test]
+    fn settings_without_an_initial_q_have_the_threshold_that_the_run_began_with() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("journal.jsonl"), "").unwrap();
+        let read = |text: &str| -> [f64; 2] {
+            let path = folder.path().join("settings.toml");
+            std::fs::write(&path, text).unwrap();
+            let run = RunFolder::open(folder.path()).unwrap();
+            let resumed: SearchOptions = options::options_of_run(&SearchFlags::default(), &run).unwrap();
+            let repeated: SearchOptions = options::options(&SearchFlags::default(), Some(&path)).unwrap();
+            [resumed.search.initial_q, repeated.search.initial_q]
+        };
+        assert_eq!(read("version = \"0.1.0\"\nearly-stopping-thresh = 0.3\n"), [0.3, 0.3]);
+        assert_eq!(read("version = \"0.1.0\"\nearly-stopping-thresh = 0.3\ninitial-q = 0.2\n"), [0.2, 0.2]);
+        // Without a version it is a file of the user's.
+        assert_eq!(read("early-stopping-thresh = 0.3\n"), [0.15, 0.15]);
     }
 }

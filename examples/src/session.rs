@@ -7,9 +7,10 @@ use crate::fetching;
 use crate::options::{
     ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, SearchOptions, SpaceChoice, TrainingOptions,
 };
+use crate::progress::eprintln;
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::cache::Cache;
-use dpnas::data::{ColorMode, DataSet, LoadConfig, Source};
+use dpnas::data::{ColorMode, DataSet, LimitOrder, LoadConfig, Orientation, Source};
 use dpnas::kernels::Precision;
 use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::{Schedule, Search, SearchSettings, Seed};
@@ -42,6 +43,12 @@ pub fn data_until(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
         1 => bail!("limit-train: 1 leaves nothing to validate on; use at least 2, or 0 for all"),
         limit => Some(limit),
     };
+    let limit_order = match options.limit_order.as_str() {
+        "balanced" => LimitOrder::Balanced(Seed(options.seed)),
+        "first" => LimitOrder::First,
+        other => bail!("limit-order: `{other}` is unknown; use balanced or first"),
+    };
+    let orientation = if options.transpose { Orientation::Transposed } else { Orientation::Stored };
     let size = match options.patch_size {
         Some(0) => bail!("patch-size: an image of 0 pixels holds nothing; use for example 28"),
         None if keeps_size => None,
@@ -51,7 +58,8 @@ pub fn data_until(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
         fetching::fetch(known, options, stop)?;
     }
     let data_dir = options.data_dir.as_str().into();
-    let data = source.load_with(&LoadConfig { data_dir, limit_train, size })?;
+    let data = source.load_with(&LoadConfig { data_dir, limit_train, limit_order, orientation, size })?;
+    data.warnings().iter().for_each(|warning| eprintln(&format!("warning: {warning}")));
     let mode = if options.rgb { ColorMode::Rgb } else { ColorMode::Gray };
     Ok(data.to_channels(mode)?)
 }

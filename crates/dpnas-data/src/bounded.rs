@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// Everything that `reader` gives, but at most `limit` bytes. Memory grows with the bytes that arrive, whatever the limit.
+/// Reads to the end, but at most `limit` bytes. Memory grows with the bytes that arrive, not with the limit.
 pub(crate) fn read(reader: impl Read, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     reader.take(limit).read_to_end(&mut bytes)?;

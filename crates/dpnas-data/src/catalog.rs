@@ -1,15 +1,17 @@
-//! The data sets that are known by name: their files, and where the web has them.
+//! Well-known data sets: their files, and where the web has them.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A data set that everybody knows, fetched on first use.
+/// A well-known data set, fetched on first use.
 ///
-/// This crate reads the files and says what they are; it does not fetch them.
+/// This crate names the files and reads them; it does not fetch them.
 ///
 /// # Source
 /// SPEC §12.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Known {
     /// Handwritten digits, 1x28x28, 60,000 training and 10,000 test images, 10 classes.
@@ -102,7 +104,7 @@ impl Known {
         }
     }
 
-    /// Folders on the web that have the files, the one to try first in front.
+    /// Folders on the web with the files, in the order in which to try them.
     pub const fn mirrors(self) -> &'static [&'static str] {
         match self {
             Self::Mnist => {
@@ -121,7 +123,7 @@ impl Known {
         data_dir.join(self.name())
     }
 
-    /// Names of the classes, where the files have none.
+    /// Names of the classes, for a set whose files lack them.
     pub(crate) fn class_names(self) -> Option<Vec<String>> {
         (self == Self::FashionMnist).then(|| CLOTHES.map(str::to_owned).to_vec())
     }

@@ -2,9 +2,11 @@
 
 use crate::{DataError, ImageSet};
 use dpnas_grammar::ImageShape;
+use serde::{Deserialize, Serialize};
 
 /// Which channels images have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ColorMode {
     /// One channel of brightness.
     Gray,

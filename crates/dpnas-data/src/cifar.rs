@@ -7,12 +7,11 @@
 //! Pixels are the red, green and blue planes of 32 rows. Names of the classes, one a line, come from
 //! `batches.meta.txt` or `fine_label_names.txt`, if that is there.
 
+use crate::gzip::Gzip;
 use crate::set::{buffer, numbered_classes};
-use crate::{DataError, DataSet, ImageSet, bounded};
+use crate::{DataError, DataSet, ImageSet, bounded, files};
 use dpnas_grammar::ImageShape;
-use flate2::bufread::GzDecoder;
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -157,27 +156,27 @@ impl Cifar {
 
     /// Reads an unpacked set.
     pub(crate) fn load_folder(self, folder: &Path, name: String) -> Result<DataSet, DataError> {
-        let mut files = BTreeMap::new();
+        let mut contents = BTreeMap::new();
         for file in self.image_files().chain([self.names_file()]) {
             let path = folder.join(file);
-            if path.exists() {
-                let content = read_file(open(&path)?).map_err(at(&path))?;
-                files.insert(file, content);
+            if files::exists(&path)? {
+                let content = read_file(files::open(&path)?).map_err(at(&path))?;
+                contents.insert(file, content);
             }
         }
-        self.assemble(&files, name, &|file| folder.join(file), folder)
+        self.assemble(&contents, name, &|file| folder.join(file), folder)
     }
 
     /// Reads the archive of the publisher, whatever it is called.
     pub(crate) fn load_archive(self, path: &Path, name: String) -> Result<DataSet, DataError> {
-        let files = self.unpack(BufReader::new(open(path)?)).map_err(at(path))?;
-        self.assemble(&files, name, &|file| path.join(file), path)
+        let contents = self.unpack(BufReader::new(files::open(path)?)).map_err(at(path))?;
+        self.assemble(&contents, name, &|file| path.join(file), path)
     }
 
     /// The files of the set in a compressed archive, in memory; nothing else of it is looked at.
     fn unpack(self, reader: impl io::BufRead) -> Result<BTreeMap<&'static str, Vec<u8>>, CifarError> {
         let read = |error| CifarError::Read { error };
-        let mut archive = tar::Archive::new(GzDecoder::new(reader).take(MAX_ARCHIVE + 1));
+        let mut archive = tar::Archive::new(Gzip::new(reader).take(MAX_ARCHIVE + 1));
         let mut files = BTreeMap::new();
         for entry in archive.entries().map_err(read)? {
             let entry = entry.map_err(read)?;
@@ -238,7 +237,7 @@ impl Cifar {
             }
             ImageSet::new(shape, pixels, labels, class_names.clone())
         };
-        Ok(DataSet { name, train: part(self.train_files())?, test: part(&[self.test_file()])? })
+        Ok(DataSet::new(name, part(self.train_files())?, part(&[self.test_file()])?))
     }
 
     const fn record(self) -> usize {
@@ -277,10 +276,6 @@ impl Cifar {
         let (found, expected) = (names.len(), self.classes());
         if found == expected { Ok(names) } else { Err(CifarError::Names { found, expected }) }
     }
-}
-
-fn open(path: &Path) -> Result<File, DataError> {
-    File::open(path).map_err(|error| DataError::Open { path: path.to_owned(), error })
 }
 
 /// A whole file, if it is not larger than files may be.

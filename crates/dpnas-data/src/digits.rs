@@ -1,17 +1,16 @@
-//! The UCI digits that come inside the crate: 1,797 gray images of 8×8 pixels, values 0–16.
+//! The UCI digits inside the crate: 1,797 gray images of 8×8 pixels, values 0–16.
 //!
 //! The test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, 1998, CC BY 4.0), see
 //! `data/README.md`.
 
-use crate::folder::Part;
 use crate::set::numbered_classes;
-use crate::{DataError, DataSet, idx};
+use crate::{DataError, DataSet, ImageSet, idx, idx_files};
 use std::path::Path;
 
 const IMAGES: &[u8] = include_bytes!("../data/digits-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../data/digits-labels-idx1-ubyte.gz");
 
-/// Every so many images of a class, in the order of the file, one is a test image.
+/// One image of this number is a test image, in each class, in the order of the file.
 const TEST_EVERY: usize = 5;
 
 /// The digits with their fixed split: of each class, in the order of the file, every fifth image is a test image.
@@ -26,7 +25,8 @@ pub(crate) fn load() -> Result<DataSet, DataError> {
     };
     let images = idx::parse::<3>(IMAGES).map_err(problem_in(images_path))?;
     let labels = idx::parse::<1>(LABELS).map_err(problem_in(labels_path))?.bytes;
-    let all = Part::new(images, labels, images_path, labels_path)?.into_set(16, numbered_classes(10))?;
+    let all = idx_files::part((images_path, images), (labels_path, labels), 16)?;
+    let all = ImageSet::new(all.shape, all.pixels, all.labels, numbered_classes(10))?;
 
     let mut seen = [0; 10];
     let (mut train, mut test) = (Vec::new(), Vec::new());
@@ -35,13 +35,12 @@ pub(crate) fn load() -> Result<DataSet, DataError> {
         *count += 1;
         if *count % TEST_EVERY == 0 { test.push(index) } else { train.push(index) }
     }
-    Ok(DataSet { name: "digits".to_owned(), train: all.select(&train), test: all.select(&test) })
+    Ok(DataSet::new("digits", all.select(&train), all.select(&test)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ImageSet;
 
     fn counts(set: &ImageSet) -> [usize; 10] {
         std::array::from_fn(|class| set.labels().iter().filter(|&&label| label as usize == class).count())

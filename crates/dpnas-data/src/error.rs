@@ -27,8 +27,16 @@ pub enum DataError {
         /// The path that was given.
         path: PathBuf,
     },
+    /// A link leads nowhere.
+    #[error("{}: is a link to {}, which is not there; restore that, or remove the link", path.display(), target.display())]
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// Something else, such as a folder, stands where a file is needed.
-    #[error("{}: found something that is not a regular file; give the path of an IDX file", path.display())]
+    #[error("{}: is not a regular file; put the file itself there", path.display())]
     NotAFile {
         /// The path that was given.
         path: PathBuf,
@@ -53,10 +61,17 @@ pub enum DataError {
         missing: Vec<String>,
     },
     /// A folder holds nothing that belongs to a data set.
-    #[error("{}: no data set; looked for\n  {}\ngive another folder", path.display(), crate::kind::LOOKED_FOR.join("\n  "))]
+    #[error(
+        "{}: no data set; found {}; looked for\n  {}\ngive another folder, or rename its files",
+        path.display(), shown(found, *more), crate::kind::LOOKED_FOR.join("\n  ")
+    )]
     NoDataSet {
         /// The folder.
         path: PathBuf,
+        /// Names of what it holds, the first ones.
+        found: Vec<String>,
+        /// Number of the others.
+        more: usize,
     },
     /// A folder holds files of more than one data set.
     #[error("{}: holds both {} and {}; give each data set a folder of its own", path.display(), kinds[0], kinds[1])]
@@ -64,7 +79,7 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
         /// Two of the kinds that it holds.
-        kinds: [&'static str; 2],
+        kinds: [String; 2],
     },
     /// A known data set is not in its folder.
     #[error("{}: {name} is not there; fetch it first, or put there {}", path.display(), files.join(", "))]
@@ -132,18 +147,48 @@ pub enum DataError {
     },
     /// A folder of images has training images but no test images.
     #[error(
-        "{}: there is `train` but none of {}; add one, or give {} itself, of which every fifth image then tests",
-        path.display(), crate::images::TEST_FOLDERS.join(", "), path.join("train").display()
+        "{}: there is {} but none of test, testing, {}; add one, or give {} itself, of which every fifth image then tests",
+        path.display(), train.display(), crate::images::VALID.join(", "), train.display()
     )]
     NoTestFolder {
         /// The folder.
         path: PathBuf,
+        /// Its folder of training images.
+        train: PathBuf,
     },
-    /// The folder of a class has no image.
-    #[error("{}: holds no .png, .jpg, .jpeg or .bmp file; remove the folder or add images", path.display())]
-    EmptyClass {
+    /// A folder is named like a part of a set, but no folder has the training images.
+    #[error("{}: has the name of a part of a data set, but there is no `train` beside it; add that, or rename it", path.display())]
+    NoTrainFolder {
         /// The folder.
         path: PathBuf,
+    },
+    /// Two folders are named like the same part of a set.
+    #[error("{} and {} are both named like the same part of a data set; rename or move one", first.display(), second.display())]
+    SeveralParts {
+        /// A folder.
+        first: PathBuf,
+        /// Another one.
+        second: PathBuf,
+    },
+    /// Images lie where the folders of the classes should be.
+    #[error("{}: holds images directly; a folder per class is needed, for example {}", path.display(), path.join("CLASS/1.png").display())]
+    FlatImages {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Too many classes are without a training image.
+    #[error(
+        "{source_name}: class {class}{} no training image; expected at most {} such classes: number the classes from 0 \
+         without gaps, or use more training images",
+        crate::warning::others(*more), crate::source::MAX_UNTRAINED
+    )]
+    Untrained {
+        /// The data set.
+        source_name: String,
+        /// The first of these classes.
+        class: String,
+        /// Number of the others.
+        more: usize,
     },
     /// There are test images of a class without training images.
     #[error("{}: there is no class of this name among the training images; rename or remove it", path.display())]
@@ -289,6 +334,15 @@ pub enum DataError {
         /// Number of images.
         images: usize,
     },
+}
+
+/// The names of a folder's entries, or that there are none.
+fn shown(found: &[String], more: usize) -> String {
+    match (found, more) {
+        ([], _) => "nothing".to_owned(),
+        (found, 0) => found.join(", "),
+        (found, more) => format!("{} and {more} more", found.join(", ")),
+    }
 }
 
 fn list(bad: &[BadImage]) -> String {

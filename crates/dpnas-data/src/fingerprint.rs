@@ -1,10 +1,10 @@
-//! A name for the exact content of an image set, for caches and journals.
+//! A hash of an image set, for caches and journals.
 
 use crate::ImageSet;
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// SHA-256 over an image set: what was computed from a set is valid for every set with the same fingerprint.
+/// SHA-256 of an image set. Equal fingerprints mean equal images, labels and order.
 ///
 /// Displays as 64 hexadecimal digits. The hashed bytes are, integers in little-endian order,
 /// `"dpnas images v1\n" | channels (4) | height (4) | width (4) | images (8) | labels (4 each) | bits of the pixels (4 each)`.

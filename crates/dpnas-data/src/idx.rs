@@ -8,12 +8,11 @@
 //!     bytes          the elements, row-major, up to the end of the file
 //! ```
 //!
-//! gzip is recognised by its own magic number, not by a file's name. A reader never trusts the sizes: it stops as soon
-//! as more bytes arrive than they promise, and its memory grows with the bytes that have arrived.
+//! gzip is recognised by its magic number, not by a file's name. The reader does not trust the sizes: it stops as soon as
+//! more bytes arrive than they promise, and its memory grows with the bytes that have arrived.
 
-use crate::DataError;
-use flate2::read::MultiGzDecoder;
-use std::fs::{self, File};
+use crate::gzip::Gzip;
+use crate::{DataError, files};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -119,7 +118,7 @@ pub enum IdxError {
 /// Reads a file of images: count × rows × columns.
 ///
 /// # Errors
-/// [`DataError::NotFound`], [`DataError::NotAFile`], [`DataError::Open`]; [`DataError::Idx`] for bad content.
+/// If the file cannot be opened; [`DataError::Idx`] for bad content.
 pub fn read_images(path: impl AsRef<Path>) -> Result<Array<3>, DataError> {
     read(path.as_ref())
 }
@@ -141,19 +140,11 @@ pub fn parse<const D: usize>(mut reader: impl Read) -> Result<Array<D>, IdxError
     fill(&mut start, 2, &mut reader, 0)?;
     let gzip = start == [0x1f, 0x8b];
     let content = io::Cursor::new(start).chain(reader);
-    if gzip { parse_content(MultiGzDecoder::new(content)) } else { parse_content(content) }
+    if gzip { parse_content(Gzip::new(BufReader::new(content))) } else { parse_content(content) }
 }
 
 fn read<const D: usize>(path: &Path) -> Result<Array<D>, DataError> {
-    let open_error = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => DataError::NotFound { path: path.to_owned() },
-        _ => DataError::Open { path: path.to_owned(), error },
-    };
-    // Looked at before it is opened: opening a pipe would wait for a writer.
-    if !fs::metadata(path).map_err(open_error)?.is_file() {
-        return Err(DataError::NotAFile { path: path.to_owned() });
-    }
-    let file = File::open(path).map_err(open_error)?;
+    let file = files::open(path)?;
     parse(BufReader::with_capacity(1 << 16, file)).map_err(|problem| DataError::Idx { path: path.to_owned(), problem })
 }
 

@@ -1,16 +1,17 @@
-//! What kind of data set a folder holds, by its content.
+//! Which kind of data set a folder holds, by its content.
 
 use crate::cifar::Cifar;
+use crate::files::{self, Entry};
+use crate::idx_files::IdxFiles;
 use crate::images::{self, Layout};
-use crate::{DataError, DataSet, LoadConfig, folder, npy};
+use crate::{DataError, DataSet, LoadConfig, npy};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// A kind of data set, and where it lies.
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
-    Idx,
+    Idx(IdxFiles),
     CifarFolder(Cifar, PathBuf),
     CifarArchive(Cifar, PathBuf),
     Npy([&'static str; 4]),
@@ -20,29 +21,41 @@ enum Kind {
 /// What is looked for, for the message when nothing is found.
 pub(crate) const LOOKED_FOR: [&str; 5] = [
     "IDX: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may \
-     end in .gz)",
+     end in .gz), or such names of EMNIST",
     "CIFAR-10: data_batch_1.bin to data_batch_5.bin and test_batch.bin, or cifar-10-binary.tar.gz",
     "CIFAR-100: train.bin and test.bin, or cifar-100-binary.tar.gz",
     "numpy: train_images.npy, train_labels.npy, test_images.npy, test_labels.npy, or x_train.npy, y_train.npy, \
      x_test.npy, y_test.npy",
-    "images: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (also .jpg, .jpeg, .bmp)",
+    "images: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (also JPEG and BMP)",
 ];
+/// Names in that message.
+const SHOWN: usize = 10;
 
 /// Reads the data set at a path: a folder, or an archive of CIFAR.
 pub(crate) fn load(path: &Path, config: &LoadConfig) -> Result<DataSet, DataError> {
-    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => DataError::NotFound { path: path.to_owned() },
-        _ => DataError::Open { path: path.to_owned(), error },
-    })?;
+    if !files::exists(path)? {
+        return Err(DataError::NotFound { path: path.to_owned() });
+    }
     let name = name_of(path);
-    let kind = if metadata.is_dir() {
-        let mut kinds = kinds(path)?;
+    let kind = if path.is_dir() {
+        let entries = files::list(path)?;
+        let mut kinds = kinds(path, &entries)?;
         match (kinds.pop(), kinds.pop()) {
             (Some(kind), None) => kind,
             (Some(second), Some(first)) => {
                 return Err(DataError::SeveralSets { path: path.to_owned(), kinds: [first.name(), second.name()] });
             }
-            (None, _) => return Err(DataError::NoDataSet { path: path.to_owned() }),
+            (None, _) if entries.iter().any(images::is_image) => {
+                return Err(DataError::FlatImages { path: path.to_owned() });
+            }
+            (None, _) => {
+                let found = entries.iter().take(SHOWN).map(|entry| files::text(&entry.name)).collect();
+                return Err(DataError::NoDataSet {
+                    path: path.to_owned(),
+                    found,
+                    more: entries.len().saturating_sub(SHOWN),
+                });
+            }
         }
     } else {
         let archive = |cifar: &Cifar| path.file_name().is_some_and(|name| name == cifar.archive());
@@ -52,7 +65,7 @@ pub(crate) fn load(path: &Path, config: &LoadConfig) -> Result<DataSet, DataErro
         }
     };
     match kind {
-        Kind::Idx => folder::load(path, name),
+        Kind::Idx(files) => files.load(path, name),
         Kind::CifarFolder(cifar, folder) => cifar.load_folder(&folder, name),
         Kind::CifarArchive(cifar, archive) => cifar.load_archive(&archive, name),
         Kind::Npy(names) => npy::load(path, names, name),
@@ -61,25 +74,22 @@ pub(crate) fn load(path: &Path, config: &LoadConfig) -> Result<DataSet, DataErro
 }
 
 impl Kind {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> String {
         match self {
-            Self::Idx => "IDX files",
-            Self::CifarFolder(Cifar::Ten, _) | Self::CifarArchive(Cifar::Ten, _) => "CIFAR-10",
-            Self::CifarFolder(Cifar::Hundred, _) | Self::CifarArchive(Cifar::Hundred, _) => "CIFAR-100",
-            Self::Npy(_) => "numpy files",
-            Self::Images(_) => "folders of images",
+            Self::Idx(files) => files.name(),
+            Self::CifarFolder(Cifar::Ten, _) | Self::CifarArchive(Cifar::Ten, _) => "CIFAR-10".to_owned(),
+            Self::CifarFolder(Cifar::Hundred, _) | Self::CifarArchive(Cifar::Hundred, _) => "CIFAR-100".to_owned(),
+            Self::Npy(_) => "numpy files".to_owned(),
+            Self::Images(_) => "folders of images".to_owned(),
         }
     }
 }
 
 /// Every kind of which the folder holds at least one file. Of CIFAR, files go before a folder and a folder before an
 /// archive.
-fn kinds(path: &Path) -> Result<Vec<Kind>, DataError> {
-    let has = |name: &str| path.join(name).exists();
-    let mut kinds = Vec::new();
-    if folder::NAMES.iter().any(|name| has(name) || has(&format!("{name}.gz"))) {
-        kinds.push(Kind::Idx);
-    }
+fn kinds(path: &Path, entries: &[Entry]) -> Result<Vec<Kind>, DataError> {
+    let has = |name: &str| entries.iter().any(|entry| entry.name == name);
+    let mut kinds: Vec<Kind> = IdxFiles::find(entries)?.into_iter().map(Kind::Idx).collect();
     for cifar in Cifar::ALL {
         if cifar.image_files().any(has) {
             kinds.push(Kind::CifarFolder(cifar, path.to_owned()));
@@ -89,7 +99,7 @@ fn kinds(path: &Path) -> Result<Vec<Kind>, DataError> {
             kinds.push(Kind::CifarArchive(cifar, path.join(cifar.archive())));
         }
     }
-    // `y_train.npy` belongs to two sets of names, and some file systems do not tell `x` from `X`.
+    // `y_train.npy` belongs to two sets of names.
     let count = |names: &[&str; 4]| names.iter().filter(|name| has(name)).count();
     let best = npy::NAMES.iter().max_by_key(|names| (count(names), names[0] != "X_train.npy"));
     if let Some(names) = best.filter(|names| count(names) > 0) {
@@ -100,19 +110,12 @@ fn kinds(path: &Path) -> Result<Vec<Kind>, DataError> {
         }
         kinds.push(Kind::Npy(*names));
     }
-    let train = path.join("train");
-    if train.is_dir() && images::holds_images(&train) {
-        let test = images::TEST_FOLDERS.iter().map(|name| path.join(name)).find(|folder| folder.is_dir());
-        let test = test.ok_or_else(|| DataError::NoTestFolder { path: path.to_owned() })?;
-        kinds.push(Kind::Images(Layout::Parts { train, test }));
-    } else if images::holds_images(path) {
-        kinds.push(Kind::Images(Layout::Whole));
-    }
+    kinds.extend(Layout::find(path, entries)?.map(Kind::Images));
     Ok(kinds)
 }
 
 /// The last part of a path, as a name for people.
 fn name_of(path: &Path) -> String {
-    let name = fs::canonicalize(path).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let name = fs::canonicalize(path).ok().and_then(|path| Some(files::text(path.file_name()?)));
     name.unwrap_or_else(|| path.display().to_string())
 }

@@ -36,7 +36,7 @@ impl ImageSet {
     }
 }
 
-/// Scales planes to square ones; its buffers are used again.
+/// Scales planes to squares and keeps its buffers.
 pub(crate) struct Scaler {
     resizer: Resizer,
     options: ResizeOptions,

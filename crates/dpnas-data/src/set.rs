@@ -1,7 +1,8 @@
 //! Labelled images in memory.
 
-use crate::{ColorMode, DataError};
+use crate::{ColorMode, DataError, LimitOrder, Warning, limit};
 use dpnas_grammar::ImageShape;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ pub const MAX_PIXELS: u64 = 1 << 30;
 ///
 /// # Shapes
 /// `[n, channels, height, width]`, row-major; one label an image.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct ImageSet {
     shape: ImageShape,
     pixels: Arc<Vec<f32>>,
@@ -59,7 +60,7 @@ impl ImageSet {
         self.shape
     }
 
-    /// Number of classes: that of the class names, whether or not every class has an image.
+    /// Number of classes, with and without images.
     pub fn classes(&self) -> u32 {
         u32::try_from(self.class_names.len()).unwrap_or(u32::MAX)
     }
@@ -130,6 +131,21 @@ impl ImageSet {
         Self { labels: labels.into(), ..self.with_pixels(self.shape, self.images(0..n).to_vec()) }
     }
 
+    /// The same images with rows and columns swapped.
+    ///
+    /// # Shapes
+    /// `[n, channels, height, width]` → `[n, channels, width, height]`.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let ImageShape { height, width, .. } = self.shape;
+        let (rows, columns) = (height as usize, width as usize);
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        for plane in self.pixels.chunks_exact(rows * columns) {
+            (0..columns).for_each(|column| pixels.extend(plane.iter().skip(column).step_by(columns)));
+        }
+        self.with_pixels(ImageShape { height: width, width: height, ..self.shape }, pixels)
+    }
+
     /// The same images with other names of the classes.
     ///
     /// # Errors
@@ -139,19 +155,27 @@ impl ImageSet {
         Ok(Self { class_names: names.into(), ..self.clone() })
     }
 
-    /// Pixels of one image; it fits `usize`, as every set was checked when it was made.
+    /// Pixels of one image. The number fits `usize`: `new` checked it.
     pub(crate) fn image_len(&self) -> usize {
         self.shape.channels as usize * self.shape.height as usize * self.shape.width as usize
     }
 
-    /// An empty buffer with room for as many images of another shape.
+    /// An empty buffer for as many images of another shape.
     pub(crate) fn buffer_for(&self, shape: ImageShape) -> Result<Vec<f32>, DataError> {
         buffer(shape, self.len())
     }
 
-    /// The same labels over other pixels, as many images of `shape`.
+    /// The same labels with other pixels.
     pub(crate) fn with_pixels(&self, shape: ImageShape, pixels: Vec<f32>) -> Self {
         Self { shape, pixels: pixels.into(), ..self.clone() }
+    }
+}
+
+/// Without the pixels and labels, of which there may be millions.
+impl fmt::Debug for ImageSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (shape, images) = (self.shape.to_string(), self.len());
+        f.debug_struct("ImageSet").field("shape", &shape).field("images", &images).finish_non_exhaustive()
     }
 }
 
@@ -188,21 +212,32 @@ pub(crate) fn numbered_classes(classes: u32) -> Vec<String> {
 /// Training and test images of one shape, with the same classes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataSet {
-    /// What people call the set, for reports.
+    /// The set's name, for reports.
     pub name: String,
     /// Images to learn from; validation images are taken from these, see [`hold_out`](crate::hold_out).
     pub train: ImageSet,
     /// Images that only measure.
     pub test: ImageSet,
+    /// What its reader found; [`warnings`](Self::warnings) adds the rest.
+    pub(crate) warnings: Vec<Warning>,
 }
 
 impl DataSet {
+    /// A set of training and test images.
+    pub fn new(name: impl Into<String>, train: ImageSet, test: ImageSet) -> Self {
+        Self { name: name.into(), train, test, warnings: Vec::new() }
+    }
+
     /// Both parts [resized](ImageSet::resized) to `size` × `size` pixels.
     ///
     /// # Errors
     /// As [`ImageSet::resized`].
     pub fn resized(&self, size: u32) -> Result<Self, DataError> {
-        self.map(|set| set.resized(size))
+        let mut resized = self.map(|set| set.resized(size))?;
+        if self.train.shape().height != self.train.shape().width {
+            resized.warnings.push(Warning::Stretched { images: self.train.len() + self.test.len(), size });
+        }
+        Ok(resized)
     }
 
     /// Both parts [in gray or RGB](ImageSet::to_channels).
@@ -213,6 +248,13 @@ impl DataSet {
         self.map(|set| set.to_channels(mode))
     }
 
+    /// Both parts [transposed](ImageSet::transposed).
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let warnings = self.warnings.iter().filter(|&warning| *warning != Warning::Transposed).cloned().collect();
+        Self { train: self.train.transposed(), test: self.test.transposed(), warnings, ..self.clone() }
+    }
+
     /// Both parts with other names of their classes.
     ///
     /// # Errors
@@ -221,12 +263,16 @@ impl DataSet {
         self.map(|set| set.with_class_names(names.clone()))
     }
 
-    /// The first `n` training images, or all if there are fewer, and every test image.
-    pub fn limit_train(&self, n: usize) -> Self {
-        Self { train: self.train.first(n), ..self.clone() }
+    /// At most `n` training images, and every test image. A seed stands for [`LimitOrder::Balanced`].
+    #[must_use]
+    pub fn limit_train(&self, n: usize, order: impl Into<LimitOrder>) -> Self {
+        if n >= self.train.len() {
+            return self.clone();
+        }
+        Self { train: self.train.select(&limit::choose(self.train.labels(), n, order.into())), ..self.clone() }
     }
 
     fn map(&self, change: impl Fn(&ImageSet) -> Result<ImageSet, DataError>) -> Result<Self, DataError> {
-        Ok(Self { name: self.name.clone(), train: change(&self.train)?, test: change(&self.test)? })
+        Ok(Self { train: change(&self.train)?, test: change(&self.test)?, ..self.clone() })
     }
 }

@@ -1,10 +1,16 @@
 //! Where a data set comes from.
 
 use crate::cifar::Cifar;
-use crate::{DataError, DataSet, Known, SyntheticConfig, digits, folder, kind, synthetic};
+use crate::idx_files::IdxFiles;
+use crate::{DataError, DataSet, Known, LimitOrder, SyntheticConfig, digits, files, kind, synthetic};
+use dpnas_seed::Seed;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{self, Path, PathBuf};
 use std::str::FromStr;
+
+/// The most classes that may be without a training image.
+pub(crate) const MAX_UNTRAINED: usize = 1000;
 
 /// The names that [`Source`] parses; everything else is a path.
 pub(crate) fn names() -> String {
@@ -25,15 +31,15 @@ pub enum Source {
     /// The 1,797 UCI digits inside the crate, 1x8x8: 1,442 training and 355 test images. Of each class, in the order
     /// of the original file, every fifth image is a test image.
     Digits,
-    /// Images that are made up.
+    /// Synthetic images.
     Synthetic(SyntheticConfig),
-    /// A set that everybody knows, in its [folder](Known::folder), where it has to be.
+    /// A well-known set, in its [folder](Known::folder).
     Known(Known),
     /// A folder whose content says what it is, or one of CIFAR's archives:
     ///
     /// - The IDX files of MNIST's names, each plain or with `.gz`: `train-images-idx3-ubyte`,
-    ///   `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`. The classes are 0 to the largest
-    ///   label of both parts.
+    ///   `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, or EMNIST's such as
+    ///   `emnist-letters-test-images-idx3-ubyte`. The classes are 0 to the largest label of both parts.
     /// - CIFAR's binary form: `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`, or `train.bin` and
     ///   `test.bin`; or the folder or the archive that has them, under their original names.
     /// - `train_images.npy`, `train_labels.npy`, `test_images.npy`, `test_labels.npy`, or `x_train.npy` and so on:
@@ -42,30 +48,53 @@ pub enum Source {
     ///   are left alone beside one. Or as `CLASS/*` alone: of each class, in the order of the names, every fifth image
     ///   is then a test image. Classes are numbered in the order of their names, and take turns in the order of images.
     ///   If at least one image has colours (a palette counts), all get three channels. Transparency is dropped.
+    ///
+    /// What a search wrote into the folder is passed over.
     Path(PathBuf),
 }
 
+/// How the rows and columns of a set's images are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Orientation {
+    /// As they are in the files.
+    Stored,
+    /// Swapped, which turns the images of EMNIST upright.
+    Transposed,
+}
+
 /// What to do while a data set is loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LoadConfig {
-    /// The folder that has those of known sets.
+    /// The folder of the known sets.
     pub data_dir: PathBuf,
-    /// At most so many training images, the first ones; `None` takes all.
+    /// The most training images; `None` takes all.
     pub limit_train: Option<usize>,
+    /// Which training images these are.
+    pub limit_order: LimitOrder,
+    /// Whether images are transposed.
+    pub orientation: Orientation,
     /// The side of the square images, in pixels; `None` leaves them as they are, which is an error if images of a
     /// folder differ.
     pub size: Option<u32>,
 }
 
 impl LoadConfig {
-    /// All images as they are, known sets from the folder `data`.
+    /// All images as they are, known sets from the folder `data`; a limit is balanced, by seed 0.
     pub fn standard() -> Self {
-        Self { data_dir: "data".into(), limit_train: None, size: None }
+        Self {
+            data_dir: "data".into(),
+            limit_train: None,
+            limit_order: LimitOrder::Balanced(Seed(0)),
+            orientation: Orientation::Stored,
+            size: None,
+        }
     }
 }
 
 impl Source {
-    /// Brings the data set into memory, all images as they are.
+    /// Reads the data set into memory, all images as they are.
     ///
     /// # Errors
     /// [`DataError`], naming the file at fault.
@@ -73,7 +102,7 @@ impl Source {
         self.load_with(&LoadConfig::standard())
     }
 
-    /// Brings the data set into memory, limited first and [resized](crate::ImageSet::resized) then.
+    /// Reads the data set into memory: limited, then transposed, then [resized](crate::ImageSet::resized).
     ///
     /// # Errors
     /// [`DataError`], naming the file at fault; of a folder of images every file at fault.
@@ -85,31 +114,43 @@ impl Source {
             Self::Path(path) => kind::load(path, config)?,
         };
         if let Some(limit) = config.limit_train {
-            data = data.limit_train(limit);
+            data = data.limit_train(limit, config.limit_order);
         }
-        match config.size {
-            Some(size) => data.resized(size),
-            None => Ok(data),
+        if config.orientation == Orientation::Transposed {
+            data = data.transposed();
+        }
+        if let Some(size) = config.size {
+            data = data.resized(size)?;
+        }
+        match data.untrained().as_slice() {
+            [first, others @ ..] if others.len() >= MAX_UNTRAINED => Err(DataError::Untrained {
+                source_name: self.to_string(),
+                class: data.train.class_names()[*first as usize].clone(),
+                more: others.len(),
+            }),
+            _ => Ok(data),
         }
     }
 }
 
-/// Reads exactly the files that were fetched, whatever else lies beside them.
+/// Reads exactly the files that are fetched.
 fn load_known(known: Known, config: &LoadConfig) -> Result<DataSet, DataError> {
     let (path, name) = (known.folder(&config.data_dir), known.name().to_owned());
-    let files: Vec<&'static str> = known.files().iter().map(|file| file.name).collect();
-    if !files.iter().all(|file| path.join(file).exists()) {
-        return Err(DataError::NotFetched { name: known.name(), path, files });
+    for file in known.files() {
+        if !files::exists(&path.join(file.name))? {
+            let files = known.files().iter().map(|file| file.name).collect();
+            return Err(DataError::NotFetched { name: known.name(), path, files });
+        }
     }
-    let mut data = match known {
-        Known::Mnist | Known::FashionMnist => folder::load_compressed(&path, name)?,
+    let data = match known {
+        Known::Mnist | Known::FashionMnist => IdxFiles::compressed(&path).load(&path, name)?,
         Known::Cifar10 => Cifar::Ten.load_archive(&path.join(Cifar::Ten.archive()), name)?,
         Known::Cifar100 => Cifar::Hundred.load_archive(&path.join(Cifar::Hundred.archive()), name)?,
     };
-    if let Some(names) = known.class_names() {
-        data = data.with_class_names(names)?;
+    match known.class_names() {
+        Some(names) => data.with_class_names(names),
+        None => Ok(data),
     }
-    Ok(data)
 }
 
 impl FromStr for Source {

@@ -1,4 +1,4 @@
-//! Made-up images for tests and benchmarks.
+//! Synthetic images for tests and benchmarks.
 
 use crate::set::{buffer, numbered_classes};
 use crate::{DataError, DataSet, ImageSet};
@@ -6,8 +6,8 @@ use dpnas_grammar::ImageShape;
 use dpnas_seed::{Rng, Seed};
 use std::f64::consts::{PI, TAU};
 
-/// A data set of patches of stripes: a class is a direction and a width of the stripes, each a little blurred; where the
-/// patch lies, how the stripes are shifted and how strong they are is random, and there is noise on top.
+/// A data set of patches of stripes. A class is a direction and a width of the stripes, both slightly random. The patch's
+/// place, the shift and strength of its stripes, and noise are random.
 ///
 /// Shifts and positions nearly cancel in the mean of a class, so that a linear classifier on pixels is above chance but
 /// stays far below one on features that tolerate shifts: on [`SyntheticConfig::small`] a ridge regression gets about
@@ -52,14 +52,12 @@ impl SyntheticConfig {
     }
 }
 
-/// Makes the data set up.
+/// Generates the data set.
 pub(crate) fn generate(config: &SyntheticConfig) -> Result<DataSet, DataError> {
     config.check()?;
-    Ok(DataSet {
-        name: "synthetic".to_owned(),
-        train: part(config, ["synthetic-train", "synthetic-train-noise"], config.train)?,
-        test: part(config, ["synthetic-test", "synthetic-test-noise"], config.test)?,
-    })
+    let train = part(config, ["synthetic-train", "synthetic-train-noise"], config.train)?;
+    let test = part(config, ["synthetic-test", "synthetic-test-noise"], config.test)?;
+    Ok(DataSet::new("synthetic", train, test))
 }
 
 /// The images of one part; `purposes` name its streams of patterns and of noise.

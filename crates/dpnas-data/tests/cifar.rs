@@ -104,7 +104,12 @@ fn folder_inner_folder_and_archive_are_the_same() {
 #[test]
 fn a_known_set_is_read_from_its_folder_in_the_data_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let config = LoadConfig { data_dir: folder.path().to_owned(), size: Some(8), limit_train: Some(3) };
+    let config = LoadConfig {
+        data_dir: folder.path().to_owned(),
+        size: Some(8),
+        limit_train: Some(3),
+        ..LoadConfig::standard()
+    };
     let source = Source::Known(Known::Cifar10);
     let error = source.load_with(&config).unwrap_err().to_string();
     let path = folder.path().join("cifar10");

@@ -1,6 +1,6 @@
 //! Sets of images: their checks, parts and fingerprints.
 
-use dpnas_data::{ColorMode, DataError, DataSet, ImageSet};
+use dpnas_data::{ColorMode, DataError, DataSet, ImageSet, LimitOrder, Warning};
 use dpnas_grammar::ImageShape;
 use proptest::prelude::*;
 
@@ -42,15 +42,45 @@ fn the_first_images_are_at_most_all() {
 
 #[test]
 fn a_data_set_changes_both_parts_but_limits_only_training() {
-    let data = DataSet { name: "four".to_owned(), train: four(), test: four() };
-    let limited = data.limit_train(3);
-    assert_eq!((limited.train.len(), limited.test.len()), (3, 4));
+    let data = DataSet::new("four", four(), four());
+    let limited = data.limit_train(3, LimitOrder::First);
+    assert_eq!((limited.train.labels(), limited.test.len()), (&[0, 1, 2][..], 4));
     let changed = data.resized(6).unwrap().to_channels(ColorMode::Rgb).unwrap();
     assert_eq!(changed.name, "four");
     for set in [changed.train, changed.test] {
         assert_eq!(set.shape(), ImageShape::square(3, 6));
         assert_eq!(set.pixels().len(), 4 * 3 * 36);
     }
+}
+
+#[test]
+fn transposing_swaps_rows_and_columns_of_each_channel() {
+    let shape = ImageShape { channels: 2, height: 2, width: 3 };
+    let pixels: Vec<f32> = (0..12).map(|i| i as f32 / 16.0).collect();
+    let set = ImageSet::new(shape, pixels, vec![0], names(1)).unwrap();
+    let transposed = set.transposed();
+    assert_eq!(transposed.shape().to_string(), "2x3x2");
+    let sixteenths: Vec<f32> = transposed.pixels().iter().map(|pixel| pixel * 16.0).collect();
+    assert_eq!(sixteenths, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0, 6.0, 9.0, 7.0, 10.0, 8.0, 11.0]);
+    assert_eq!(transposed.transposed(), set);
+}
+
+#[test]
+fn classes_without_training_images_and_stretched_images_are_warned_of_once() {
+    let data = DataSet::new("four", four(), four());
+    let untrained = |class: &str, more, test_images| Warning::Untrained { class: class.to_owned(), more, test_images };
+    assert_eq!(data.warnings(), [untrained("class 3", 0, 0)]);
+    let limited = data.limit_train(1, LimitOrder::First);
+    assert_eq!(limited.warnings(), [untrained("class 1", 2, 2)]);
+    let text = |data: &DataSet| data.warnings().iter().map(Warning::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        text(&limited.resized(5).unwrap()),
+        [
+            "images that are not square are stretched to 5x5 pixels: 5",
+            "class class 1 (and 2 more) has no training image, but 2 test images"
+        ]
+    );
+    assert_eq!(text(&data.resized(5).unwrap().resized(6).unwrap()).len(), 2);
 }
 
 #[test]

@@ -5,7 +5,8 @@ mod common;
 mod skipped;
 
 use common::{message, npy};
-use dpnas_data::{DataSet, Source};
+use dpnas_data::{DataSet, LimitOrder, LoadConfig, Source};
+use dpnas_seed::Seed;
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
@@ -78,7 +79,6 @@ fn a_missing_file_is_named() {
 
 #[test]
 fn bad_files_are_errors_that_say_what_to_do() {
-    let floats = |value: f32| npy("<f4", "False", "(3, 2, 4)", &[value; 24].map(f32::to_le_bytes).concat());
     let clear = "expected [n, h, w], [n, h, w, c] or [n, c, h, w], where c is 1 or 3 and the other of the two places is \
                  neither";
     for (name, content, expected) in [
@@ -106,26 +106,95 @@ fn bad_files_are_errors_that_say_what_to_do() {
         (NAMES[0], npy("|u1", "False", "(3, 2, 4)", &[0; 30]), "the header promises 24 bytes of elements, the file has 25; save it again".to_owned()),
         (
             NAMES[0],
-            npy("<f8", "False", "(4294967296, 4294967296, 4294967296)", &[0; 8]),
-            "has shape (4294967296, 4294967296, 4294967296); expected at least one element and at most 1073741824".to_owned(),
+            npy("<f8", "False", "(4294967296, 4294967295)", &[0; 8]),
+            "the header is not that of a plain array: `{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, \
+             4294967295), }` is not understood; save it with numpy.save"
+                .to_owned(),
+        ),
+        (
+            NAMES[0],
+            npy("<f8", "False", "(65536, 65536, 9)", &[0; 8]),
+            "has shape (65536, 65536, 9); expected at least one element and at most 1073741824".to_owned(),
         ),
         (NAMES[0], npy("|u1", "False", "(0, 2, 4)", &[]), "has shape (0, 2, 4); expected at least one element and at most 1073741824".to_owned()),
-        (
-            NAMES[0],
-            floats(255.0),
-            "image 0 has a pixel of 255; expected numbers from 0 to 1: divide by 255, or save unsigned bytes".to_owned(),
-        ),
-        (
-            NAMES[0],
-            floats(f32::NAN),
-            "image 0 has a pixel of NaN; expected numbers from 0 to 1: divide by 255, or save unsigned bytes".to_owned(),
-        ),
         (NAMES[1], npy("<f4", "False", "(3,)", &[0; 12]), "holds elements of type `<f4`; expected whole numbers: convert it with astype".to_owned()),
         (NAMES[1], npy("|u1", "False", "(3, 10)", &[0; 30]), "has shape (3, 10); expected [n]: one whole number an image, not one-hot rows".to_owned()),
         (NAMES[1], npy("|i1", "False", "(3,)", &[0, 255, 0]), "label 1 is -1; expected a whole number from 0 to 65535".to_owned()),
     ] {
         assert_eq!(with(name, &content), format!("DIR/{name}: {expected}"));
     }
+}
+
+/// Float images of which all pixels but one are 0.5.
+fn floats(value: f32) -> Vec<u8> {
+    let mut pixels = [0.5; 24];
+    pixels[9] = value;
+    npy("<f4", "False", "(3, 2, 4)", &pixels.map(f32::to_le_bytes).concat())
+}
+
+#[test]
+fn pixels_that_rounding_left_outside_of_0_to_1_are_clamped() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    for (value, clamped) in [(1.000_000_1, 1.0), (-1e-7, 0.0), (1.001, 1.0), (-0.001, 0.0)] {
+        fs::write(folder.path().join(NAMES[0]), floats(value)).unwrap();
+        assert_eq!(load(folder.path()).train.image(1)[..2], [0.5, clamped]);
+    }
+}
+
+#[test]
+fn the_advice_on_pixels_outside_of_0_to_1_fits_their_range() {
+    for (value, advice) in [
+        (255.0, "divide by 255, or save unsigned bytes"),
+        (1.07, "clip them with numpy.clip(images, 0, 1)"),
+        (-0.07, "clip them with numpy.clip(images, 0, 1)"),
+        (-1.0, "scale them so that 0 is black and 1 is white"),
+        (1000.0, "scale them so that 0 is black and 1 is white"),
+        (f32::NAN, "replace what is not a finite number"),
+        (f32::INFINITY, "replace what is not a finite number"),
+    ] {
+        let expected = format!("image 1 has a pixel of {value}; expected numbers from 0 to 1: {advice}");
+        assert_eq!(with(NAMES[0], &floats(value)), format!("DIR/{}: {expected}", NAMES[0]));
+    }
+}
+
+#[test]
+fn labels_with_large_gaps_are_an_error_that_counts_them() {
+    let labels = [10_000u16, 60_000, 65_535].map(u16::to_le_bytes).concat();
+    assert_eq!(
+        with(NAMES[1], &npy("<u2", "False", "(3,)", &labels)),
+        "DIR: class 0 (and 65,532 more) has no training image; expected at most 1000 such classes: number the classes \
+         from 0 without gaps, or use more training images"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    fs::write(folder.path().join(NAMES[1]), npy("|u1", "False", "(3,)", &[1, 2, 3])).unwrap();
+    let warnings = load(folder.path()).warnings();
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].to_string(), "class 0 (and 1 more) has no training image, but 1 test image");
+}
+
+#[test]
+fn a_limit_on_a_sorted_set_takes_as_many_images_of_each_class_unless_the_first_are_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path());
+    let labels: Vec<u8> = (0..180).map(|i| i / 60).collect();
+    fs::write(folder.path().join(NAMES[0]), npy("|u1", "False", "(180, 2, 4)", &[9; 180 * 8])).unwrap();
+    fs::write(folder.path().join(NAMES[1]), npy("|u1", "False", "(180,)", &labels)).unwrap();
+    fs::write(folder.path().join(NAMES[3]), npy("|u1", "False", "(1,)", &[2])).unwrap();
+    let limited = |limit_order| {
+        let config = LoadConfig { limit_train: Some(50), limit_order, ..LoadConfig::standard() };
+        Source::Path(folder.path().to_owned()).load_with(&config).unwrap()
+    };
+    let balanced = limited(LimitOrder::Balanced(Seed(1)));
+    let count = |class| balanced.train.labels().iter().filter(|&&label| label == class).count();
+    let mut counts = [0, 1, 2].map(count);
+    assert!(balanced.train.labels().is_sorted() && balanced.warnings().is_empty());
+    counts.sort_unstable();
+    assert_eq!(counts, [16, 17, 17]);
+    let first = limited(LimitOrder::First);
+    assert_eq!(first.train.labels(), [0; 50]);
+    assert_eq!(first.warnings()[0].to_string(), "class 1 (and 1 more) has no training image, but 1 test image");
 }
 
 #[test]

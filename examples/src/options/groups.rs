@@ -29,9 +29,15 @@ option_group! {
     /// Three channels: gray images are repeated; without this, colours become gray
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     rgb: bool = false;
-    /// Use only the first N training images; 0 takes all [default: 0]
+    /// Swap rows and columns of the images, which turns those of EMNIST upright
+    #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
+    transpose: bool = false;
+    /// Use at most N training images; 0 takes all [default: 0]
     #[arg(value_name = "N")]
     limit_train: usize = 0;
+    /// Which images these are: `balanced` (random by the seed, as many of each class) or `first` [default: balanced]
+    #[arg(value_name = "NAME")]
+    limit_order: String = "balanced".to_owned();
 }
 
 option_group! {

@@ -1,15 +1,16 @@
 //! One image file: its size and colour, then its pixels; bombs are refused.
 
+use super::jpeg;
+use crate::{bounded, files};
 use dpnas_grammar::ImageShape;
-use image::{ImageDecoder, ImageReader, Limits};
-use std::fs::{self, File};
-use std::io::BufReader;
+use image::{ImageDecoder, ImageFormat, ImageReader, Limits};
+use std::io::Cursor;
 use std::path::Path;
 
 /// The longest side, in pixels.
-const MAX_SIDE: u32 = 1 << 14;
-/// The most memory that a decoder may ask for, in bytes.
-const MAX_ALLOC: u64 = 1 << 29;
+pub(super) const MAX_SIDE: u32 = 1 << 14;
+/// The most bytes of a file, and the most memory that a decoder may ask for.
+const MAX_BYTES: u64 = 1 << 29;
 
 /// What the header of a file says.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,55 +21,86 @@ pub(super) struct Found {
     pub(super) color: bool,
 }
 
+/// Whether the first bytes of a file are those of an image, in a format that is read or not.
+pub(super) fn is_image(path: &Path) -> bool {
+    let start = files::open(path).ok().and_then(|file| bounded::read(file, 32).ok());
+    start.is_some_and(|start| image::guess_format(&start).is_ok())
+}
+
 /// Reads the header of a file.
 pub(super) fn look(path: &Path) -> Result<Found, String> {
-    let decoder = reader(path)?.into_decoder().map_err(|error| error.to_string())?;
-    let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(format!("is {width} x {height} pixels; expected at least one"));
+    let (bytes, format) = read(path)?;
+    let found = if format == ImageFormat::Jpeg {
+        jpeg::look(&bytes)?
+    } else {
+        let decoder = reader(&bytes, format).into_decoder().map_err(|error| error.to_string())?;
+        let (width, height) = decoder.dimensions();
+        Found { width, height, color: decoder.color_type().has_color() }
+    };
+    let Found { width, height, .. } = found;
+    match 3 * u64::from(width) * u64::from(height) {
+        0 => Err(format!("is {width} x {height} pixels; expected at least one")),
+        ..=MAX_BYTES => Ok(found),
+        bytes => Err(format!("needs {bytes} bytes in memory; expected at most {MAX_BYTES}")),
     }
-    let bytes = decoder.total_bytes();
-    if bytes > MAX_ALLOC {
-        return Err(format!("needs {bytes} bytes in memory; expected at most {MAX_ALLOC}"));
-    }
-    Ok(Found { width, height, color: decoder.color_type().has_color() })
 }
 
 /// Reads the pixels of a file in 1 or 3 channels; transparency is dropped.
 pub(super) fn pixels(path: &Path, channels: u32) -> Result<(ImageShape, Vec<f32>), String> {
-    let image = reader(path)?.decode().map_err(|error| error.to_string())?;
+    let (bytes, format) = read(path)?;
+    let image = match format {
+        ImageFormat::Jpeg => jpeg::decode(&bytes)?,
+        _ => reader(&bytes, format).decode().map_err(|error| error.to_string())?,
+    };
     let shape = ImageShape { channels, height: image.height(), width: image.width() };
-    if channels == 1 {
-        return Ok((shape, image.to_luma32f().into_raw()));
-    }
-    let gray = !image.color().has_color();
-    let plane = shape.height as usize * shape.width as usize;
-    if gray {
+    if channels == 1 || !image.color().has_color() {
         let values = image.to_luma32f().into_raw();
-        return Ok((shape, [values.as_slice(); 3].concat()));
+        return Ok((shape, values.repeat(channels as usize)));
     }
     let interleaved = image.to_rgb32f().into_raw();
-    let mut planes = Vec::with_capacity(3 * plane);
+    let mut planes = Vec::with_capacity(interleaved.len());
     (0..3).for_each(|channel| planes.extend(interleaved.iter().skip(channel).step_by(3)));
     Ok((shape, planes))
 }
 
-/// A reader that goes by the content of a file, not by its name.
-fn reader(path: &Path) -> Result<ImageReader<BufReader<File>>, String> {
-    // Looked at before it is opened: opening a pipe would wait for a writer.
-    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("is not a regular file".to_owned());
+/// The bytes of a file, and its format by them, not by its name.
+fn read(path: &Path) -> Result<(Vec<u8>, ImageFormat), String> {
+    let file = files::open(path).map_err(|error| {
+        let text = error.to_string();
+        text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text).to_owned()
+    })?;
+    let bytes = bounded::read(file, MAX_BYTES + 1).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("has more than {MAX_BYTES} bytes"));
     }
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut reader = ImageReader::new(BufReader::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
-    if reader.format().is_none() {
-        return Err("is no PNG, JPEG or BMP image".to_owned());
+    match image::guess_format(&bytes) {
+        Ok(ImageFormat::Png) if ends_properly(&bytes).is_none() => {
+            Err("is cut off: its last chunk is missing".to_owned())
+        }
+        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp)) => Ok((bytes, format)),
+        Ok(format) => Err(format!("is a {format:?} image, which is not read; convert it to PNG")),
+        Err(_) => Err("is no PNG, JPEG or BMP image".to_owned()),
     }
+}
+
+/// Walks over a PNG's chunks; `None` unless the last one is there.
+fn ends_properly(bytes: &[u8]) -> Option<()> {
+    let mut at = 8;
+    loop {
+        let (length, name) = (bytes.get(at..at + 4)?, bytes.get(at + 4..at + 8)?);
+        at += 12 + length.iter().fold(0, |number, &byte| number << 8 | usize::from(byte));
+        if name == b"IEND" {
+            return bytes.get(at - 1).map(|_| ());
+        }
+    }
+}
+
+fn reader(bytes: &[u8], format: ImageFormat) -> ImageReader<Cursor<&[u8]>> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_ALLOC);
+    limits.max_alloc = Some(MAX_BYTES);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits);
-    Ok(reader)
+    reader
 }

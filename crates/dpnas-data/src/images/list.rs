@@ -1,17 +1,22 @@
 //! Which files belong to which class.
 
-use super::BadImage;
-use crate::DataError;
-use std::ffi::OsStr;
-use std::fs;
+use super::{BadImage, decode};
+use crate::files::{self, Entry};
+use crate::{DataError, Warning};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Endings of files that are read, whatever their case.
-pub(crate) const ENDINGS: [&str; 4] = ["png", "jpg", "jpeg", "bmp"];
-/// Endings of images that are not read: passing over them would leave out part of a set.
-const UNSUPPORTED: [&str; 11] = ["avif", "gif", "heic", "jp2", "pgm", "pnm", "ppm", "svg", "tif", "tiff", "webp"];
-/// Names of a folder with test images, the first that is there counts.
-pub(crate) const TEST_FOLDERS: [&str; 4] = ["test", "val", "valid", "validation"];
+/// Names of folders with training images, with test images, and with validation images, in small letters. None of them is
+/// ever a class.
+const TRAIN: [&str; 2] = ["train", "training"];
+const TEST: [&str; 2] = ["test", "testing"];
+pub(crate) const VALID: [&str; 3] = ["val", "valid", "validation"];
+
+/// Endings of images, read or not. Other files are looked into.
+const ENDINGS: [&str; 29] = [
+    "apng", "avif", "bmp", "dib", "gif", "heic", "heif", "ico", "jfif", "jp2", "jpe", "jpeg", "jpg", "jxl", "pbm",
+    "pcx", "pgm", "png", "pnm", "ppm", "psd", "qoi", "raw", "svg", "tga", "tif", "tiff", "webp", "xbm",
+];
 
 /// How the images of a set are divided.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,9 +27,70 @@ pub(crate) enum Layout {
     Whole,
 }
 
+impl Layout {
+    /// The layout of a folder, if it holds images at all.
+    pub(crate) fn find(folder: &Path, entries: &[Entry]) -> Result<Option<Self>, DataError> {
+        let is_part = |entry: &&Entry| [&TRAIN[..], &TEST, &VALID].iter().any(|names| is_named(entry, names));
+        let (parts, others): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().filter(|entry| entry.is_folder()).partition(is_part);
+        let mut found = false;
+        for entry in &others {
+            found = found || holds_images(&entry.path)?;
+        }
+        for entry in &parts {
+            found = found || holds_images(&entry.path)? || holds_classes(&entry.path)?;
+        }
+        let part = |names: &[&str]| match parts.iter().filter(|entry| is_named(entry, names)).collect::<Vec<_>>()[..] {
+            [] => Ok(None),
+            [part] if holds_images(&part.path)? && !holds_classes(&part.path)? => {
+                Err(DataError::FlatImages { path: part.path.clone() })
+            }
+            [part] => Ok(Some(part.path.clone())),
+            [first, second, ..] => {
+                Err(DataError::SeveralParts { first: first.path.clone(), second: second.path.clone() })
+            }
+        };
+        match parts.first() {
+            _ if !found => Ok(None),
+            None => Ok(Some(Self::Whole)),
+            Some(first) => {
+                let train = part(&TRAIN)?.ok_or_else(|| DataError::NoTrainFolder { path: first.path.clone() })?;
+                let test = if let Some(test) = part(&TEST)? { Some(test) } else { part(&VALID)? };
+                let test =
+                    test.ok_or_else(|| DataError::NoTestFolder { path: folder.to_owned(), train: train.clone() })?;
+                Ok(Some(Self::Parts { train, test }))
+            }
+        }
+    }
+}
+
+fn is_named(entry: &Entry, names: &[&str]) -> bool {
+    entry.name.to_str().is_some_and(|name| names.contains(&name.to_ascii_lowercase().as_str()))
+}
+
+/// Whether a folder has an image directly in it.
+fn holds_images(folder: &Path) -> Result<bool, DataError> {
+    Ok(files::list_leniently(folder)?.iter().any(is_image))
+}
+
+/// Whether a folder has a folder with images in it.
+fn holds_classes(folder: &Path) -> Result<bool, DataError> {
+    let mut found = false;
+    for entry in files::list_leniently(folder)?.into_iter().filter(Entry::is_folder) {
+        found = found || holds_images(&entry.path)?;
+    }
+    Ok(found)
+}
+
+/// Whether a file is an image, by its name or else by its first bytes.
+pub(crate) fn is_image(entry: &Entry) -> bool {
+    let by_name = ENDINGS.contains(&entry.ending().as_str());
+    by_name || entry.is_file() && !entry.is_companion() && decode::is_image(&entry.path)
+}
+
 /// A file and its class.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct Labelled {
     pub(super) path: PathBuf,
     pub(super) label: u32,
 }
@@ -32,97 +98,68 @@ pub(super) struct Entry {
 /// The files of each class, by name, in the order of their names.
 pub(super) struct Classes {
     folder: PathBuf,
-    pub(super) names: Vec<String>,
-    files: Vec<Vec<Entry>>,
+    names: Vec<OsString>,
+    files: Vec<Vec<Labelled>>,
+    /// What lies beside the classes.
+    pub(super) warning: Option<Warning>,
 }
 
 impl Classes {
-    /// The classes are the folders in `folder`, in the order of their names; files beside them and hidden ones are
-    /// passed over.
+    /// The classes are the folders in `folder`, in the order of their names. Every file in them is taken for an image,
+    /// except companions.
     pub(super) fn list(folder: &Path, bad: &mut Vec<BadImage>) -> Result<Self, DataError> {
         let (mut names, mut files) = (Vec::new(), Vec::new());
-        for class in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
+        let entries = files::list(folder)?;
+        for class in entries.iter().filter(|entry| entry.is_folder()) {
             let label = names.len() as u32;
             let mut of_class = Vec::new();
-            for path in entries(&class)? {
-                let ending = ending(&path);
-                if path.is_dir() {
+            for entry in files::list_leniently(&class.path)? {
+                if entry.is_folder() {
                     let problem = "is a folder; images lie directly in the folder of their class".to_owned();
-                    bad.push(BadImage { path, problem });
-                } else if ENDINGS.contains(&ending.as_str()) {
-                    of_class.push(Entry { path, label });
-                } else if UNSUPPORTED.contains(&ending.as_str()) {
-                    let problem = format!("is a {ending} file, which is not read; convert it to PNG");
-                    bad.push(BadImage { path, problem });
+                    bad.push(BadImage { path: entry.path, problem });
+                } else if !entry.is_companion() {
+                    of_class.push(Labelled { path: entry.path, label });
                 }
             }
-            if of_class.is_empty() && !bad.iter().any(|bad| bad.path.starts_with(&class)) {
-                return Err(DataError::EmptyClass { path: class });
-            }
-            names.push(name(&class));
+            names.push(class.name.clone());
             files.push(of_class);
         }
-        Ok(Self { folder: folder.to_owned(), names, files })
+        let beside = entries.iter().filter(|entry| is_image(entry)).count();
+        let warning = (beside > 0).then(|| Warning::Beside { folder: folder.to_owned(), images: beside });
+        Ok(Self { folder: folder.to_owned(), names, files, warning })
     }
 
-    /// The same files with the labels of other classes, of which they may have only some.
-    pub(super) fn renumbered(mut self, names: &[String]) -> Result<Self, DataError> {
+    /// The names of the classes, for people.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.names.iter().map(|name| files::text(name)).collect()
+    }
+
+    /// The same files with the labels of `other` classes, of which these may be only some.
+    pub(super) fn numbered_as(mut self, other: &Self) -> Result<Self, DataError> {
         for (class, files) in self.names.iter().zip(&mut self.files) {
-            let Some(label) = names.iter().position(|name| name == class) else {
+            let Some(label) = other.names.iter().position(|name| name == class) else {
                 return Err(DataError::UnknownClass { path: self.folder.join(class) });
             };
-            files.iter_mut().for_each(|entry| entry.label = label as u32);
+            files.iter_mut().for_each(|file| file.label = label as u32);
         }
         Ok(self)
     }
 
-    /// The files, each class in turn, so that the first so many have all classes.
-    pub(super) fn in_turns(self) -> Vec<Entry> {
+    /// The files, each class in turn.
+    pub(super) fn in_turns(self) -> Vec<Labelled> {
         let longest = self.files.iter().map(Vec::len).max().unwrap_or(0);
         (0..longest).flat_map(|at| self.files.iter().filter_map(move |files| files.get(at)).cloned()).collect()
     }
 
-    /// Training and test files: of each class, every `every`-th is a test file.
-    pub(super) fn split(mut self, every: usize) -> (Vec<Entry>, Vec<Entry>) {
-        let mut test = Self { folder: self.folder.clone(), names: self.names.clone(), files: Vec::new() };
+    /// Training and test files: of each class, one in `every` is a test file.
+    pub(super) fn split(mut self, every: usize) -> (Vec<Labelled>, Vec<Labelled>) {
+        let mut test = Self { folder: PathBuf::new(), names: Vec::new(), files: Vec::new(), warning: None };
         for files in &mut self.files {
             let (of_test, of_train): (Vec<_>, Vec<_>) =
                 files.drain(..).enumerate().partition(|(at, _)| (at + 1) % every == 0);
-            files.extend(of_train.into_iter().map(|(_, entry)| entry));
-            test.files.push(of_test.into_iter().map(|(_, entry)| entry).collect());
+            files.extend(of_train.into_iter().map(|(_, file)| file));
+            test.files.push(of_test.into_iter().map(|(_, file)| file).collect());
         }
         (self.in_turns(), test.in_turns())
     }
-}
-
-/// Whether a folder in `folder` has an image directly in it.
-pub(crate) fn holds_images(folder: &Path) -> bool {
-    let is_image = |path: &PathBuf| {
-        let ending = ending(path);
-        ENDINGS.contains(&ending.as_str()) || UNSUPPORTED.contains(&ending.as_str())
-    };
-    let classes = entries(folder).unwrap_or_default().into_iter().filter(|path| path.is_dir());
-    classes.into_iter().any(|class| entries(&class).unwrap_or_default().iter().any(is_image))
-}
-
-/// What a folder holds, in the order of the names, without hidden entries.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
-    let open = |error| DataError::Open { path: folder.to_owned(), error };
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(folder).map_err(open)? {
-        let path = entry.map_err(open)?.path();
-        if !name(&path).starts_with('.') {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-fn ending(path: &Path) -> String {
-    path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
 }

@@ -1,23 +1,24 @@
 //! Images in a folder per class.
 
 mod decode;
+mod jpeg;
 mod list;
 
-pub(crate) use list::{Layout, TEST_FOLDERS, holds_images};
+pub(crate) use list::{Layout, VALID, is_image};
 
 use crate::resize::Scaler;
 use crate::set::buffer;
-use crate::{DataError, DataSet, ImageSet, LoadConfig};
+use crate::{DataError, DataSet, ImageSet, LoadConfig, Warning, limit};
 use decode::{Found, look, pixels};
 use dpnas_grammar::ImageShape;
-use list::{Classes, Entry};
+use list::{Classes, Labelled};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Of folders without a test part, every so many images of a class, in the order of their names, is a test image.
+/// Of folders without a test part, one image of this number is a test image, in each class, in the order of the names.
 const TEST_EVERY: usize = 5;
 
-/// A file that is no image, or not one that can be used.
+/// A file that cannot be used as an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadImage {
     /// The file.
@@ -31,31 +32,35 @@ pub struct BadImage {
 /// Every file is looked at before the first is decoded, and all that cannot be used are reported together.
 pub(crate) fn load(path: &Path, layout: &Layout, name: String, config: &LoadConfig) -> Result<DataSet, DataError> {
     let mut bad = Vec::new();
-    let (classes, train, test) = match layout {
+    let mut warnings = Vec::new();
+    let (classes, mut train, test) = match layout {
         Layout::Parts { train, test } => {
             let train = Classes::list(train, &mut bad)?;
-            let test = Classes::list(test, &mut bad)?.renumbered(&train.names)?;
-            let (names, train) = (train.names.clone(), train.in_turns());
-            (names, train, test.in_turns())
+            let test = Classes::list(test, &mut bad)?.numbered_as(&train)?;
+            warnings.extend(train.warning.iter().chain(&test.warning).cloned());
+            (train.names(), train.in_turns(), test.in_turns())
         }
         Layout::Whole => {
             let all = Classes::list(path, &mut bad)?;
-            let names = all.names.clone();
+            warnings.extend(all.warning.clone());
+            let names = all.names();
             let (train, test) = all.split(TEST_EVERY);
             (names, train, test)
         }
     };
-    let limit = config.limit_train.unwrap_or(usize::MAX).min(train.len());
-    let train = &train[..limit];
+    if let Some(limit) = config.limit_train {
+        let labels: Vec<u32> = train.iter().map(|file| file.label).collect();
+        train = limit::choose(&labels, limit, config.limit_order).into_iter().map(|at| train[at].clone()).collect();
+    }
     if (train.is_empty() || test.is_empty()) && bad.is_empty() {
         return Err(DataError::FewImages { path: path.to_owned(), train: train.len(), test: test.len() });
     }
 
     let mut seen = Vec::new();
-    for entry in train.iter().chain(&test) {
-        match look(&entry.path) {
-            Ok(found) => seen.push((found, &entry.path)),
-            Err(problem) => bad.push(BadImage { path: entry.path.clone(), problem }),
+    for file in train.iter().chain(&test) {
+        match look(&file.path) {
+            Ok(found) => seen.push((found, &file.path)),
+            Err(problem) => bad.push(BadImage { path: file.path.clone(), problem }),
         }
     }
     let channels = if seen.iter().any(|(found, _)| found.color) { 3 } else { 1 };
@@ -68,17 +73,21 @@ pub(crate) fn load(path: &Path, layout: &Layout, name: String, config: &LoadConf
     if let (None, Some((_, first)), Some((_, other))) = (config.size, seen.first(), other) {
         return Err(DataError::MixedSizes { first: first.to_path_buf(), other: other.to_path_buf() });
     }
-    let train = part(train, shape, &classes, &mut bad)?;
+    let oblong = seen.iter().filter(|(found, _)| found.width != found.height).count();
+    if let (Some(size), 1..) = (config.size, oblong) {
+        warnings.push(Warning::Stretched { images: oblong, size });
+    }
+    let train = part(&train, shape, &classes, &mut bad)?;
     let test = part(&test, shape, &classes, &mut bad)?;
     match (train, test) {
-        (Some(train), Some(test)) if bad.is_empty() => Ok(DataSet { name, train, test }),
+        (Some(train), Some(test)) if bad.is_empty() => Ok(DataSet { warnings, ..DataSet::new(name, train, test) }),
         _ => Err(DataError::BadImages { path: path.to_owned(), bad }),
     }
 }
 
 /// One part of the set, or `None` if one of its images is bad.
 fn part(
-    entries: &[Entry],
+    files: &[Labelled],
     shape: ImageShape,
     classes: &[String],
     bad: &mut Vec<BadImage>,
@@ -86,10 +95,10 @@ fn part(
     // Files that were found to be bad from the outside are not decoded, and make no second complaint.
     let known: BTreeSet<PathBuf> = bad.iter().map(|bad| bad.path.clone()).collect();
     let before = bad.len();
-    let mut all = buffer(shape, entries.len())?;
+    let mut all = buffer(shape, files.len())?;
     let mut scaler = Scaler::new();
-    let mut labels = Vec::with_capacity(entries.len());
-    for Entry { path, label } in entries.iter().filter(|entry| !known.contains(&entry.path)) {
+    let mut labels = Vec::with_capacity(files.len());
+    for Labelled { path, label } in files.iter().filter(|file| !known.contains(&file.path)) {
         match pixels(path, shape.channels) {
             Ok((from, image)) if from == shape => all.extend_from_slice(&image),
             Ok((from, image)) => scaler.scale(&image, from, shape, &mut all)?,
@@ -97,7 +106,7 @@ fn part(
         }
         labels.push(*label);
     }
-    if bad.len() > before || labels.len() < entries.len() {
+    if bad.len() > before || labels.len() < files.len() {
         return Ok(None);
     }
     ImageSet::new(shape, all, labels, classes.to_vec()).map(Some)

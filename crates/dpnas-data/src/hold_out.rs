@@ -3,9 +3,9 @@
 use crate::DataError;
 use dpnas_seed::Seed;
 
-/// Which images to learn from and which to validate on: a partition of `0..n`, both parts in ascending order.
+/// Images to learn from and images to validate on: a partition of `0..n`, both parts ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Split {
+pub struct HoldOut {
     /// Indices of the images to learn from.
     pub train: Vec<usize>,
     /// Indices of the images to validate on.
@@ -14,15 +14,15 @@ pub struct Split {
 
 /// Holds out a random `fraction` of `n` images for validation.
 ///
-/// `n · fraction` is rounded to the nearest whole number (halves up), but each part gets at least one image. The images
-/// are the first ones of a permutation of `0..n` drawn from the stream (`seed`, "hold-out", 0).
+/// `n · fraction` is rounded to the nearest whole number (halves up), with at least one image for each part. The images
+/// held out are the first ones of a permutation of `0..n` drawn from the stream (`seed`, "hold-out", 0).
 ///
 /// # Errors
 /// [`DataError::HoldOutFraction`] unless `0 < fraction < 1`; [`DataError::HoldOutCount`] if `n < 2`.
 ///
 /// # Source
 /// SPEC §7: 10 % of the training set.
-pub fn hold_out(n: usize, fraction: f64, seed: Seed) -> Result<Split, DataError> {
+pub fn hold_out(n: usize, fraction: f64, seed: Seed) -> Result<HoldOut, DataError> {
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(DataError::HoldOutFraction { fraction });
     }
@@ -35,7 +35,7 @@ pub fn hold_out(n: usize, fraction: f64, seed: Seed) -> Result<Split, DataError>
     let mut train = valid.split_off(held_out);
     valid.sort_unstable();
     train.sort_unstable();
-    Ok(Split { train, valid })
+    Ok(HoldOut { train, valid })
 }
 
 #[cfg(test)]

@@ -1,0 +1,150 @@
+//! What lies in a folder. Nothing counts as absent because it cannot be looked at.
+
+use crate::{DataError, bounded};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, FileType};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Endings of files that often lie beside images: notes, annotations, and what file managers leave.
+const COMPANIONS: [&str; 18] = [
+    "csv", "db", "htm", "html", "ini", "json", "jsonl", "log", "md", "md5", "rst", "sha256", "toml", "tsv", "txt",
+    "xml", "yaml", "yml",
+];
+/// Names without ending of such files.
+const COMPANION_NAMES: [&str; 3] = ["license", "readme", "icon\r"];
+
+/// Something in a folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) path: PathBuf,
+    pub(crate) name: OsString,
+    /// `None` if it cannot be looked at, for example a link that leads nowhere.
+    kind: Option<FileType>,
+}
+
+impl Entry {
+    pub(crate) fn is_folder(&self) -> bool {
+        self.kind.is_some_and(|kind| kind.is_dir())
+    }
+
+    pub(crate) fn is_file(&self) -> bool {
+        self.kind.is_some_and(|kind| kind.is_file())
+    }
+
+    /// What comes after the last dot of the name, in small letters; empty if there is none.
+    pub(crate) fn ending(&self) -> String {
+        self.path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
+    }
+
+    /// Whether it is a file that often lies beside images, by its name.
+    pub(crate) fn is_companion(&self) -> bool {
+        let named = |name: &str| COMPANION_NAMES.contains(&name.to_ascii_lowercase().as_str());
+        self.is_file() && (COMPANIONS.contains(&self.ending().as_str()) || self.name.to_str().is_some_and(named))
+    }
+}
+
+/// What a folder holds, in the order of the names. Hidden entries and what this project's programs wrote are left out.
+///
+/// # Errors
+/// If the folder cannot be read, or something in it cannot be looked at.
+pub(crate) fn list(folder: &Path) -> Result<Vec<Entry>, DataError> {
+    let entries = list_leniently(folder)?;
+    for unknown in entries.iter().filter(|entry| entry.kind.is_none()) {
+        exists(&unknown.path)?;
+    }
+    Ok(entries)
+}
+
+/// As [`list`], but an entry that cannot be looked at is neither a folder nor a file.
+pub(crate) fn list_leniently(folder: &Path) -> Result<Vec<Entry>, DataError> {
+    let mut entries = visible(folder).map_err(|error| DataError::Open { path: folder.to_owned(), error })?;
+    entries.retain(|entry| !(entry.is_folder() && is_output(&entry.path)));
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+/// Whether there is something at a path.
+///
+/// # Errors
+/// [`DataError::DanglingLink`]; [`DataError::Open`] if it cannot be looked at.
+pub(crate) fn exists(path: &Path) -> Result<bool, DataError> {
+    match fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_link(path) {
+            Ok(target) => Err(DataError::DanglingLink { path: path.to_owned(), target }),
+            Err(_) => Ok(false),
+        },
+        Err(error) => Err(DataError::Open { path: path.to_owned(), error }),
+    }
+}
+
+/// Opens a file.
+///
+/// # Errors
+/// [`DataError::NotFound`], [`DataError::DanglingLink`], [`DataError::NotAFile`] or [`DataError::Open`].
+pub(crate) fn open(path: &Path) -> Result<File, DataError> {
+    if !exists(path)? {
+        return Err(DataError::NotFound { path: path.to_owned() });
+    }
+    let failed = |error| DataError::Open { path: path.to_owned(), error };
+    // Looked at before it is opened: opening a pipe would wait for a writer.
+    match fs::metadata(path).map_err(failed)?.is_file() {
+        true => File::open(path).map_err(failed),
+        false => Err(DataError::NotAFile { path: path.to_owned() }),
+    }
+}
+
+/// A name as text: bytes that are not UTF-8 become `\xE4` and the like, so that different names stay different.
+pub(crate) fn text(name: &OsStr) -> String {
+    let escape = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02X}")).collect::<String>();
+    let chunks = name.as_encoded_bytes().utf8_chunks();
+    chunks.map(|chunk| chunk.valid().to_owned() + &escape(chunk.invalid())).collect()
+}
+
+fn visible(folder: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => fs::metadata(&path).ok().map(|metadata| metadata.file_type()),
+            kind => kind.ok(),
+        };
+        entries.push(Entry { path, name, kind });
+    }
+    Ok(entries)
+}
+
+/// Whether this project's programs wrote a folder: a run, a cache or a stored embedding, or a folder of such folders.
+/// In one called `runs` there may be other things beside these.
+fn is_output(folder: &Path) -> bool {
+    let is_one = |entry: &Entry| entry.is_folder() && is_single_output(&entry.path);
+    let is_runs = folder.file_name().is_some_and(|name| name == "runs");
+    let inner = || visible(folder).unwrap_or_default();
+    is_single_output(folder)
+        || inner().iter().any(is_one) && (is_runs || inner().iter().all(|entry| is_one(entry) || entry.is_companion()))
+}
+
+fn is_single_output(folder: &Path) -> bool {
+    is_run(folder) || is_cache(folder) || is_embedding(folder)
+}
+
+fn is_run(folder: &Path) -> bool {
+    let has = |name| folder.join(name).is_file();
+    has("settings.toml") && (has("journal.jsonl") || has("scores.jsonl"))
+}
+
+/// A lock file, and nothing but embeddings beside it.
+fn is_cache(folder: &Path) -> bool {
+    let is_entry = |entry: Entry| ["embedding", "part"].contains(&entry.ending().as_str());
+    folder.join(".lock").is_file() && visible(folder).is_ok_and(|entries| entries.into_iter().all(is_entry))
+}
+
+fn is_embedding(folder: &Path) -> bool {
+    let start = File::open(folder.join("manifest.json")).and_then(|file| bounded::read(file, 100));
+    start.is_ok_and(|start| String::from_utf8_lossy(&start).contains("dpnas embedding"))
+}

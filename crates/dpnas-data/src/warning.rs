@@ -1,0 +1,112 @@
+//! What a user should know about a data set that is usable all the same.
+
+use crate::DataSet;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Something about a data set that its user may not expect. Displays as one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Classes have no training image.
+    Untrained {
+        /// The first of them.
+        class: String,
+        /// Number of the others.
+        more: usize,
+        /// Test images of these classes.
+        test_images: usize,
+    },
+    /// Images that are not square were stretched.
+    Stretched {
+        /// Number of these images.
+        images: usize,
+        /// Their side afterwards, in pixels.
+        size: u32,
+    },
+    /// The set is EMNIST, whose files have rows and columns swapped.
+    Transposed,
+    /// Images lie beside the folders of the classes and are left out.
+    Beside {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of these images.
+        images: usize,
+    },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Untrained { class, more, test_images } => {
+                write!(f, "class {class}{} no training image", others(*more))?;
+                match test_images {
+                    0 => Ok(()),
+                    1 => f.write_str(", but 1 test image"),
+                    images => write!(f, ", but {} test images", grouped(*images)),
+                }
+            }
+            Self::Stretched { images, size } => {
+                write!(f, "images that are not square are stretched to {size}x{size} pixels: {}", grouped(*images))
+            }
+            Self::Transposed => f.write_str(
+                "EMNIST's files have rows and columns swapped; transpose the images to see upright characters (--transpose)",
+            ),
+            Self::Beside { folder, images } => write!(
+                f,
+                "{}: images that lie beside the folders of the classes are left out: {}",
+                folder.display(),
+                grouped(*images)
+            ),
+        }
+    }
+}
+
+/// How classes without a training image go on after the name of the first: ` has` or ` (and 7 more) has`.
+pub(crate) fn others(more: usize) -> String {
+    if more == 0 { " has".to_owned() } else { format!(" (and {} more) has", grouped(more)) }
+}
+
+/// A number with a comma every three digits.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let start = digits.len() % 3;
+    let groups = digits.as_bytes()[start..].chunks(3).map(|group| String::from_utf8_lossy(group));
+    let first = (start > 0).then(|| digits[..start].into());
+    first.into_iter().chain(groups).collect::<Vec<_>>().join(",")
+}
+
+impl DataSet {
+    /// What a user should know about the set: what its reader found, then the classes without training images.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = self.warnings.clone();
+        let untrained = self.untrained();
+        if let [first, others @ ..] = untrained.as_slice() {
+            let labels = self.test.labels().iter();
+            warnings.push(Warning::Untrained {
+                class: self.train.class_names()[*first as usize].clone(),
+                more: others.len(),
+                test_images: labels.filter(|label| untrained.binary_search(label).is_ok()).count(),
+            });
+        }
+        warnings
+    }
+
+    /// The classes without training images, ascending.
+    pub(crate) fn untrained(&self) -> Vec<u32> {
+        let mut trained = vec![false; self.train.class_names().len()];
+        self.train.labels().iter().for_each(|&label| trained[label as usize] = true);
+        (0..).zip(trained).filter_map(|(class, trained)| (!trained).then_some(class)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three_digits() {
+        let numbers = [0, 999, 1000, 65_532, 1_234_567];
+        assert_eq!(numbers.map(grouped), ["0", "999", "1,000", "65,532", "1,234,567"]);
+    }
+}

@@ -1,9 +1,9 @@
-//! Adam on host arrays.
+//! Adam on host arrays, from any step.
 
 use dpnas_train::ProbeConfig;
 use rayon::prelude::*;
 
-/// Numbers that one task updates.
+/// Numbers updated by one task.
 const BLOCK: usize = 1 << 14;
 
 /// The factors of one step.
@@ -13,16 +13,16 @@ pub(crate) struct AdamStep {
     rest_1: f32,
     beta_2: f32,
     rest_2: f32,
-    /// Learning rate over the first bias correction.
+    /// Learning rate / first bias correction.
     rate: f32,
-    /// One over the square root of the second bias correction.
+    /// 1 / √(second bias correction).
     scale: f32,
     epsilon: f32,
     weight_decay: f32,
 }
 
 impl AdamStep {
-    /// The factors of step `number`, counted from 1, in an epoch with this factor of the learning rate.
+    /// The factors of step `number`, counted from 1, with the learning rate scaled by `rate_factor`.
     pub(crate) fn new(config: &ProbeConfig, number: u64, rate_factor: f64) -> Self {
         let (beta_1, beta_2) = (f64::from(config.beta_1), f64::from(config.beta_2));
         Self {
@@ -37,7 +37,7 @@ impl AdamStep {
         }
     }
 
-    /// Moves numbers against their gradient.
+    /// Updates numbers.
     pub(crate) fn apply(&self, gradient: &[f32], values: &mut [f32], mean: &mut [f32], square: &mut [f32]) {
         let moments = mean.par_chunks_mut(BLOCK).zip(square.par_chunks_mut(BLOCK));
         let numbers = gradient.par_chunks(BLOCK).zip(values.par_chunks_mut(BLOCK));
@@ -52,7 +52,7 @@ impl AdamStep {
     }
 }
 
-/// A power by squaring: the same bits on every platform.
+/// A power by squaring, which gives the same bits on every platform.
 fn power(base: f64, mut exponent: u64) -> f64 {
     let (mut result, mut square) = (1.0, base);
     while exponent > 0 {
@@ -71,7 +71,7 @@ mod tests {
     use dpnas_seed::Seed;
 
     #[test]
-    fn steps_are_those_of_the_definition() {
+    fn steps_follow_the_definition() {
         let config = ProbeConfig { learning_rate: 0.1, weight_decay: 0.01, ..ProbeConfig::paper(Seed(0)) };
         let (mut value, mut mean, mut square) = ([2.0f32], [0.0f32], [0.0f32]);
         let (mut exact, mut m, mut v) = (2.0f64, 0.0f64, 0.0f64);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn powers_are_powers() {
+    fn a_power_by_squaring_is_the_power() {
         assert_eq!(power(0.5, 0), 1.0);
         assert_eq!(power(0.5, 10), 0.5f64.powi(10));
         assert!((power(0.999, 12_345) / 0.999f64.powf(12_345.0) - 1.0).abs() < 1e-10);

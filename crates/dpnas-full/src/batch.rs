@@ -1,8 +1,8 @@
 //! The gradient of one mini-batch, computed block by block and segment by segment.
 //!
-//! Forward, every block runs to the next norm; the norm's statistics then come from all of them. Backward, every block
-//! runs from one norm's input down to the output of the norm before; how the gradient passes through that norm then
-//! comes from all of them, too. So the gradient is that of the whole mini-batch, whatever is computed at once.
+//! Forward, every block runs to the next norm, and the norm's statistics come from all blocks. Backward, every block
+//! runs from the input of one norm down to the output of the norm before, and the gradient's way through that norm comes
+//! from all blocks. So the gradient is that of the whole mini-batch.
 
 use crate::machine::{Machine, normalised};
 use crate::model::{Gradient, Model};
@@ -19,30 +19,30 @@ use dpnas_train::{Examples, FullError};
 pub(crate) struct Batch<'a> {
     pub(crate) examples: Examples<'a>,
     pub(crate) rows: &'a [usize],
-    /// Random numbers of drop-out and its rate.
+    /// Random numbers and rate of drop-out.
     pub(crate) drop_out: Option<(Stream, f32)>,
 }
 
-/// What a mini-batch tells.
+/// The result of a mini-batch.
 pub(crate) struct BatchResult {
-    /// Of the mean loss.
+    /// The gradient of the mean loss.
     pub(crate) gradient: Gradient,
-    /// Of each norm's input.
+    /// The moments of each norm's input.
     pub(crate) moments: Vec<Moments>,
-    /// Sum of the images' cross-entropies, in nats.
+    /// Sum of the cross-entropies of the images, in nats.
     pub(crate) loss: f64,
-    /// Images that were classified rightly.
+    /// Images that are classified correctly.
     pub(crate) correct: usize,
 }
 
-/// A piece of the mini-batch: its place there, and its images.
+/// A part of the mini-batch: its position there, and its images.
 #[derive(Clone, Copy)]
 struct Block<'a> {
     first: usize,
     rows: &'a [usize],
 }
 
-/// What a block's way back through a segment gives.
+/// The result of one block's backward pass through a segment.
 struct Returned<B: Backend> {
     gradient: State<B>,
     weights: Vec<WeightGradient<B>>,
@@ -66,7 +66,7 @@ impl<B: Backend> Machine<'_, B> {
     }
 }
 
-/// One mini-batch on its way.
+/// The step of one mini-batch.
 struct Step<'s, B: Backend> {
     machine: &'s Machine<'s, B>,
     model: &'s Model,
@@ -75,19 +75,19 @@ struct Step<'s, B: Backend> {
     blocks: Vec<Block<'s>>,
 }
 
-/// Each block's state at each norm; empty where it is not held.
+/// The state of each block at each norm; empty for norms that are not held.
 type Held<B> = Vec<Vec<State<B>>>;
 
-/// Where a mini-batch is once the statistics of all norms are known.
+/// The state of a mini-batch after the forward pass to the last norm.
 struct Forward<B: Backend> {
     norms: Vec<BatchNorm<B>>,
     held: Held<B>,
-    /// Each block's state at the last norm.
+    /// The state of each block at the last norm.
     current: Vec<State<B>>,
 }
 
 impl<B: Backend> Step<'_, B> {
-    /// Statistics of all norms, what is held, and the states at the last norm.
+    /// Runs all blocks to the last norm.
     fn forward(&self) -> Result<Forward<B>, FullError> {
         let mut norms: Vec<BatchNorm<B>> = Vec::with_capacity(self.model.norms.len());
         let mut held = vec![Vec::new(); self.model.norms.len()];
@@ -123,7 +123,7 @@ impl<B: Backend> Step<'_, B> {
         let mut gradient =
             Gradient { weights: vec![Vec::new(); self.weights.len()], norms: vec![Default::default(); norms.len()] };
         let (mut loss, mut correct, mut finite) = (0.0, 0, true);
-        // Of the block's state at the norm above: gradients, values where they are known, and the way through.
+        // For each block at the norm above: the gradient, the value where it is known, and the gradient's way through.
         let mut upstream: Vec<Option<State<B>>> = vec![None; self.blocks.len()];
         let mut known: Vec<State<B>> = Vec::new();
         let mut through: Option<ThroughNorm<B>> = None;
@@ -185,8 +185,8 @@ impl<B: Backend> Step<'_, B> {
         Ok(Some(BatchResult { gradient, moments, loss, correct }))
     }
 
-    /// One block through one segment, from its end to its norm's output.
-    #[expect(clippy::too_many_arguments, reason = "everything that a segment's two ends know")]
+    /// Runs one block back through one segment, from its end to the output of its norm.
+    #[expect(clippy::too_many_arguments, reason = "both ends of a segment")]
     fn go_back(
         &self,
         segment: usize,
@@ -225,7 +225,7 @@ impl<B: Backend> Step<'_, B> {
         Ok(Returned { gradient, weights, sums, verdict })
     }
 
-    /// Runs a segment and remembers what going back needs. What is known of the result is not computed again.
+    /// Runs a segment and saves the inputs of the backward pass. A known result is not computed again.
     fn record(
         &self,
         segment: usize,
@@ -245,7 +245,7 @@ impl<B: Backend> Step<'_, B> {
         (known.cloned().unwrap_or(state), tape)
     }
 
-    /// A block's state at the start of a segment, from the nearest norm before it that is held.
+    /// Computes a block's state at the start of a segment from the nearest norm before it that is held.
     fn recompute(&self, block: usize, segment: usize, norms: &[BatchNorm<B>], held: &Held<B>) -> State<B> {
         let nearest = (0..segment).rev().find(|&norm| !held[norm].is_empty());
         let (first, start) = match nearest {
@@ -263,7 +263,8 @@ impl<B: Backend> Step<'_, B> {
         self.machine.images(self.batch.examples, self.blocks[block].rows)
     }
 
-    /// Element (place in the mini-batch, feature) takes word `place · features + feature` of the step's stream.
+    /// The factors of drop-out: element (position in the mini-batch, feature) takes word `position · features + feature`
+    /// of the step's stream.
     fn mask(&self, block: usize) -> Option<Tensor<B, 4>> {
         let (stream, rate) = self.batch.drop_out.as_ref()?;
         let (Block { first, rows }, features) = (self.blocks[block], self.machine.program.last_features);

@@ -1,6 +1,6 @@
-//! Checkpoints: a training after its last and its best epoch as safetensors files.
+//! Checkpoints: the training after its last epoch and the network after its best one, as safetensors files.
 
-use crate::model::{Model, Parameter};
+use crate::model::{Model, Norm, Parameter};
 use dpnas_prior::Prior;
 use dpnas_train::{Checkpoints, Epoch, FullConfig, FullError};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
@@ -9,9 +9,9 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// The training after its last epoch: everything that going on needs.
+/// The training after its last epoch, from which it continues.
 pub const LAST_CHECKPOINT: &str = "last.safetensors";
-/// The network after the epoch with the highest validation accuracy, the first of equals.
+/// The network after the epoch with the highest validation accuracy, the earliest of equals.
 pub const BEST_CHECKPOINT: &str = "best.safetensors";
 
 const FORMAT: &str = "dpnas full training 1";
@@ -19,7 +19,7 @@ const FORMAT: &str = "dpnas full training 1";
 /// Reads and writes the checkpoints of one training.
 pub(crate) struct Store<'a> {
     folder: &'a Path,
-    /// What the training is, as name and value.
+    /// The settings and inputs of the training, as name and value.
     identity: Vec<(&'static str, String)>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> Store<'a> {
         Self { folder: &checkpoints.folder, identity }
     }
 
-    /// Brings the model to where the last checkpoint left it; the epochs until then, none if there is no checkpoint.
+    /// Loads the last checkpoint into the model. Returns the epochs until then; none without a checkpoint.
     pub(crate) fn resume(&self, model: &mut Model) -> Result<Vec<Epoch>, FullError> {
         let path = self.folder.join(LAST_CHECKPOINT);
         let bytes = match fs::read(&path) {
@@ -66,7 +66,7 @@ impl<'a> Store<'a> {
         let steps = text("steps")?.parse().map_err(|error| bad(format!("steps: {error}")))?;
         let mut resumed = model.clone();
         resumed.steps = steps;
-        for (name, shape, values) in arrays_mut(&mut resumed) {
+        for (name, shape, values) in arrays(&mut resumed) {
             let tensor = tensors.tensor(&name).map_err(|error| bad(error.to_string()))?;
             if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
                 return Err(bad(format!("`{name}` is {:?} of shape {:?}", tensor.dtype(), tensor.shape())));
@@ -78,8 +78,8 @@ impl<'a> Store<'a> {
         Ok(epochs)
     }
 
-    /// Writes the last checkpoint after an epoch, and before it the best one if the epoch is the best so far.
-    pub(crate) fn save(&self, model: &Model, epochs: &[Epoch]) -> Result<(), FullError> {
+    /// Writes the last checkpoint after an epoch, and the best one first if the epoch is the best so far.
+    pub(crate) fn save(&self, model: &mut Model, epochs: &[Epoch]) -> Result<(), FullError> {
         fs::create_dir_all(self.folder).map_err(|source| FullError::Io {
             action: "write",
             path: self.folder.to_owned(),
@@ -93,8 +93,8 @@ impl<'a> Store<'a> {
         self.write(LAST_CHECKPOINT, model, epochs, Part::Everything)
     }
 
-    /// Writes under another name and renames, so that there is a whole file at any time.
-    fn write(&self, name: &str, model: &Model, epochs: &[Epoch], part: Part) -> Result<(), FullError> {
+    /// Writes under another name and renames, so that the file is complete at any time.
+    fn write(&self, name: &str, model: &mut Model, epochs: &[Epoch], part: Part) -> Result<(), FullError> {
         let path = self.folder.join(name);
         let failed = |source| FullError::Io { action: "write", path: path.clone(), source };
         let other = |error: String| failed(std::io::Error::other(error));
@@ -104,6 +104,7 @@ impl<'a> Store<'a> {
         metadata.insert("steps".to_owned(), model.steps.to_string());
         metadata.insert("epochs".to_owned(), serde_json::to_string(epochs).map_err(|error| other(error.to_string()))?);
         let arrays: Vec<(String, Vec<usize>, Vec<u8>)> = arrays(model)
+            .into_iter()
             .filter(|(name, ..)| part == Part::Everything || !name.starts_with(ADAM))
             .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
             .collect();
@@ -125,52 +126,32 @@ impl<'a> Store<'a> {
     }
 }
 
-/// What of a training a file holds.
+/// The content of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// Weights, scales, shifts and running averages.
     Network,
-    /// Adam's moments, too.
+    /// The network and Adam's moments.
     Everything,
 }
 
 const ADAM: &str = "adam.";
 
 /// Every array with its name and shape.
-fn arrays(model: &Model) -> impl Iterator<Item = (String, Vec<usize>, &[f32])> {
-    let of = |parameter: &Parameter| (parameter.name.clone(), parameter.shape.clone());
-    let trained = model.parameters().flat_map(move |p| {
-        let (name, shape) = of(p);
-        [
-            (format!("{ADAM}mean.{name}"), shape.clone(), &p.mean[..]),
-            (format!("{ADAM}square.{name}"), shape.clone(), &p.square[..]),
-            (name, shape, &p.values[..]),
-        ]
-    });
-    let averages = model.norms.iter().flat_map(|norm| {
-        let shape = vec![norm.running.mean.len()];
-        [
-            (format!("{}.running_mean", norm.name), shape.clone(), &norm.running.mean[..]),
-            (format!("{}.running_variance", norm.name), shape, &norm.running.variance[..]),
-        ]
-    });
-    trained.chain(averages)
-}
-
-/// The same arrays, to be filled.
-fn arrays_mut(model: &mut Model) -> Vec<(String, Vec<usize>, &mut [f32])> {
-    let described: Vec<(String, Vec<usize>)> = arrays(model).map(|(name, shape, _)| (name, shape)).collect();
-    let Model { weights, norms, .. } = model;
-    let (mut trained, mut averages): (Vec<&mut [f32]>, Vec<&mut [f32]>) = Default::default();
-    for parameter in weights {
-        trained.extend([&mut parameter.mean[..], &mut parameter.square[..], &mut parameter.values[..]]);
+fn arrays(model: &mut Model) -> Vec<(String, Vec<usize>, &mut [f32])> {
+    let Model { weights, norms, steps: _ } = model;
+    let mut parameters: Vec<&mut Parameter> = weights.iter_mut().collect();
+    let mut arrays: Vec<(String, Vec<usize>, &mut [f32])> = Vec::new();
+    for Norm { name, scale, shift, running } in norms {
+        parameters.extend([scale, shift]);
+        let shape = vec![running.mean.len()];
+        arrays.push((format!("{name}.running_mean"), shape.clone(), &mut running.mean));
+        arrays.push((format!("{name}.running_variance"), shape, &mut running.variance));
     }
-    for norm in norms {
-        for parameter in [&mut norm.scale, &mut norm.shift] {
-            trained.extend([&mut parameter.mean[..], &mut parameter.square[..], &mut parameter.values[..]]);
-        }
-        averages.extend([&mut norm.running.mean[..], &mut norm.running.variance[..]]);
+    for Parameter { name, shape, values, mean, square } in parameters {
+        arrays.push((format!("{ADAM}mean.{name}"), shape.clone(), mean));
+        arrays.push((format!("{ADAM}square.{name}"), shape.clone(), square));
+        arrays.push((name.clone(), shape.clone(), values));
     }
-    let values = trained.into_iter().chain(averages);
-    described.into_iter().zip(values).map(|((name, shape), values)| (name, shape, values)).collect()
+    arrays
 }

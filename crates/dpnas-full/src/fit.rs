@@ -9,7 +9,7 @@ use burn::tensor::backend::Backend;
 use dpnas_train::{Epoch, Examples, FullError, Split, Stop, TestSchedule, TrainJob, TrainReport};
 use std::sync::atomic::Ordering;
 
-/// Trains the model of a checked job; `on_epoch` sees each new epoch's record.
+/// Trains the model of a checked job; `on_epoch` sees the record of each new epoch.
 pub(crate) fn fit<B: Backend>(
     machine: &Machine<'_, B>,
     model: &mut Model,

@@ -1,4 +1,4 @@
-//! Gradients of a mini-batch beside those of burn's autodiff on the whole mini-batch at once.
+//! Gradients of a mini-batch, compared with those of burn's autodiff on the whole mini-batch at once.
 
 use crate::batch::{Batch, BatchResult};
 use crate::machine::Machine;
@@ -47,7 +47,7 @@ impl Case {
         let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(2, 7)).unwrap();
         let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(3)).unwrap();
         let (program, mut model) = build(&prior, &config);
-        // Scales and shifts that are not all the same.
+        // Different scales and shifts.
         for (index, norm) in model.norms.iter_mut().enumerate() {
             let stream = Seed(5).stream("test norms", index as u64);
             stream.fill_uniform(0, 0.5, 1.5, &mut norm.scale.values);
@@ -76,7 +76,7 @@ impl Case {
         machine.gradient(&self.model, &batch).unwrap().unwrap()
     }
 
-    /// Loss and gradients by autodiff, the mini-batch in one piece and in the order of the set.
+    /// Loss and gradients by autodiff, with the whole mini-batch at once and in the order of the set.
     fn by_autodiff<B: Backend>(&self) -> (f64, Vec<Vec<f32>>) {
         type Tracked<B> = Autodiff<B>;
         let device = Default::default();
@@ -119,7 +119,7 @@ fn flat(result: &BatchResult) -> Vec<Vec<f32>> {
     result.gradient.weights.iter().chain(result.gradient.norms.iter().flatten()).cloned().collect()
 }
 
-/// Largest difference beside the largest number of the same array.
+/// The largest difference, relative to the largest number of the array.
 fn distance(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     let largest = b.iter().fold(1e-6f32, |largest, x| largest.max(x.abs()));
@@ -133,7 +133,7 @@ fn agrees_with_autodiff<B: Backend>(epsilon: f64) {
         for block in [3, 8] {
             let ours = case.ours::<B>(block, 1, |_| true);
             assert!((ours.loss / IMAGES as f64 - loss).abs() < 1e-5 * loss, "{net}: {} {loss}", ours.loss);
-            let names: Vec<&str> = case.model.parameters().map(|p| p.name.as_str()).collect();
+            let names: Vec<String> = case.model.clone().parameters_mut().map(|p| p.name.clone()).collect();
             for ((name, ours), expected) in names.iter().zip(flat(&ours)).zip(&expected) {
                 let distance = distance(&ours, expected);
                 assert!(distance < 2e-4, "{net}, blocks of {block}, {name}: {distance}\n{ours:?}\n{expected:?}");
@@ -167,7 +167,7 @@ fn blocks_of_three_and_of_eight_give_the_same_update_of_eight_images() {
 }
 
 #[test]
-fn what_is_computed_at_once_and_what_is_held_changes_no_bit() {
+fn neither_the_blocks_computed_at_once_nor_the_held_maps_change_a_bit() {
     for net in NETS {
         let case = Case::new(net, with_drop_out(0.3));
         let expected = case.ours::<Flex>(2, 1, |_| true);
@@ -198,7 +198,7 @@ fn statistics_are_those_of_the_whole_mini_batch() {
     let unbiased = case.ours::<Flex>(3, 1, |_| true).moments[0].unbiased_stats();
     assert!(distance(&unbiased.mean, &read(mean).unwrap()) < 1e-5);
     assert!(distance(&unbiased.variance, &read(variance).unwrap()) < 1e-5);
-    // Running averages take a tenth of them.
+    // Running averages move by a tenth towards them.
     let mut norm = case.model.norms[0].clone();
     norm.update(&case.ours::<Flex>(3, 1, |_| true).moments[0]);
     for channel in 0..3 {

@@ -1,12 +1,12 @@
 #![doc = include_str!("../README.md")]
 //!
-//! No result depends on how many blocks are computed at once, on the threads or on the memory budget, bit for bit on a
-//! CPU. The size of a block decides how the gradients of weights are rounded; it follows from the net alone.
+//! Forward, all blocks run to the next norm before its statistics are taken. Backward, all blocks run down to a norm
+//! before the gradient passes through it. Memory holds at most one map for each norm.
 //!
-//! Settings that full training has in common with the linear classifier, records of epochs and early stopping are those of
-//! dpnas-train.
+//! No result depends on the number of blocks computed at once, on the threads or on the memory budget, bit for bit on a
+//! CPU. The size of a block decides how the gradients of weights are rounded; it depends on the net alone.
 //!
-//! An embedding is trained on, too: it is a set of images of `features`×1×1 for a net without encoder layers.
+//! An embedding can be trained on too, as a set of images of `features`×1×1 for a net without encoder layers.
 
 mod adam;
 mod batch;

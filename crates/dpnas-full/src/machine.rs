@@ -1,4 +1,4 @@
-//! Computing with a network on a device: blocks of images, some at once.
+//! Runs a network on a device, some blocks of images at once.
 
 use crate::model::Model;
 use crate::norm::{DeviceAffine, read};
@@ -10,21 +10,21 @@ use burn::tensor::{Tensor, TensorData};
 use dpnas_train::{Examples, FullError};
 use rayon::prelude::*;
 
-/// Computes with a program on a device.
+/// A program on a device.
 pub(crate) struct Machine<'a, B: Backend> {
     pub(crate) program: &'a Program,
     pub(crate) device: &'a B::Device,
     pub(crate) norm_epsilon: f64,
-    /// Images that are computed as one piece: decides in which order products are summed.
+    /// Images of a block. It decides in which order products are summed.
     pub(crate) block: usize,
-    /// Blocks that are computed at once. No number depends on it.
+    /// Blocks computed at once. No result depends on it.
     pub(crate) lanes: usize,
-    /// For each norm, whether its input is kept for the way back or computed again. No number depends on it.
+    /// For each norm, whether its input is held for the backward pass or computed again. No result depends on it.
     pub(crate) held: Vec<bool>,
 }
 
 impl<B: Backend> Machine<'_, B> {
-    /// Weights on the device.
+    /// Copies the weights to the device.
     pub(crate) fn upload_weights(&self, model: &Model) -> Vec<Tensor<B, 4>> {
         let upload = |weight: &crate::model::Parameter| {
             Tensor::from_data(TensorData::new(weight.values.clone(), weight.shape.clone()), self.device)
@@ -32,7 +32,8 @@ impl<B: Backend> Machine<'_, B> {
         model.weights.iter().map(upload).collect()
     }
 
-    /// How many images are classified rightly by the running averages; `None` if a class score is not finite.
+    /// The number of images that are classified correctly with the running averages; `None` if a class score is not
+    /// finite.
     pub(crate) fn classify(&self, model: &Model, examples: Examples<'_>) -> Result<Option<usize>, FullError> {
         let pass = Pass { weights: &self.upload_weights(model), mask: None };
         let affines: Vec<DeviceAffine<B>> = model
@@ -57,7 +58,7 @@ impl<B: Backend> Machine<'_, B> {
         Ok(finite.then_some(correct))
     }
 
-    /// Images on the device, `[n, channels, height, width]`.
+    /// Copies images to the device, `[n, channels, height, width]`.
     pub(crate) fn images(&self, examples: Examples<'_>, rows: &[usize]) -> State<B> {
         let shape = self.program.input;
         let [channels, height, width] = [shape.channels, shape.height, shape.width].map(|n| n as usize);
@@ -68,7 +69,7 @@ impl<B: Backend> Machine<'_, B> {
         State::new(Tensor::from_data(data, self.device))
     }
 
-    /// Runs a segment, with the norm that it starts with.
+    /// Runs a segment, beginning with its norm.
     pub(crate) fn run(
         &self,
         segment: usize,
@@ -92,7 +93,7 @@ impl<B: Backend> Machine<'_, B> {
         Ok(judge(&read(state.value)?, classes, &labels, scale))
     }
 
-    /// Computes something for each item, some at once, and hands the results on in order.
+    /// Computes a result for each item, some at once, and passes the results on in order.
     pub(crate) fn in_lanes<T: Send, R: Send>(
         &self,
         items: Vec<T>,

@@ -1,4 +1,4 @@
-//! How a mini-batch is cut into blocks, and what is kept in memory on the way back.
+//! The cut of a mini-batch into blocks, and the maps held for the backward pass.
 
 use crate::program::Program;
 use dpnas_grammar::{Layer, Plan};
@@ -7,11 +7,10 @@ use std::num::NonZeroUsize;
 
 const F32_BYTES: u64 = 4;
 
-/// Maps of the mini-batch that live beside those that are held: one on the way to the next norm and the gradients on
-/// both sides of a norm.
+/// Maps of the mini-batch beside those that are held: one between two norms, and the gradients on both sides of a norm.
 const MOVING_MAPS: u64 = 3;
 
-/// Copies of a layer's activations that computing it and its gradients takes.
+/// Copies of a layer's activations while it and its gradients are computed.
 const WORKSPACE_FACTOR: u64 = 4;
 
 /// Arrays of the size of the weights.
@@ -20,18 +19,18 @@ const WEIGHT_COPIES: u64 = 6;
 /// The cut of a mini-batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cut {
-    /// Images that are computed as one piece.
+    /// Images of a block.
     pub(crate) block: usize,
-    /// Blocks that are computed at once.
+    /// Blocks computed at once.
     pub(crate) lanes: usize,
-    /// For each norm, whether its input is kept for the way back.
+    /// For each norm, whether its input is held for the backward pass.
     pub(crate) held: Vec<bool>,
 }
 
-/// How large a block is: a power of two of images, by the net alone, because it decides how sums are rounded.
+/// The size of a block: a power of two of images. It decides how sums are rounded, so it depends on the net alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockSize {
-    /// Bytes of activations that a block's largest layer should take.
+    /// Target for the activations of a block's largest layer, in bytes.
     pub(crate) bytes: u64,
     /// Fewest and most images.
     pub(crate) images: [usize; 2],
@@ -63,11 +62,11 @@ impl Cut {
         let moving = maps.iter().copied().max().unwrap_or(0).saturating_mul(MOVING_MAPS);
         let mut working = workspace(plan).saturating_mul(block as u64).max(1);
         if maps.is_empty() {
-            // Without norms there is one segment, and a block remembers all of it.
+            // Without norms there is one segment, and a block saves all of it.
             let all: u64 = plan.stages().iter().map(|stage| stage.activation_bytes).sum();
             working = working.saturating_add(all.saturating_mul(block as u64));
         }
-        // Weights, gradients, Adam's two means, the copy on the device and what a checkpoint writes of them.
+        // Weights, gradients, Adam's two means, the copy on the device and the copy for a checkpoint.
         let weights = plan.parameters().saturating_add(plan.classifier_parameters());
         let weights = weights.saturating_mul(WEIGHT_COPIES * F32_BYTES);
         let needed = moving.saturating_add(working).saturating_add(weights);
@@ -76,7 +75,7 @@ impl Cut {
         };
         let more = usize::try_from(rest / working).unwrap_or(usize::MAX).min(lanes.saturating_sub(1));
         let mut rest = rest - working * more as u64;
-        // Small maps first: the most norms for the least memory.
+        // Small maps first, to hold the most norms.
         let mut order: Vec<usize> = (0..maps.len()).collect();
         order.sort_by_key(|&norm| maps[norm]);
         let mut held = vec![false; maps.len()];
@@ -89,13 +88,13 @@ impl Cut {
     }
 }
 
-/// Threads that may compute, limited by a number of images at once.
+/// The number of threads, limited by the images computed at once.
 pub(crate) fn lanes(threads: usize, block: usize, largest_chunk: NonZeroUsize) -> usize {
     threads.min(largest_chunk.get() / block.max(1)).max(1)
 }
 
-/// Bytes that one image takes while a layer and its gradients are computed: its maps, and the patches under one row of
-/// the kernel.
+/// Bytes for one image while a layer and its gradients are computed: its maps, and the patches under one row of the
+/// kernel.
 fn workspace(plan: &Plan) -> u64 {
     let stages = plan.stages().iter().map(|stage| {
         let kernel = match stage.layer {
@@ -131,7 +130,7 @@ mod tests {
         // Largest layer: input 1 KiB and output 16 KiB an image, so blocks of 2 round up to the fewest, 4.
         let all = cut(1 << 40).unwrap();
         assert_eq!(all, Cut { block: 4, lanes: 4, held: vec![true; 3] });
-        let FullError::OverBudget { needed, .. } = cut(0).unwrap_err() else { panic!("there is a smallest way") };
+        let FullError::OverBudget { needed, .. } = cut(0).unwrap_err() else { panic!("0 bytes are not enough") };
         // Three maps of 16·16·16 numbers for 64 images; seven times 17 KiB for 4; six arrays of the weights.
         let weights = 16 * 9 + 16 * 16 * 9 + 16 * 32 + 32 * 8 * 8 * 10;
         assert_eq!(needed, 3 * 64 * (16 << 10) + 4 * 7 * (17 << 10) + 6 * 4 * weights);

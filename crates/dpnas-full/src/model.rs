@@ -1,14 +1,14 @@
-//! What is trained: weights, scales and shifts with Adam's moments, and running averages, on the host.
+//! The trained arrays on the host: weights, scales and shifts with Adam's moments, and running averages.
 
 use crate::adam::AdamStep;
 use dpnas_prior::{Affine, ChannelStats, MOMENTUM, Moments};
 
-/// Everything that a checkpoint holds.
+/// The content of a checkpoint.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Model {
     pub(crate) weights: Vec<Parameter>,
     pub(crate) norms: Vec<Norm>,
-    /// Steps of Adam so far.
+    /// Steps of Adam taken.
     pub(crate) steps: u64,
 }
 
@@ -62,7 +62,7 @@ impl Norm {
         affine
     }
 
-    /// Takes in one mini-batch: `(1 − momentum) · old + momentum · mini-batch`, with the unbiased variance.
+    /// Updates the running averages: `(1 − momentum) · old + momentum · mini-batch`, with the unbiased variance.
     pub(crate) fn update(&mut self, batch: &Moments) {
         let batch = batch.unbiased_stats();
         let mix = |old: &mut [f32], new: &[f32]| {
@@ -78,14 +78,14 @@ impl Norm {
 /// The gradient of a mini-batch's mean loss.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Gradient {
-    /// Of each weight.
+    /// For each weight.
     pub(crate) weights: Vec<Vec<f32>>,
-    /// Of each norm's scale and shift.
+    /// For the scale and shift of each norm.
     pub(crate) norms: Vec<[Vec<f32>; 2]>,
 }
 
 impl Gradient {
-    /// Whether every number is one: a ReLU can turn an undefined number into 0, and class scores tell nothing then.
+    /// Whether every number is finite. Class scores do not show it, because a ReLU can turn NaN into 0.
     pub(crate) fn is_finite(&self) -> bool {
         self.weights.iter().chain(self.norms.iter().flatten()).flatten().all(|value| value.is_finite())
     }
@@ -93,11 +93,6 @@ impl Gradient {
 
 impl Model {
     /// Every trained array.
-    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Parameter> {
-        self.weights.iter().chain(self.norms.iter().flat_map(|norm| [&norm.scale, &norm.shift]))
-    }
-
-    /// Every trained array, in the order of [`parameters`](Self::parameters).
     pub(crate) fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         self.weights.iter_mut().chain(self.norms.iter_mut().flat_map(|norm| [&mut norm.scale, &mut norm.shift]))
     }

@@ -23,7 +23,7 @@ impl<B: Backend> DeviceAffine<B> {
     }
 }
 
-/// Two numbers for each channel of each image, summed over that image's pixels only: no number depends on the block.
+/// Two sums for each channel of each image, over the pixels of that image alone, so that none depends on the block.
 #[derive(Clone, Debug)]
 pub(crate) struct ImageSums {
     channels: usize,
@@ -42,7 +42,7 @@ impl ImageSums {
         Ok(Self { channels, pixels, first: read(mean)?, second: read(deviation)? })
     }
 
-    /// Of a gradient, and of its product with the norm's input less the channel's mean.
+    /// Sums of a gradient, and of its product with the norm's input minus the channel's mean.
     pub(crate) fn products<B: Backend>(
         gradient: Tensor<B, 4>,
         input: Tensor<B, 4>,
@@ -54,7 +54,7 @@ impl ImageSums {
         Ok(Self { channels, pixels, first: read(gradient.sum_dim(2))?, second: read(product.sum_dim(2))? })
     }
 
-    /// The statistics of all images, taken in order.
+    /// The moments of all images, taken in order.
     pub(crate) fn into_moments(parts: &[Self]) -> Moments {
         let mut moments = Moments::new(parts.first().map_or(0, |part| part.channels));
         for part in parts {
@@ -86,9 +86,9 @@ pub(crate) struct BatchNorm<B: Backend> {
     pub(crate) affine: DeviceAffine<B>,
     /// Mean of each channel, `[1, channels, 1, 1]`.
     pub(crate) mean: Tensor<B, 4>,
-    /// One over the standard deviation of each channel, the norm's ε included.
+    /// 1 / √(variance + ε) of each channel.
     inverse_deviation: Vec<f64>,
-    /// Numbers of each channel in the mini-batch.
+    /// Values of each channel in the mini-batch.
     count: f64,
 }
 
@@ -106,8 +106,8 @@ impl<B: Backend> BatchNorm<B> {
         }
     }
 
-    /// Closes the backward pass of all blocks down to the norm: the gradients of scale and shift, and how the gradient
-    /// of the norm's input follows.
+    /// The gradients of scale and shift and the gradient's way through the norm, after the backward pass of all blocks
+    /// down to it.
     pub(crate) fn close(
         &self,
         norm: &Norm,
@@ -130,8 +130,8 @@ impl<B: Backend> BatchNorm<B> {
     }
 }
 
-/// The gradient of a norm's input, `of_gradient · g + of_input · (x − mean) + constant`: through the output, and
-/// through the mean and the variance of the whole mini-batch.
+/// The gradient of a norm's input, `of_gradient · g + of_input · (x − mean) + constant`. The last two terms come from the
+/// mean and the variance of the whole mini-batch.
 #[derive(Clone, Debug)]
 pub(crate) struct ThroughNorm<B: Backend> {
     mean: Tensor<B, 4>,

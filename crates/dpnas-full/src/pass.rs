@@ -20,15 +20,15 @@ impl<B: Backend> State<B> {
     }
 }
 
-/// What an operation needs to know beside its input.
+/// Inputs of an operation beside its state.
 pub(crate) struct Pass<'a, B: Backend> {
-    /// `[out, in, kernel, kernel]` each.
+    /// The weights, `[out, in, kernel, kernel]` each.
     pub(crate) weights: &'a [Tensor<B, 4>],
     /// The factors of drop-out, `[n, features, 1, 1]`; `None` outside of training.
     pub(crate) mask: Option<Tensor<B, 4>>,
 }
 
-/// What an operation must remember to go back.
+/// The tensors that an operation saves for its backward pass.
 pub(crate) enum Saved<B: Backend> {
     Nothing,
     /// The input.
@@ -37,7 +37,7 @@ pub(crate) enum Saved<B: Backend> {
     Output(Tensor<B, 4>),
     /// The input's shape.
     Shape([usize; 4]),
-    /// The input, and where the largest values are.
+    /// The input, and the indices of the largest values.
     Pooled(Tensor<B, 4>, Tensor<B, 4, Int>),
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Saved<B: Backend> {
 pub(crate) type WeightGradient<B> = (usize, Tensor<B, 4>);
 
 impl Op {
-    /// The result, and what going back needs.
+    /// The result, and the tensors saved for the backward pass.
     pub(crate) fn forward<B: Backend>(&self, state: State<B>, pass: &Pass<'_, B>) -> (State<B>, Saved<B>) {
         let State { value, skip } = state;
         match *self {
@@ -96,7 +96,7 @@ impl Op {
         }
     }
 
-    /// What the operation remembers when its result is known already; `None` if it must be computed to tell.
+    /// The tensors saved for the backward pass of an operation whose result is known.
     pub(crate) fn remember<B: Backend>(&self, input: &State<B>) -> Saved<B> {
         match self {
             Self::Conv { .. } | Self::Linear { .. } => Saved::Input(input.value.clone()),
@@ -104,7 +104,7 @@ impl Op {
         }
     }
 
-    /// From the gradient of the result to that of the input; gradients of weights go to `weights`.
+    /// The gradient of the input from that of the result; gradients of weights go to `weights`.
     pub(crate) fn backward<B: Backend>(
         &self,
         saved: Saved<B>,
@@ -170,13 +170,13 @@ impl Op {
                 let matrix = pass.weights[weight].clone().reshape([units, features]);
                 State { value: value.matmul(matrix).reshape([n, features, 1, 1]), skip }
             }
-            // Each operation saves what it asks for above.
+            // Not reached: each operation saves what its arm above takes.
             (_, _) => State { value, skip },
         }
     }
 }
 
-/// Whether anything asks for the gradient of a convolution's input: nothing does for images.
+/// Whether the gradient of a convolution's input is needed. That of images is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ToInput {
     Wanted,
@@ -202,9 +202,9 @@ fn input_gradient<B: Backend>(
     float(B::conv2d_x_backward(input, weight, gradient, options(stride, padding)))
 }
 
-/// Products of the gradient with the patches that the kernel saw, one kernel row after the other.
+/// Products of the gradient with the patches under the kernel, kernel row by kernel row.
 ///
-/// A backend's own function would convolve with kernels as large as the map, which few of them do well.
+/// Backends compute this gradient as a convolution with kernels as large as the map, which is slow in most of them.
 fn weight_gradient<B: Backend>(
     input: Tensor<B, 4>,
     gradient: Tensor<B, 4>,

@@ -1,4 +1,4 @@
-//! An architecture as straight lists of operations, cut where a norm needs the statistics of the whole mini-batch.
+//! An architecture as lists of operations, cut where a norm needs the statistics of the whole mini-batch.
 
 use crate::model::{Model, Norm, Parameter};
 use dpnas_grammar::{ImageShape, Layer};
@@ -6,7 +6,7 @@ use dpnas_prior::{ConvWeights, Prior};
 use dpnas_seed::Seed;
 use dpnas_train::FullConfig;
 
-/// One operation on a feature map, and inside a residual block on the skip path beside it.
+/// One operation on a feature map and, inside a residual block, on the skip path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Op {
     /// Convolves the value.
@@ -21,9 +21,9 @@ pub(crate) enum Op {
     Project { weight: usize },
     /// Adds the skip path to the value.
     Join,
-    /// Turns the value into a map of one pixel, `[n, features, 1, 1]`.
+    /// Reshapes the value into a map of one pixel, `[n, features, 1, 1]`.
     Flatten,
-    /// Sets some numbers to 0, in training.
+    /// Sets some numbers to 0 in training.
     DropOut,
     /// A fully connected layer without bias.
     Linear { weight: usize },
@@ -36,9 +36,8 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Operations whose results are not needed to go back: the last convolution, and what only adds to it.
-    ///
-    /// If the segment's result is known, they need not be computed again.
+    /// The first operation that need not be computed again when the segment's result is known: the last convolution, if
+    /// only sums follow it.
     pub(crate) fn known_from(&self) -> usize {
         let tail = self.ops.iter().rev().take_while(|op| matches!(op, Op::Join | Op::Fork)).count();
         let last = self.ops.len() - tail;
@@ -49,15 +48,15 @@ impl Segment {
     }
 }
 
-/// The operations of an architecture, and what is held where.
+/// The operations of an architecture, and the sizes of its maps.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) input: ImageShape,
-    /// One more than there are norms.
+    /// One more than the norms.
     pub(crate) segments: Vec<Segment>,
-    /// Numbers of one image where each norm begins: its input and the skip path.
+    /// Values of one image at each norm: its input and the skip path.
     pub(crate) border_elements: Vec<usize>,
-    /// Numbers that enter the last layer.
+    /// Values that enter the last layer.
     pub(crate) last_features: usize,
 }
 
@@ -92,7 +91,7 @@ struct Builder<'a> {
     segments: Vec<Segment>,
     /// Operations since the last norm.
     ops: Vec<Op>,
-    /// Numbers of one image in the current value and in the skip path.
+    /// Values of one image in the current map and in the skip path.
     value: usize,
     skip: usize,
     border_elements: Vec<usize>,
@@ -150,7 +149,7 @@ impl<'a> Builder<'a> {
                 self.ops.push(Op::MaxPool { size: size as usize, stride: stride as usize });
                 self.value = elements;
             }
-            // A plan's stages are encoder layers, and a prior has the weights of each: nothing else occurs.
+            // Not reached: the stages of a plan are encoder layers, and a prior has the weights of each.
             _ => {}
         }
     }
@@ -181,7 +180,7 @@ impl<'a> Builder<'a> {
         self.model.weights.len() - 1
     }
 
-    /// Ends a segment, unless normalisation is switched off.
+    /// Ends a segment, unless normalisation is off.
     fn norm(&mut self, name: &str, channels: usize) {
         if self.config.norm_epsilon > 0.0 {
             self.segments.push(Segment { ops: std::mem::take(&mut self.ops) });
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn segments_are_cut_at_the_norms_and_know_what_lies_there() {
+    fn segments_are_cut_at_the_norms() {
         let net = "[C(3,3,1,1,1), P(2,2,0,0), C(4,3,1,1,0), C(4,3,1,1,0), FC(5), SM(7)]";
         let (program, model) = built(net, &with_drop_out(0.5));
         let conv = |weight| Op::Conv { weight, stride: 1, padding: 1 };
@@ -232,7 +231,7 @@ mod tests {
                 &[Op::Relu, Op::DropOut, Op::Linear { weight: 7 }],
             ]
         );
-        // Maps of 6×6 and, pooled, 3×3; within a block the skip path lies beside the value.
+        // Maps are 6×6 and, after pooling, 3×3. Within a residual block the skip path is counted too.
         assert_eq!(program.border_elements, [3 * 36, 3 * 9, 2 * 4 * 9, 2 * 4 * 9, 2 * 4 * 9, 5]);
         assert_eq!(program.last_features, 5);
         let known: Vec<usize> = program.segments.iter().map(Segment::known_from).collect();

@@ -1,6 +1,6 @@
-//! Cross-entropy of class scores, on the host.
+//! Softmax and cross-entropy of class scores, on the host.
 
-/// The errors of some rows of class scores, and how they were classified.
+/// Errors, loss and decisions of some rows of class scores.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Verdict {
     /// `(softmax − one-hot) · scale`, `[n, classes]`.
@@ -11,7 +11,7 @@ pub(crate) struct Verdict {
     pub(crate) correct: usize,
 }
 
-/// Judges rows of `classes` scores; `None` if a score is not finite.
+/// The verdict on rows of `classes` scores; `None` if a score is not finite.
 pub(crate) fn judge(scores: &[f32], classes: usize, labels: &[u32], scale: f64) -> Option<Verdict> {
     let mut verdict = Verdict { errors: Vec::with_capacity(scores.len()), ..Verdict::default() };
     for (row, &label) in scores.chunks_exact(classes).zip(labels) {
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn scores_far_apart_do_not_overflow_and_scores_that_are_no_numbers_give_no_answer() {
+    fn scores_far_apart_do_not_overflow_and_scores_that_are_not_finite_give_no_verdict() {
         assert!(judge(&[1e30, -1e30], 2, &[1], 1.0).unwrap().loss > 1e30);
         assert!(judge(&[f32::NAN, 0.0], 2, &[1], 1.0).is_none());
         assert!(judge(&[0.0, f32::INFINITY], 2, &[1], 1.0).is_none());

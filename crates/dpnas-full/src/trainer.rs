@@ -98,3 +98,23 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("no reason given").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn_flex::Flex;
+
+    #[test]
+    fn a_trainer_moves_to_another_thread() {
+        fn moves<T: Send + Sync + 'static>() {}
+        moves::<BurnTrainer<Flex>>();
+        moves::<Box<dyn TrainEngine>>();
+    }
+
+    #[test]
+    fn the_message_of_a_device_that_is_out_of_memory_is_recognised() {
+        let failure = |message: &str| failure("gpu".to_owned(), message.to_owned());
+        assert!(matches!(failure("CUDA_ERROR_OUT_OF_MEMORY"), FullError::OutOfMemory { .. }));
+        assert_eq!(failure("a kernel failed").to_string(), "gpu failed: a kernel failed");
+    }
+}

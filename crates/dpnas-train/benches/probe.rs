@@ -16,14 +16,14 @@ fn probe(c: &mut Criterion) {
         let mut rows = vec![0.0; ROWS * features];
         Seed(1).stream("rows", 0).fill_uniform(0, 0.0, 1.0, &mut rows);
         let labels: Vec<u32> = (0..ROWS as u32).map(|row| row * 7 % CLASSES).collect();
-        let train = Labelled { rows: &rows, labels: &labels };
-        let valid = Labelled { rows: &rows[..features], labels: &labels[..1] };
+        let set = |n: usize| Labelled::new(&rows[..n * features], &labels[..n], features).expect("matching lengths");
+        let (train, valid) = (set(ROWS), set(1));
         group.throughput(Throughput::Elements(ROWS as u64));
         for threads in [1, 2] {
             let threads = NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN);
             let config = ProbeConfig { epochs: 1, threads, ..ProbeConfig::paper(Seed(1)) };
             group.bench_with_input(BenchmarkId::new(format!("{features} features"), threads), &config, |b, config| {
-                b.iter(|| fit(config, CLASSES, features, train, valid, None, &mut |_| ControlFlow::Continue(())));
+                b.iter(|| fit(config, CLASSES, train, valid, None, &mut |_| ControlFlow::Continue(())));
             });
         }
     }

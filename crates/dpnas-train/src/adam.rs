@@ -1,9 +1,9 @@
-//! Adam, applied to one piece of the weights at a time.
+//! Adam, applied to one block of the weights at a time.
 
 use crate::ProbeConfig;
 use crate::lanes::LANES;
 
-/// Adam's running means, one pair a weight.
+/// Adam's two running means of each weight.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Moments {
     pub mean: Vec<f32>,
@@ -16,7 +16,7 @@ impl Moments {
     }
 }
 
-/// The powers of the decays, kept in `f64` from step to step: a product gives the same bits everywhere.
+/// The powers of the decays. Repeated products in `f64` give the same bits on every platform.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock {
     power_1: f64,
@@ -28,7 +28,7 @@ impl Clock {
         Self { power_1: 1.0, power_2: 1.0 }
     }
 
-    /// Moves on to the next step and gives its factors.
+    /// The factors of the next step.
     pub(crate) fn tick(&mut self, config: &ProbeConfig) -> AdamStep {
         let (beta_1, beta_2) = (f64::from(config.beta_1), f64::from(config.beta_2));
         self.power_1 *= beta_1;
@@ -53,16 +53,16 @@ pub(crate) struct AdamStep {
     rest_1: f32,
     beta_2: f32,
     rest_2: f32,
-    /// Learning rate over the first bias correction.
+    /// Learning rate / first bias correction.
     rate: f32,
-    /// One over the square root of the second bias correction.
+    /// 1 / √(second bias correction).
     scale: f32,
     epsilon: f32,
     weight_decay: f32,
 }
 
 impl AdamStep {
-    /// Moves sixteen weights against their gradient.
+    /// Updates sixteen weights.
     #[inline(always)]
     pub(crate) fn apply(
         &self,

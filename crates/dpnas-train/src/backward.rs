@@ -1,6 +1,6 @@
-//! Class errors × rows, and Adam behind it, for one block of features.
+//! Class errors × rows, followed by Adam, for one block of features.
 //!
-//! The order of each sum is that of the rows, whatever is held in registers at once.
+//! Each sum runs in the order of the rows, whatever is in registers.
 
 use crate::Element;
 use crate::adam::AdamStep;
@@ -9,11 +9,11 @@ use crate::lanes::{LANES, Rows, load, padded};
 use prefetch_index::prefetch_index;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Rows whose products are summed before moving on to the next features: enough to make up for loading and storing
-/// the sums, and few enough for the first-level cache and for the processor to read ahead in each.
+/// Rows whose products are summed before the next features: enough to outweigh loading and storing the sums, and few
+/// enough for the first-level cache and the hardware prefetcher.
 const ROWS_AT_ONCE: usize = 8;
 
-/// Classes whose sums are held in registers at once.
+/// Classes whose sums are in registers.
 const CLASSES_AT_ONCE: usize = 5;
 
 /// The gradient of one block's weights over some rows, and one step of Adam against it.
@@ -22,13 +22,13 @@ const CLASSES_AT_ONCE: usize = 5;
 /// `errors` is `[rows, stride]`: softmax minus one-hot, over the number of rows.
 pub(crate) struct Backward<'a, E> {
     pub rows: Rows<'a, E>,
-    /// Place of the block's first feature within a row.
+    /// Position of the block's first feature within a row.
     pub start: usize,
     pub block: &'a mut Block,
     pub errors: &'a [f32],
     pub stride: usize,
     pub adam: &'a AdamStep,
-    /// Working memory.
+    /// Scratch memory.
     pub gradient: &'a mut Vec<f32>,
 }
 
@@ -42,7 +42,7 @@ impl<E: Element> Backward<'_, E> {
 impl<E: Element> WithSimd for Backward<'_, E> {
     type Output = ();
 
-    #[inline(always)] // into a function that may use the processor's vector extension
+    #[inline(always)] // so that the caller's target features apply
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
             16 => self.tiles::<S, 1, 4>(simd),
@@ -53,11 +53,11 @@ impl<E: Element> WithSimd for Backward<'_, E> {
     }
 }
 
-/// Some values of one row, sixteen at a time, and its errors, `[classes]`.
+/// Values of one row in groups of sixteen, and its errors, `[classes]`.
 type Row<'a, E> = (&'a [[E; LANES]], &'a [f32]);
 
 impl<E: Element> Backward<'_, E> {
-    /// `V` vectors make up the lanes; the sums of `K` times sixteen features are held in registers at once.
+    /// `V` vectors hold the lanes; the sums of `K` times sixteen features are in registers.
     #[inline(always)]
     fn tiles<S: Simd, const V: usize, const K: usize>(mut self, simd: S) {
         let (len, classes) = (self.block.features.len(), self.block.classes);
@@ -75,7 +75,7 @@ impl<E: Element> Backward<'_, E> {
         }
     }
 
-    /// Adds the products of some rows from `row` on, for `tile` features from the block's `first` on.
+    /// Adds the products of some rows from `row` on, for `tile` features from `first` in the block.
     #[inline(always)]
     fn rows<S: Simd, const V: usize, const K: usize>(&mut self, simd: S, row: usize, first: usize, tile: usize) {
         let count = (self.rows.offsets.len() - row).min(ROWS_AT_ONCE);
@@ -107,7 +107,7 @@ impl<E: Element> Backward<'_, E> {
         }
     }
 
-    /// Asks for some of the next rows' values, `lanes` times sixteen from the block's `first` on.
+    /// Prefetches values of the next rows, `lanes` times sixteen from `first` in the block.
     #[inline(always)]
     fn read_ahead(&self, row: usize, first: usize, lanes: usize) {
         for offset in self.rows.offsets.iter().skip(row).take(ROWS_AT_ONCE) {
@@ -133,7 +133,7 @@ impl<E: Element> Backward<'_, E> {
     }
 }
 
-/// Adds the products of rows, `K` times sixteen values from their lanes `at` on, to all classes' gradients at `feature`.
+/// Adds products of rows to the gradients of all classes at `feature`: `K` times sixteen values from lanes `at` on.
 #[inline(always)]
 fn accumulate_all<S: Simd, E: Element, const V: usize, const K: usize>(
     simd: S,

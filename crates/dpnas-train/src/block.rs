@@ -1,14 +1,14 @@
-//! How the features are split into blocks, and the weights of one block.
+//! The split of the features into blocks, and the weights of one block.
 //!
-//! The split depends on the numbers of features and classes alone, never on threads or hardware: it decides in which
-//! order products are summed.
+//! The split decides the order in which products are summed, so it depends on the numbers of features and classes alone,
+//! never on threads or hardware.
 
 use crate::adam::Moments;
 use crate::lanes::LANES;
 use std::ops::Range;
 
-/// The split of the features into blocks (units of work and of summation) and tiles (pieces of a block whose weights
-/// fit into the first-level cache). Every block but the last is a whole number of lanes.
+/// The split of the features into blocks (units of work and of summation) and tiles (parts of a block whose weights fit
+/// the first-level cache). Every block but the last is a multiple of the lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Blocks {
     pub features: usize,
@@ -62,7 +62,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// One block out of the weights of all features, `[classes, features]`.
+    /// Copies one block out of the weights of all features, `[classes, features]`.
     pub(crate) fn cut(blocks: &Blocks, index: usize, weights: &[f32]) -> Self {
         let features = blocks.range(index);
         let stride = features.len().next_multiple_of(LANES);
@@ -80,13 +80,13 @@ impl Block {
         }
     }
 
-    /// The same with moments of zero, ready to be trained.
+    /// Adds moments of zero, for training.
     pub(crate) fn with_moments(mut self) -> Self {
         self.moments = Moments::zero(self.weights.len());
         self
     }
 
-    /// Writes the block's weights back into the weights of all features.
+    /// Copies the weights back into those of all features.
     pub(crate) fn paste(&self, all_features: usize, weights: &mut [f32]) {
         for (own, all) in self.weights.chunks_exact(self.stride).zip(weights.chunks_exact_mut(all_features)) {
             all[self.features.clone()].copy_from_slice(&own[..self.features.len()]);

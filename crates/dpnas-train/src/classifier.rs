@@ -1,4 +1,4 @@
-//! The bias-free linear classifier itself.
+//! The bias-free linear classifier.
 
 use crate::block::{Block, Blocks};
 use crate::forward::Forward;
@@ -8,7 +8,7 @@ use crate::{Element, Labelled, Split, TrainError};
 use dpnas_seed::Seed;
 use pulp::Arch;
 
-/// Rows that are classified at once; no result depends on it.
+/// Rows that are classified at once. No result depends on it.
 const CHUNK: usize = 256;
 
 /// A linear layer without bias from features to class scores.
@@ -59,7 +59,7 @@ impl LinearClassifier {
         self.features
     }
 
-    /// The class scores of some rows, with the bits that training sees; on the calling thread.
+    /// The class scores of some rows, with the bits that training sees, computed on the calling thread.
     ///
     /// # Shapes
     /// `rows` is `[n, features]`, the result `[n, classes]`, both row-major.
@@ -94,20 +94,20 @@ impl LinearClassifier {
         Ok(logits)
     }
 
-    /// The fraction of rows whose highest class score is their label's; of equal scores the lowest class counts.
+    /// The fraction of rows whose label has the highest class score. Of equal scores the lowest class counts.
     ///
     /// # Errors
-    /// An empty or inconsistent set, a label that is not below the number of classes, or
+    /// No rows, not one label for each row, a label that is not below the number of classes, or
     /// [`TrainError::ScoreNotFinite`].
-    pub fn accuracy<E: Element>(&self, set: &Labelled<'_, E>) -> Result<f64, TrainError> {
-        set.check(Split::Given, self.features, self.classes)?;
-        let logits = self.logits(set.rows)?;
+    pub fn accuracy<E: Element>(&self, rows: &[E], labels: &[u32]) -> Result<f64, TrainError> {
+        Labelled::new(rows, labels, self.features)?.check(Split::Test, self.features, self.classes)?;
+        let logits = self.logits(rows)?;
         let mut correct = 0usize;
-        for (row, (scores, &label)) in logits.chunks_exact(self.classes as usize).zip(set.labels).enumerate() {
+        for (row, (scores, &label)) in logits.chunks_exact(self.classes as usize).zip(labels).enumerate() {
             let best = argmax(scores).ok_or(TrainError::ScoreNotFinite { row })?;
             correct += usize::from(best == label as usize);
         }
-        Ok(correct as f64 / set.len() as f64)
+        Ok(correct as f64 / labels.len() as f64)
     }
 }
 
@@ -119,7 +119,7 @@ fn number_of_weights(classes: u32, features: usize) -> Result<usize, TrainError>
         return Err(TrainError::NoFeatures);
     }
     let too_many = TrainError::TooManyWeights { classes, features };
-    // Padding and the vector's own limit, isize::MAX bytes, need some room.
+    // Leaves room for padding, within the limit of a vector, isize::MAX bytes.
     let number = (classes as usize).checked_mul(features).ok_or(too_many.clone())?;
     if number > isize::MAX as usize / 64 { Err(too_many) } else { Ok(number) }
 }

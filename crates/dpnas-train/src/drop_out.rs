@@ -1,12 +1,12 @@
-//! Inverted drop-out of the classifier's input, the same for every split of the work.
+//! Inverted drop-out of the classifier's input, independent of how the work is split.
 
 use crate::Element;
 use crate::lanes::Rows;
 use dpnas_seed::Stream;
 use std::ops::Range;
 
-/// Copies some features of each row, setting each to 0 with probability `rate` and scaling the
-/// others by `1 / (1 − rate)`.
+/// Copies some features of each row. Each is set to 0 with probability `rate`; the others are scaled by
+/// `1 / (1 − rate)`.
 ///
 /// Element (row position in the batch, feature) takes word `position · features + feature` of the step's stream.
 ///
@@ -38,7 +38,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_mean_is_preserved_and_the_rate_is_met() {
+    fn drop_out_keeps_the_mean_and_has_the_given_rate() {
         let (data, offsets) = (vec![1.0f32; 200], vec![0; 1_000]);
         let mut out = Vec::new();
         let stream = Seed(1).stream("drop-out", 0);
@@ -53,7 +53,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_part_is_the_part_of_the_whole(start in 0usize..40, len in 1usize..20, seed: u64) {
+        fn a_part_of_the_features_gets_the_mask_of_the_whole(start in 0usize..40, len in 1usize..20, seed: u64) {
             let data: Vec<f32> = (0..180).map(|i| i as f32).collect();
             let rows = Rows { data: &data, offsets: &[120, 0, 60] };
             let stream = Seed(seed).stream("drop-out", 9);

@@ -1,22 +1,23 @@
-//! What can be wrong with a fit's input, and the numbers that give out on the way.
+//! Errors of a fit.
 
 use crate::SettingError;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Why a classifier could not be trained or applied.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// A setting has a value that makes no sense.
+    /// A setting has a wrong value.
     #[error(transparent)]
     Setting(#[from] SettingError),
     /// The number of classes is 0.
-    #[error("the number of classes is 0: there is nothing to tell apart; give at least 1")]
+    #[error("the number of classes is 0: give at least 1")]
     NoClasses,
     /// The number of features is 0.
-    #[error("the rows have 0 features: there is nothing to learn from; check the encoder's output size")]
+    #[error("the rows have 0 features: check the encoder's output size")]
     NoFeatures,
-    /// Classes × features numbers do not fit into the address space.
+    /// Classes × features numbers exceed the address space.
     #[error("{classes} classes × {features} features are too many weights for this machine")]
     TooManyWeights {
         /// Number of classes.
@@ -30,8 +31,8 @@ pub enum TrainError {
         /// Which set.
         split: Split,
     },
-    /// The numbers of values, labels and features do not belong together.
-    #[error("{values} values are not {labels} rows (one a label) of {features} features each")]
+    /// The number of values is not labels × features.
+    #[error("{values} values are not {labels} rows (one for each label) of {features} features")]
     LengthMismatch {
         /// Values in the rows.
         values: usize,
@@ -52,17 +53,17 @@ pub enum TrainError {
         /// Number of classes.
         classes: u32,
     },
-    /// Rows that are read when they are needed could not be read.
+    /// Stored rows cannot be read.
     #[error("the {split} rows cannot be read in epoch {epoch}: {reason}; check the disk that holds the embedding")]
     Unread {
-        /// Which set's turn it was.
+        /// Which set.
         split: Split,
         /// The epoch, from 1.
         epoch: u32,
-        /// What the operating system said.
+        /// The operating system's message.
         reason: String,
     },
-    /// The classifier, its optimiser and its buffers need more memory than there is.
+    /// The weights, the optimiser and the buffers need more memory than is free.
     #[error("no memory for a classifier of {classes} classes × {features} features: {bytes} bytes are needed")]
     OutOfMemory {
         /// Number of classes.
@@ -85,18 +86,18 @@ pub enum TrainError {
         /// The operating system's message.
         reason: String,
     },
-    /// A class score is infinite or not a number: a row holds such a value, or training has diverged.
+    /// A class score is infinite or not a number, because of such a value in a row or because training has diverged.
     #[error(
         "a class score of a {split} row is not finite in epoch {epoch}: look for NaN or infinity in the rows, or lower \
          the learning rate"
     )]
     NotFinite {
-        /// Which set's rows were being classified.
+        /// The set of the row.
         split: Split,
         /// The epoch, from 1.
         epoch: u32,
     },
-    /// A class score is infinite or not a number while a finished classifier is applied.
+    /// A class score of a trained classifier is infinite or not a number.
     #[error("the class scores of row {row} are not finite: look for NaN or infinity in the row")]
     ScoreNotFinite {
         /// The first such row, from 0.
@@ -104,17 +105,23 @@ pub enum TrainError {
     },
 }
 
-/// One of the three sets of rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// One of the three sets of images or rows.
+///
+/// Prints as `training`, `validation` and `test`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Split {
-    /// Rows the weights are fitted to.
+    /// The set that weights are fitted to.
     Train,
-    /// Rows whose accuracy is the reward.
+    /// The set whose accuracy is the reward.
     Valid,
-    /// Rows that decide nothing.
+    /// The set that influences nothing.
     Test,
-    /// Rows given to a finished classifier.
-    Given,
+}
+
+impl Split {
+    /// All three, in this order.
+    pub const ALL: [Self; 3] = [Self::Train, Self::Valid, Self::Test];
 }
 
 impl fmt::Display for Split {
@@ -123,7 +130,6 @@ impl fmt::Display for Split {
             Self::Train => "training",
             Self::Valid => "validation",
             Self::Test => "test",
-            Self::Given => "given",
         })
     }
 }

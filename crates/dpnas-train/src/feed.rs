@@ -1,8 +1,8 @@
-//! Reading the rows of the next batches while the threads work on the current one.
+//! Reads the rows of the next batches while the threads work on the current one.
 //!
-//! A fit goes through its rows in an order that is known from the start, so a thread of its own reads them in that
-//! order into three buffers: a step of training works on the rows of one, the one before it is free from the step's first
-//! meeting on, and the third is filled meanwhile. What is computed does not know where the rows came from.
+//! The order of the rows is known from the start, so a separate thread reads them in that order into three buffers. A
+//! step of training works on one buffer. The buffer of the step before is free once all threads have reached the first
+//! wait of the step. The third is filled meanwhile.
 
 use crate::{Element, ReadRows};
 use std::io;
@@ -22,15 +22,15 @@ pub(crate) struct Feed<E> {
 /// Batches are numbered from 0 in the order of use.
 #[derive(Debug, Default)]
 struct State {
-    /// Those below are or were in a buffer.
+    /// Batches below this number have been loaded.
     loaded: usize,
-    /// Those below are not needed any more.
+    /// Batches below this number are no longer needed.
     released: usize,
     over: bool,
     failure: Option<String>,
 }
 
-/// The feed has ended before this batch.
+/// The feed ended before this batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ended;
 
@@ -41,7 +41,7 @@ impl<E> Default for Feed<E> {
 }
 
 impl<E: Element> Feed<E> {
-    /// Reads batches into the buffers until there are no more, one cannot be read, or the feed is ended.
+    /// Reads batches into the buffers until all are read, one cannot be read, or the feed is ended.
     pub(crate) fn fill<'a>(&self, batches: impl Iterator<Item = (&'a dyn ReadRows<E>, Vec<usize>)>) {
         let _end = self.end_on_drop();
         for (number, (rows, indices)) in batches.enumerate() {
@@ -70,7 +70,7 @@ impl<E: Element> Feed<E> {
         }
     }
 
-    /// The rows of a batch, one behind the other, once they are there.
+    /// Waits for the rows of a batch.
     pub(crate) fn batch(&self, number: usize) -> Result<RwLockReadGuard<'_, Vec<E>>, Ended> {
         let mut state = self.lock();
         while state.loaded <= number {
@@ -83,18 +83,18 @@ impl<E: Element> Feed<E> {
         Ok(self.buffers[number % BUFFERS].read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// No thread needs the batches below `number` any more.
+    /// Frees the buffers of batches below `number`.
     pub(crate) fn release(&self, number: usize) {
         self.lock().released = number;
         self.changed.notify_all();
     }
 
-    /// Why a batch could not be read.
+    /// The reason why a batch could not be read.
     pub(crate) fn failure(&self) -> Option<String> {
         self.lock().failure.clone()
     }
 
-    /// A value that ends the feed when it is dropped, by a panic too, so that nobody waits for ever.
+    /// Ends the feed when it is dropped, also by a panic, which releases the threads that wait.
     pub(crate) fn end_on_drop(&self) -> EndOnDrop<'_, E> {
         EndOnDrop(self)
     }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// Ten rows of two values; counts what was read, and cannot read row `bad`.
+    /// Ten rows of two values. Counts the reads; row `bad` cannot be read.
     struct Ten {
         read: AtomicUsize,
         bad: usize,
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feed_that_is_ended_reads_no_more() {
+    fn an_ended_feed_reads_no_further() {
         let (feed, rows) = (Feed::default(), Ten { read: AtomicUsize::new(0), bad: 10 });
         std::thread::scope(|scope| {
             let filling = scope.spawn(|| feed.fill(batches(&rows)));

@@ -2,104 +2,60 @@
 
 use crate::barrier::Broken;
 use crate::block::{Block, Blocks};
+use crate::data::Values;
 use crate::memory::fit_memory;
 use crate::order::in_order;
-use crate::stored::{ReadRows, Set, StoredRows, Values};
 use crate::worker::{Halt, Shared, Worker};
 use crate::{
-    Element, Epoch, Labelled, LinearClassifier, ProbeConfig, Split, Stop, TestSchedule, TrainError, TrainReport,
+    Element, Epoch, Labelled, LinearClassifier, ProbeConfig, ReadRows, Split, Stop, TestSchedule, TrainError,
+    TrainReport,
 };
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 
-/// A trained classifier and the course of its training.
+/// A trained classifier and the record of its training.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Fitted {
-    /// The classifier after the last epoch that was run.
+    /// The classifier after the last epoch.
     pub classifier: LinearClassifier,
-    /// The course of the training.
+    /// The record of the training.
     pub report: TrainReport,
 }
 
 /// Trains the bias-free linear classifier on `train`; `on_epoch` sees each epoch's record and may end the fit.
 ///
-/// Weights start uniform in ±1/√features. The result is the same, bit for bit, for any number of threads and for either
-/// [`Element`] that holds the values.
-///
-/// # Shapes
-/// The rows of all sets are `[n, features]`.
+/// Weights start uniform in ±1/√features. The result is the same, bit for bit, for any number of threads, for either
+/// [`Element`], and for rows in memory or stored. One more thread reads stored rows while the others work on the rows
+/// that it has read before; [`fit_memory`] counts its buffers.
 ///
 /// # Errors
-/// A wrong setting, an empty or inconsistent set, a label that is not below `classes`, or
+/// A wrong setting, a set that is empty or has another number of features than `train`, a label that is not below
+/// `classes`, stored rows that cannot be read, too little memory, a thread that cannot be started, or
 /// [`TrainError::NotFinite`] if the rows hold NaN or infinity, or training diverges.
 ///
 /// # Source
-/// SPEC §7.
+/// SPEC §7, §11.
 pub fn fit<E: Element>(
     config: &ProbeConfig,
     classes: u32,
-    features: usize,
     train: Labelled<'_, E>,
     valid: Labelled<'_, E>,
     test: Option<Labelled<'_, E>>,
     on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
-    fit_sets(
-        config,
-        classes,
-        features,
-        Sets { train: train.into(), valid: valid.into(), test: test.map(Set::from) },
-        on_epoch,
-    )
-}
-
-/// As [`fit`], on rows that are read when they are needed: one thread more reads the rows of the next mini-batch while
-/// the others work on the current one. The result has the bits of [`fit`] on the same rows.
-///
-/// Besides what [`fit_memory`](crate::fit_memory) counts, no row is held.
-///
-/// # Errors
-/// As [`fit`], or [`TrainError::Unread`].
-///
-/// # Source
-/// SPEC §7, §11.
-pub fn fit_stored<E: Element>(
-    config: &ProbeConfig,
-    classes: u32,
-    features: usize,
-    train: StoredRows<'_, E>,
-    valid: StoredRows<'_, E>,
-    test: Option<StoredRows<'_, E>>,
-    on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
-) -> Result<Fitted, TrainError> {
-    fit_sets(
-        config,
-        classes,
-        features,
-        Sets { train: train.into(), valid: valid.into(), test: test.map(Set::from) },
-        on_epoch,
-    )
-}
-
-fn fit_sets<E: Element>(
-    config: &ProbeConfig,
-    classes: u32,
-    features: usize,
-    sets: Sets<'_, E>,
-    on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
-) -> Result<Fitted, TrainError> {
     config.check()?;
+    let features = train.features;
     let mut classifier = LinearClassifier::initial(config.seed, classes, features)?;
-    sets.train.check(Split::Train, features, classes)?;
-    sets.valid.check(Split::Valid, features, classes)?;
-    if let Some(test) = sets.test {
-        test.check(Split::Test, features, classes)?;
-    }
+    let splits = Split::ALL.into_iter().zip([Some(train), Some(valid), test]);
+    splits
+        .filter_map(|(split, set)| Some((split, set?)))
+        .try_for_each(|(split, set)| set.check(split, features, classes))?;
     fit_memory::<E>(config, classes, features).reserve(classes, features)?;
-    let shared = Shared::new(config, Blocks::new(features, classes as usize), sets.train);
-    let course = Course { shared: &shared, valid: sets.valid, test: sets.test, over: AtomicBool::new(false) };
+    let shared = Shared::new(config, Blocks::new(features, classes as usize), train);
+    let course = Course { shared: &shared, valid, test, over: AtomicBool::new(false) };
     let (blocks, report) = course.run(&classifier.weights, on_epoch)?;
     for block in &blocks {
         block.paste(features, &mut classifier.weights);
@@ -107,19 +63,11 @@ fn fit_sets<E: Element>(
     Ok(Fitted { classifier, report })
 }
 
-/// The three sets of a fit.
-#[derive(Clone, Copy)]
-struct Sets<'a, E> {
-    train: Set<'a, E>,
-    valid: Set<'a, E>,
-    test: Option<Set<'a, E>>,
-}
-
 /// The work of all threads, in step with one another.
 struct Course<'s, 'a, E> {
     shared: &'s Shared<'a, E>,
-    valid: Set<'a, E>,
-    test: Option<Set<'a, E>>,
+    valid: Labelled<'a, E>,
+    test: Option<Labelled<'a, E>>,
     /// The leader sets it after the last epoch.
     over: AtomicBool,
 }
@@ -132,7 +80,8 @@ impl<'a, E: Element> Course<'_, 'a, E> {
         on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> Result<(Vec<Block>, TrainReport), TrainError> {
         let shared = self.shared;
-        let reads = matches!(shared.train.values, Values::Stored(_));
+        let sets = [Some(shared.train), Some(self.valid), self.test];
+        let reads = sets.into_iter().flatten().any(|set| matches!(set.values, Values::Stored(_)));
         let threads = shared.threads() + usize::from(reads);
         let failed =
             |number| move |error: io::Error| TrainError::Threads { number, threads, reason: error.to_string() };
@@ -217,7 +166,7 @@ impl<'a, E: Element> Course<'_, 'a, E> {
     }
 
     /// The test set, if it is classified after an epoch (from 1).
-    fn test_after(&self, epoch: u32) -> Option<Set<'a, E>> {
+    fn test_after(&self, epoch: u32) -> Option<Labelled<'a, E>> {
         let config = self.shared.config;
         self.test.filter(|_| config.test == TestSchedule::EveryEpoch || epoch == config.epochs)
     }
@@ -259,7 +208,6 @@ fn start<'scope, T: Send + 'scope>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ReadRows;
     use dpnas_seed::Seed;
     use std::cell::Cell;
     use std::num::NonZeroUsize;
@@ -277,7 +225,6 @@ mod tests {
         Ok(())
     }
 
-    #[derive(Debug)]
     struct Zeros;
 
     impl ReadRows for Zeros {
@@ -302,16 +249,11 @@ mod tests {
         let config = ProbeConfig { epochs: 2, threads, ..ProbeConfig::paper(Seed(1)) };
         let (values, labels) = (vec![0.0; 8 * 2_000], [0; 8]);
         let go_on = &mut |_: &Epoch| ControlFlow::Continue(());
-        match read {
-            true => {
-                let set = StoredRows { rows: &Zeros, labels: &labels };
-                fit_stored(&config, 2, 2_000, set, set, None, go_on)
-            }
-            false => {
-                let set = Labelled { rows: &values[..], labels: &labels };
-                fit(&config, 2, 2_000, set, set, None, go_on)
-            }
-        }
+        let set = match read {
+            true => Labelled::stored(&Zeros, &labels),
+            false => Labelled::new(&values, &labels, 2_000),
+        };
+        fit(&config, 2, set.clone()?, set?, None, go_on)
     }
 
     #[test]

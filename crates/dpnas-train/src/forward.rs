@@ -1,7 +1,7 @@
 //! Rows × weights, for one block of features.
 //!
-//! How many rows and classes are held in registers at once differs between the edges of a batch and its middle and
-//! between processors; it changes no result, since each product of a row and a class has lanes of its own.
+//! The number of rows and classes in registers differs between the middle and the edges of a batch, and between
+//! processors. It changes no result, because each product of a row and a class has its own lanes.
 
 use crate::Element;
 use crate::block::Block;
@@ -9,16 +9,16 @@ use crate::lanes::{LANES, Rows, load, padded};
 use prefetch_index::prefetch_index;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Rows that are held in registers at once.
+/// Rows in registers.
 const ROWS_AT_ONCE: usize = 3;
 
-/// The class scores of some rows from one block of features alone.
+/// The class scores of some rows from one block of features.
 ///
 /// # Shapes
-/// `scores` is `[rows, stride]`; what lies beyond the classes is left as it is.
+/// `scores` is `[rows, stride]`; padding beyond the classes is not written.
 pub(crate) struct Forward<'a, E> {
     pub rows: Rows<'a, E>,
-    /// Place of the block's first feature within a row.
+    /// Position of the block's first feature within a row.
     pub start: usize,
     pub block: &'a Block,
     pub scores: &'a mut [f32],
@@ -35,7 +35,7 @@ impl<E: Element> Forward<'_, E> {
 impl<E: Element> WithSimd for Forward<'_, E> {
     type Output = ();
 
-    #[inline(always)] // into a function that may use the processor's vector extension
+    #[inline(always)] // so that the caller's target features apply
     fn with_simd<S: Simd>(self, simd: S) {
         match S::F32_LANES {
             16 => self.tiles::<S, 1>(simd, 5),
@@ -51,14 +51,14 @@ impl<E: Element> WithSimd for Forward<'_, E> {
 struct Tile {
     first: usize,
     len: usize,
-    /// Classes that are held in registers at once.
+    /// Classes in registers.
     classes: usize,
-    /// Cache lines of each of the next rows to ask for while such classes are at work.
+    /// Cache lines of each of the next rows to prefetch while these classes are computed.
     ahead: usize,
 }
 
 impl<E: Element> Forward<'_, E> {
-    /// `V` vectors make up the lanes; `classes` classes and three rows are held in registers at once.
+    /// `V` vectors hold the lanes; `classes` classes and three rows are in registers.
     #[inline(always)]
     fn tiles<S: Simd, const V: usize>(mut self, simd: S, classes: usize) {
         for row in self.scores.chunks_exact_mut(self.stride).take(self.rows.offsets.len()) {
@@ -81,7 +81,7 @@ impl<E: Element> Forward<'_, E> {
         }
     }
 
-    /// Adds the products of `R` rows with all classes' weights, for the features of a tile.
+    /// Adds the products of `R` rows and the weights of all classes, for the features of a tile.
     #[inline(always)]
     fn rows<S: Simd, const V: usize, const R: usize>(&mut self, simd: S, row: usize, tile: Tile) -> usize {
         let mut x: [&[E]; R] = [&[]; R];
@@ -105,7 +105,7 @@ impl<E: Element> Forward<'_, E> {
         R
     }
 
-    /// Asks for some of the next rows' values, from a cache line of the tile on: they come from far away.
+    /// Prefetches values of the next rows, from a cache line of the tile on.
     #[inline(always)]
     fn read_ahead(&self, row: usize, tile: Tile, line: usize) {
         let from = self.start + tile.first + line * LANES;
@@ -141,7 +141,7 @@ impl<E: Element> Forward<'_, E> {
     }
 }
 
-/// All products of `R` rows and `C` weight vectors; the latter are padded with zeros to whole lanes.
+/// All products of `R` rows and `C` weight vectors, which are padded with zeros to whole lanes.
 #[inline(always)]
 fn dot<S: Simd, E: Element, const V: usize, const R: usize, const C: usize>(
     simd: S,

@@ -1,4 +1,4 @@
-//! Sixteen fixed lanes: the order in which sums over features run, whatever the width of the processor's vectors.
+//! Sixteen fixed lanes, which fix the order of sums over features for any width of the processor's vectors.
 
 use crate::Element;
 use pulp::Simd;
@@ -6,11 +6,11 @@ use pulp::Simd;
 /// Number of lanes.
 pub(crate) const LANES: usize = 16;
 
-/// Rows that lie anywhere in one slice.
+/// Rows anywhere in one slice.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rows<'a, E> {
     pub data: &'a [E],
-    /// Where each row begins.
+    /// The start of each row.
     pub offsets: &'a [usize],
 }
 
@@ -22,7 +22,7 @@ impl<'a, E> Rows<'a, E> {
     }
 }
 
-/// The sum of the lanes, in a fixed tree.
+/// The sum of the lanes, added as a fixed tree.
 #[inline(always)]
 pub(crate) fn reduce(mut lanes: [f32; LANES]) -> f32 {
     let mut half = LANES / 2;
@@ -35,7 +35,7 @@ pub(crate) fn reduce(mut lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// Fewer values than lanes, and zeros behind them.
+/// Fewer values than lanes, padded with zeros.
 #[inline(always)]
 pub(crate) fn padded<E: Element>(tail: &[E]) -> [E; LANES] {
     let mut lanes = [E::default(); LANES];

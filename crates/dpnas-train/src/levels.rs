@@ -1,4 +1,4 @@
-//! Tests that every vector extension of the processor gives the bits of the plain code, on rows of either element.
+//! Tests that every vector extension of the processor gives the bits of scalar code, for both elements.
 
 use crate::adam::Clock;
 use crate::backward::Backward;
@@ -6,20 +6,18 @@ use crate::block::{Block, Blocks};
 use crate::forward::Forward;
 use crate::lanes::Rows;
 use crate::softmax::Softmax;
-use crate::{Element, ProbeConfig};
+use crate::{Bf16, Element, ProbeConfig};
 use dpnas_seed::Seed;
-use half::bf16;
-use half::slice::HalfFloatSliceExt;
 use proptest::prelude::*;
 use pulp::{Scalar, Simd, WithSimd};
 
-/// Something to do at any level.
+/// A computation at any level.
 trait Task {
     type Output: PartialEq + std::fmt::Debug;
     fn run<S: Simd>(&self, simd: S) -> Self::Output;
 }
 
-/// The results of the plain code, and of every vector extension that this processor has.
+/// The results of scalar code and of every vector extension of this processor.
 fn at_all_levels<T: Task>(task: &T) -> (T::Output, Vec<T::Output>) {
     #[allow(unused_mut, reason = "stays empty on processors without a named extension")]
     let mut vectors = Vec::new();
@@ -46,19 +44,19 @@ struct Step {
 }
 
 impl Task for Step {
-    /// On rows of `f32` and on the same rows as `bf16`.
+    /// On rows of `f32` and on the same rows of `Bf16`.
     type Output = [Vec<u32>; 2];
 
     fn run<S: Simd>(&self, simd: S) -> [Vec<u32>; 2] {
         let numbers = numbers(self.seed, "rows", self.rows * self.features);
-        let mut half = vec![bf16::ZERO; numbers.len()];
-        half.convert_from_f32_slice(&numbers);
-        [self.bits(simd, &half.to_f32_vec()), self.bits(simd, &half)]
+        let half: Vec<Bf16> = numbers.iter().copied().map(Bf16::from_upper_half).collect();
+        let wide: Vec<f32> = half.iter().map(|x| x.to_f32()).collect();
+        [self.bits(simd, &wide), self.bits(simd, &half)]
     }
 }
 
 impl Step {
-    /// Scores, softmax and update of every block: the bits of all scores, errors and weights.
+    /// The bits of all scores, errors and updated weights, block by block.
     fn bits<S: Simd, E: Element>(&self, simd: S, data: &[E]) -> Vec<u32> {
         let Self { seed, rows, features, classes } = *self;
         let blocks = Blocks::new(features, classes);
@@ -88,7 +86,7 @@ impl Step {
 
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn a_level_runs_the_code_of_its_own_vectors() {
+fn each_level_uses_its_own_vectors() {
     struct Lanes;
     impl WithSimd for Lanes {
         type Output = usize;
@@ -104,7 +102,7 @@ fn a_level_runs_the_code_of_its_own_vectors() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn every_vector_extension_and_either_element_give_the_bits_of_the_plain_code_on_f32(
+    fn every_vector_extension_and_element_gives_the_bits_of_scalar_code_on_f32(
         seed: u64, rows in 1usize..40, features in 1usize..150, classes in 1usize..23
     ) {
         let (plain, vectors) = at_all_levels(&Step { seed, rows, features, classes });

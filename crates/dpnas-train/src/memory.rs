@@ -1,4 +1,4 @@
-//! What a fit takes beside its rows.
+//! The memory of a fit beside its rows.
 
 use crate::block::Blocks;
 use crate::feed::BUFFERS;
@@ -7,18 +7,18 @@ use crate::{Element, ProbeConfig, TrainError};
 
 const F32_BYTES: u64 = 4;
 
-/// Bytes that a fit holds beside rows that are in memory.
+/// Bytes of a fit beside rows in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FitMemory {
-    /// The weights and their copy in the result, and Adam's two means of each.
+    /// The weights, their copy in the result, and Adam's two means.
     pub weights: u64,
-    /// Class scores of a batch from every block of features, and what drop-out copies.
+    /// Class scores of a batch from each block of features, and the rows that drop-out copies.
     pub scores: u64,
-    /// Buffers of rows that [`fit_stored`](crate::fit_stored) reads; [`fit`](crate::fit) has none.
+    /// Buffers for [stored](crate::Labelled::stored) rows; a fit on rows in memory has none.
     pub buffers: u64,
 }
 
-/// What a fit of `classes` classes on rows of `features` values, stored as `E`, takes.
+/// The memory of a fit of `classes` classes on rows of `features` values of type `E`.
 pub fn fit_memory<E: Element>(config: &ProbeConfig, classes: u32, features: usize) -> FitMemory {
     let blocks = Blocks::new(features.max(1), classes as usize);
     let product = |start: u64, factors: [usize; 3]| factors.iter().fold(start, |all, &n| all.saturating_mul(n as u64));
@@ -36,11 +36,15 @@ pub fn fit_memory<E: Element>(config: &ProbeConfig, classes: u32, features: usiz
 }
 
 impl FitMemory {
-    /// Asks for the memory of weights and scores and gives it back: a failed allocation later on would end the program.
+    /// Allocates the memory of weights and scores and frees it again, because a failed allocation later would end the
+    /// program.
     pub(crate) fn reserve(&self, classes: u32, features: usize) -> Result<(), TrainError> {
         let bytes = self.weights.saturating_add(self.scores);
-        let room = usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
-        if room { Ok(()) } else { Err(TrainError::OutOfMemory { classes, features, bytes }) }
+        let mut room: Vec<u8> = Vec::new();
+        let reserved = usize::try_from(bytes).is_ok_and(|bytes| room.try_reserve_exact(bytes).is_ok());
+        // Without it the compiler may leave out the allocation and take it for granted.
+        std::hint::black_box(room.as_mut_ptr());
+        if reserved { Ok(()) } else { Err(TrainError::OutOfMemory { classes, features, bytes }) }
     }
 }
 
@@ -50,23 +54,26 @@ mod tests {
     use dpnas_seed::Seed;
 
     #[test]
-    fn a_fit_of_the_published_settings_takes_what_its_parts_add_up_to() {
+    fn the_memory_of_a_fit_is_the_sum_of_its_parts() {
         let paper = ProbeConfig::paper(Seed(1));
         let memory = fit_memory::<f32>(&paper, 10, 20_000);
         assert_eq!(memory.weights, 4 * 4 * 10 * 20_000);
         // Ten classes are padded to sixteen.
         assert_eq!(memory.scores, 4 * (Blocks::new(20_000, 10).count() as u64 + 3) * 256 * 16);
         assert_eq!(memory.buffers, 4 * 3 * 128 * 20_000);
-        let half = fit_memory::<half::bf16>(&paper, 10, 20_000);
+        let half = fit_memory::<crate::Bf16>(&paper, 10, 20_000);
         assert_eq!(half, FitMemory { buffers: memory.buffers / 2, ..memory });
         let dropping = fit_memory::<f32>(&ProbeConfig { drop_out: 0.5, ..paper }, 10, 20_000);
         assert_eq!(dropping.scores - memory.scores, 4 * 128 * 20_000);
     }
 
     #[test]
-    fn more_memory_than_there_is_has_a_name() {
-        let memory = fit_memory::<f32>(&ProbeConfig::paper(Seed(1)), 1 << 20, usize::MAX >> 16);
-        let error = memory.reserve(1 << 20, 5).unwrap_err();
-        assert!(matches!(error, TrainError::OutOfMemory { features: 5, .. }), "{error}");
+    fn more_memory_than_can_be_allocated_is_an_error() {
+        // The second is within the limit of a vector, so only the allocator can refuse it.
+        for features in [usize::MAX >> 16, 1 << 36] {
+            let memory = fit_memory::<f32>(&ProbeConfig::paper(Seed(1)), 1 << 20, features);
+            let error = memory.reserve(1 << 20, 5).unwrap_err();
+            assert!(matches!(error, TrainError::OutOfMemory { features: 5, .. }), "{error}");
+        }
     }
 }

@@ -1,9 +1,9 @@
-//! From class scores to errors, losses and decisions, with an exponential that has the same bits everywhere.
+//! Softmax and cross-entropy of class scores, with an exponential that has the same bits on every platform.
 
 use crate::lanes::{LANES, reduce};
 use pulp::{Arch, Simd, WithSimd};
 
-/// What one row's scores say about its label.
+/// The loss of one row, and whether it is classified correctly.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Verdict {
     /// Cross-entropy in nats.
@@ -16,12 +16,12 @@ pub(crate) struct Verdict {
 pub(crate) struct Softmax {
     pub classes: usize,
     pub stride: usize,
-    /// One over the rows of the mini-batch.
+    /// 1 / rows of the mini-batch.
     pub scale: f32,
 }
 
 impl Softmax {
-    /// Turns class scores, `[rows, stride]`, into errors and hands out each row's verdict; `false` if a score is not
+    /// Replaces class scores, `[rows, stride]`, by errors and passes on each row's verdict; `false` if a score is not
     /// finite.
     pub(crate) fn run(
         self,
@@ -53,7 +53,7 @@ struct Run<'a, L, V> {
 impl<L: Iterator<Item = usize>, V: FnMut(Verdict)> WithSimd for Run<'_, L, V> {
     type Output = bool;
 
-    #[inline(always)] // into a function that may use the processor's vector extension
+    #[inline(always)] // so that the caller's target features apply
     fn with_simd<S: Simd>(mut self, _: S) -> bool {
         let Softmax { classes, stride, scale } = self.softmax;
         let mut finite = true;
@@ -67,7 +67,7 @@ impl<L: Iterator<Item = usize>, V: FnMut(Verdict)> WithSimd for Run<'_, L, V> {
     }
 }
 
-/// Turns one row of class scores into `(softmax − one-hot) · scale`; `None` if a score is not finite.
+/// Replaces one row of class scores by `(softmax − one-hot) · scale`; `None` if a score is not finite.
 ///
 /// # Shapes
 /// `scores` is the classes padded to whole lanes; the padding becomes 0.
@@ -109,12 +109,13 @@ pub(crate) fn argmax(scores: &[f32]) -> Option<usize> {
     finite.then_some(best)
 }
 
-/// The exponential of a number that is not positive; below −87 it is that of −87, about 1.6e-38.
+/// The exponential of a number that is not positive. Numbers below −87 are taken as −87, which gives about 1.6e-38.
 ///
-/// Cephes' reduction and polynomial, in fused multiply-adds: at most 2 units in the last place from the exact value.
+/// Uses the reduction and the polynomial of Cephes, in fused multiply-adds. The error is at most 2 units in the last
+/// place.
 #[inline(always)]
 fn exp_of_negative(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: adding it leaves the nearest integer in the lowest bits
+    const ROUND: f32 = 12_582_912.0; // 1.5 · 2^23: a sum with it has the nearest integer in its lowest bits
     let x = x.clamp(-87.0, 0.0);
     let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
     let n = shifted - ROUND;
@@ -160,14 +161,14 @@ mod tests {
     }
 
     #[test]
-    fn equal_scores_go_to_the_lowest_class() {
+    fn of_equal_scores_the_lowest_class_wins() {
         assert_eq!(argmax(&[1.0, 3.0, 3.0, 2.0]), Some(1));
         assert_eq!(argmax(&[-1.0, -1.0]), Some(0));
         assert_eq!(argmax(&[0.0, -0.0]), Some(0));
     }
 
     #[test]
-    fn a_score_that_is_not_finite_gives_no_answer() {
+    fn a_score_that_is_not_finite_gives_no_class() {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             assert_eq!(argmax(&[1.0, bad]), None);
             let mut scores = [0.0; LANES];

@@ -1,34 +1,34 @@
 //! One thread's share of a fit: its blocks of features, and its rows of each mini-batch.
 //!
-//! A step has two meetings. Before the first, every thread writes the class scores of its blocks; then each sums the
-//! scores of its own rows over all blocks and turns them into errors. After the second, every thread reads all errors
-//! and updates its blocks. The rows come from far away for the scores; nothing but the weights is read between these and
-//! the gradient, which finds the rows in the cache as far as a mini-batch fits there.
+//! The threads wait for each other twice in a step. Before the first wait, each thread writes the class scores of its
+//! blocks. Then it sums the scores of its rows over all blocks and turns them into errors. After the second wait, it
+//! reads all errors and updates its blocks. Scores read the rows from memory. The gradient reads the same rows next, and
+//! only weights are read in between, so it finds the rows in the cache as far as a mini-batch fits there.
 
 use crate::adam::Clock;
 use crate::backward::Backward;
 use crate::barrier::{Barrier, Broken};
 use crate::block::{Block, Blocks};
+use crate::data::{Batch, Values};
 use crate::drop_out::drop_out;
 use crate::feed::{Ended, Feed};
 use crate::forward::Forward;
 use crate::lanes::Rows;
 use crate::order::in_order;
 use crate::softmax::{Softmax, argmax};
-use crate::stored::{Batch, Set, Values};
-use crate::{Element, ProbeConfig};
+use crate::{Element, Labelled, ProbeConfig};
 use pulp::Arch;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// What the threads of a fit have in common.
+/// State that the threads of a fit share.
 pub(crate) struct Shared<'a, E> {
     pub config: &'a ProbeConfig,
     pub blocks: Blocks,
-    pub train: Set<'a, E>,
+    pub train: Labelled<'a, E>,
     pub barrier: Barrier,
-    /// Brings the rows that are stored.
+    /// Supplies stored rows.
     pub feed: Feed<E>,
     threads: usize,
     /// Each thread's class scores, `[its blocks, rows, score stride]`.
@@ -47,7 +47,7 @@ struct Errors {
     correct: usize,
 }
 
-/// Why a thread gives up.
+/// The reason why a thread ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Halt {
     /// A class score is not finite.
@@ -78,7 +78,7 @@ pub(crate) struct Tally {
 }
 
 impl<'a, E: Element> Shared<'a, E> {
-    pub(crate) fn new(config: &'a ProbeConfig, blocks: Blocks, train: Set<'a, E>) -> Self {
+    pub(crate) fn new(config: &'a ProbeConfig, blocks: Blocks, train: Labelled<'a, E>) -> Self {
         let threads = config.threads.get().min(blocks.count());
         Self {
             config,
@@ -98,7 +98,7 @@ impl<'a, E: Element> Shared<'a, E> {
         self.threads
     }
 
-    /// One thread's share of `len` things in a row.
+    /// One thread's share of `len` items.
     fn share(&self, index: usize, len: usize) -> Range<usize> {
         index * len / self.threads..(index + 1) * len / self.threads
     }
@@ -109,7 +109,7 @@ pub(crate) struct Worker<'s, 'a, E> {
     index: usize,
     arch: Arch,
     blocks: Vec<Block>,
-    /// With drop-out, each block's part of the current mini-batch, one row behind the other.
+    /// With drop-out, the rows of the current mini-batch for each block, contiguous.
     dropped: Vec<Vec<f32>>,
     clock: Clock,
     steps: u64,
@@ -119,7 +119,7 @@ pub(crate) struct Worker<'s, 'a, E> {
     errors: Vec<f32>,
     /// Summed class scores of this thread's rows.
     sums: Vec<f32>,
-    /// Working memory.
+    /// Scratch memory.
     gradient: Vec<f32>,
 }
 
@@ -147,7 +147,7 @@ impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
         self.blocks
     }
 
-    /// One pass over the training rows in the order of the epoch (from 0); all threads get the same tally.
+    /// One pass over the training rows in the order of an epoch, counted from 0. All threads get the same tally.
     pub(crate) fn train_epoch(&mut self, epoch: u32) -> Result<Tally, Halt> {
         let shared = self.shared;
         let order = shared.config.epoch_order(shared.train.len(), epoch);
@@ -165,8 +165,8 @@ impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
         Ok(tally)
     }
 
-    /// The rows of the next batch; all threads take the same ones in the same order.
-    fn take<'b>(&mut self, set: Set<'b, E>, indices: &[usize]) -> Result<Batch<'b, E>, Halt>
+    /// The rows of the next batch. All threads take the same batches in the same order.
+    fn take<'b>(&mut self, set: Labelled<'b, E>, indices: &[usize]) -> Result<Batch<'b, E>, Halt>
     where
         's: 'b,
     {
@@ -181,7 +181,7 @@ impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
         }
     }
 
-    /// After a meeting: no thread works on the taken batches below `number` any more.
+    /// Frees the buffers of taken batches below `number`. To be called after a wait, when no thread needs them.
     fn release(&self, number: usize) {
         if self.index == 0 && self.taken > 0 {
             self.shared.feed.release(number);
@@ -263,8 +263,8 @@ impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
         Ok(())
     }
 
-    /// How many rows of a set are classified rightly; all threads get the same count.
-    pub(crate) fn evaluate(&mut self, set: Set<'_, E>) -> Result<usize, Halt> {
+    /// The number of rows of a set that are classified correctly. All threads get the same number.
+    pub(crate) fn evaluate(&mut self, set: Labelled<'_, E>) -> Result<usize, Halt> {
         let Shared { config, blocks, barrier, correct, .. } = self.shared;
         let stride = blocks.score_stride();
         let mut own_correct = 0;
@@ -303,7 +303,7 @@ impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
         outcome.map(|()| all)
     }
 
-    /// The scores of this thread's rows, summed over all blocks in their order.
+    /// Sums the scores of this thread's rows over all blocks, in their order.
     fn sum_scores(&mut self, rows: usize, own: Range<usize>) {
         let stride = self.shared.blocks.score_stride();
         self.sums.clear();
@@ -322,7 +322,7 @@ impl<'s, 'a, E: Element> Worker<'s, 'a, E> {
     }
 }
 
-/// Where rows of `len` values begin that lie one behind the other.
+/// Offsets of contiguous rows of `len` values.
 fn packed(rows: usize, len: usize) -> Vec<usize> {
     (0..rows).map(|row| row * len).collect()
 }

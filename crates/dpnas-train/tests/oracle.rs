@@ -94,7 +94,7 @@ fn compare(oracle: Gradient, config: &ProbeConfig) -> (f64, f64) {
     let (rows, labels) = data();
     let set = Labelled::new(&rows, &labels, FEATURES).expect("matching lengths");
     let go_on = &mut |_: &_| ControlFlow::Continue(());
-    let fitted = fit(config, CLASSES as u32, FEATURES, set, set, None, go_on).expect("a good fit");
+    let fitted = fit(config, CLASSES as u32, set, set, None, go_on).expect("a good fit");
     let start = LinearClassifier::initial(config.seed, CLASSES as u32, FEATURES).expect("a small classifier");
     let expected = trained_by(oracle, config);
     let largest = |other: &mut dyn Iterator<Item = f64>| {

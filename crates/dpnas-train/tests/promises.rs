@@ -53,13 +53,13 @@ proptest! {
         };
         let run = |n: usize| {
             let config = ProbeConfig { threads: threads(n), ..config.clone() };
-            fit(&config, classes, features, train, valid, Some(train), &mut go_on).unwrap()
+            fit(&config, classes, train, valid, Some(train), &mut go_on).unwrap()
         };
         let one = run(1);
         // The finished classifier sees what training saw.
         let last = one.report.epochs.last().unwrap();
-        prop_assert_eq!(one.classifier.accuracy(&valid).unwrap(), last.valid_accuracy);
-        prop_assert_eq!(Some(one.classifier.accuracy(&train).unwrap()), last.test_accuracy);
+        prop_assert_eq!(one.classifier.accuracy(&values[cut * features..], &labels[cut..]).unwrap(), last.valid_accuracy);
+        prop_assert_eq!(Some(one.classifier.accuracy(&values[..cut * features], &labels[..cut]).unwrap()), last.test_accuracy);
         for n in [2, 3, 7] {
             prop_assert_eq!(bits(&run(n)), bits(&one));
         }
@@ -69,12 +69,11 @@ proptest! {
 #[test]
 fn a_separable_problem_is_learnt_and_shuffled_labels_are_not() {
     let (values, labels) = separable(700, 40, 5, 1);
-    let (train, valid) = (500 * 40, 500);
     let config = ProbeConfig { learning_rate: 0.03, epochs: 40, threads: threads(2), ..ProbeConfig::paper(Seed(1)) };
     let run = |labels: &[u32]| {
-        let train = Labelled::new(&values[..train], &labels[..valid], 40).unwrap();
-        let valid = Labelled::new(&values[train.rows.len()..], &labels[valid..], 40).unwrap();
-        fit(&config, 5, 40, train, valid, Some(valid), &mut go_on).unwrap().report
+        let train = Labelled::new(&values[..500 * 40], &labels[..500], 40).unwrap();
+        let valid = Labelled::new(&values[500 * 40..], &labels[500..], 40).unwrap();
+        fit(&config, 5, train, valid, Some(valid), &mut go_on).unwrap().report
     };
     let learnt = run(&labels);
     assert_eq!((learnt.reward(), learnt.test_accuracy, learnt.stop), (1.0, 1.0, Stop::Completed));
@@ -93,7 +92,7 @@ fn a_hopeless_fit_stops_after_the_tenth_epoch() {
     let train = Labelled::new(&values, &train_labels, 4).unwrap();
     let valid = Labelled::new(&values, &valid_labels, 4).unwrap();
     let paper = ProbeConfig { learning_rate: 0.5, epochs: 13, ..ProbeConfig::paper(Seed(1)) };
-    let run = |config: &ProbeConfig, valid| fit(config, 2, 4, train, valid, Some(train), &mut go_on).unwrap().report;
+    let run = |config: &ProbeConfig, valid| fit(config, 2, train, valid, Some(train), &mut go_on).unwrap().report;
 
     let stopped = run(&paper, valid);
     assert_eq!((stopped.stop, stopped.epochs.len()), (Stop::EarlyStopped { epoch: 10 }, 10));
@@ -124,7 +123,7 @@ fn an_accuracy_at_the_threshold_does_not_stop() {
     let config = ProbeConfig { learning_rate: 0.5, epochs: 11, ..ProbeConfig::paper(Seed(1)) };
     let run = |threshold: f64| {
         let config = ProbeConfig { early_stopping_threshold: threshold, ..config.clone() };
-        fit(&config, 2, 1, train, valid, None, &mut go_on).unwrap().report
+        fit(&config, 2, train, valid, None, &mut go_on).unwrap().report
     };
     let report = run(0.15);
     assert_eq!((report.stop, report.epochs.len(), report.test_accuracy), (Stop::Completed, 11, 0.0));
@@ -137,7 +136,7 @@ fn the_hook_sees_every_epoch_and_can_end_the_fit() {
     let set = Labelled::new(&values, &labels, 600).unwrap();
     let config = ProbeConfig { epochs: 6, threads: threads(2), ..ProbeConfig::paper(Seed(4)) };
     let mut seen = Vec::new();
-    let report = fit(&config, 3, 600, set, set, Some(set), &mut |epoch| {
+    let report = fit(&config, 3, set, set, Some(set), &mut |epoch| {
         seen.push(*epoch);
         if epoch.index == 4 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
@@ -147,7 +146,7 @@ fn the_hook_sees_every_epoch_and_can_end_the_fit() {
     assert_eq!(seen, report.epochs);
     assert_eq!(seen.iter().map(|epoch| epoch.index).collect::<Vec<_>>(), [1, 2, 3, 4]);
     assert!(seen.iter().all(|epoch| epoch.test_accuracy.is_none()));
-    let whole = fit(&config, 3, 600, set, set, Some(set), &mut |epoch| {
+    let whole = fit(&config, 3, set, set, Some(set), &mut |epoch| {
         if epoch.index == 6 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert_eq!(whole.unwrap().report.stop, Stop::Completed);
@@ -159,7 +158,7 @@ fn a_panicking_hook_ends_the_threads() {
     let set = Labelled::new(&values, &labels, 2_000).unwrap();
     let config = ProbeConfig { threads: threads(3), ..ProbeConfig::paper(Seed(4)) };
     let outcome = std::panic::catch_unwind(|| {
-        fit(&config, 2, 2_000, set, set, None, &mut |_| std::panic::resume_unwind(Box::new("on purpose")))
+        fit(&config, 2, set, set, None, &mut |_| std::panic::resume_unwind(Box::new("on purpose")))
     });
     assert!(outcome.is_err());
 }
@@ -170,11 +169,11 @@ fn drop_out_changes_training_but_not_evaluation() {
     let set = Labelled::new(&values, &labels, 90).unwrap();
     let plain = ProbeConfig { epochs: 3, learning_rate: 0.01, ..ProbeConfig::paper(Seed(6)) };
     let dropping = ProbeConfig { drop_out: 0.5, ..plain.clone() };
-    let run = |config: &ProbeConfig| fit(config, 4, 90, set, set, None, &mut go_on).unwrap();
+    let run = |config: &ProbeConfig| fit(config, 4, set, set, None, &mut go_on).unwrap();
     let (without, with) = (run(&plain), run(&dropping));
     assert_ne!(without.classifier.weights(), with.classifier.weights());
     assert!(with.report.epochs[2].train_loss > without.report.epochs[2].train_loss);
-    assert_eq!(with.classifier.accuracy(&set).unwrap(), with.report.epochs[2].valid_accuracy);
+    assert_eq!(with.classifier.accuracy(&values, &labels).unwrap(), with.report.epochs[2].valid_accuracy);
 }
 
 #[test]
@@ -183,8 +182,8 @@ fn scores_are_rows_times_weights_and_ties_go_to_the_lowest_class() {
     let classifier = LinearClassifier::from_weights(weights, 3, 2).unwrap();
     let rows = [3.0_f32, 1.0, -1.0, 0.5];
     assert_eq!(classifier.logits(&rows).unwrap(), [3.0, 2.0, 3.0, -1.0, 1.0, -1.0]);
-    assert_eq!(classifier.accuracy(&Labelled::new(&rows, &[0, 1], 2).unwrap()).unwrap(), 1.0);
-    assert_eq!(classifier.accuracy(&Labelled::new(&rows, &[2, 1], 2).unwrap()).unwrap(), 0.5);
+    assert_eq!(classifier.accuracy(&rows, &[0, 1]).unwrap(), 1.0);
+    assert_eq!(classifier.accuracy(&rows, &[2, 1]).unwrap(), 0.5);
     let error = classifier.logits(&rows[..3]).unwrap_err();
     assert_eq!(error, TrainError::LengthMismatch { values: 3, labels: 1, features: 2 });
 }
@@ -197,6 +196,8 @@ fn initial_weights_are_uniform_and_follow_the_seed() {
     assert!(classifier.weights().iter().any(|w| *w > 0.049) && classifier.weights().iter().any(|w| *w < -0.049));
     assert_eq!(initial(1), classifier);
     assert_ne!(initial(2), classifier);
+    let too_many = TrainError::TooManyWeights { classes: u32::MAX, features: usize::MAX };
+    assert_eq!(LinearClassifier::initial(Seed(1), u32::MAX, usize::MAX), Err(too_many));
 }
 
 #[test]
@@ -204,29 +205,21 @@ fn wrong_input_is_refused_with_a_name() {
     let values = [0.5_f32; 8];
     let good = Labelled::new(&values, &[0, 1, 0, 1], 2).unwrap();
     let config = ProbeConfig::paper(Seed(1));
-    let run = |config: &ProbeConfig, classes, features, train, valid, test| {
-        fit(config, classes, features, train, valid, test, &mut go_on).unwrap_err()
+    let run = |config: &ProbeConfig, classes, train, valid, test| {
+        fit(config, classes, train, valid, test, &mut go_on).unwrap_err()
     };
     let wrong = ProbeConfig { batch_size: 0, ..config.clone() };
-    assert_eq!(run(&wrong, 2, 2, good, good, None).to_string(), "setting `batch_size` is 0, but must be at least 1");
-    assert_eq!(run(&config, 0, 2, good, good, None), TrainError::NoClasses);
-    assert_eq!(run(&config, 2, 0, good, good, None), TrainError::NoFeatures);
-    let too_many = TrainError::TooManyWeights { classes: u32::MAX, features: usize::MAX };
-    assert_eq!(run(&config, u32::MAX, usize::MAX, good, good, None), too_many);
-    let mismatch = TrainError::LengthMismatch { values: 8, labels: 4, features: 3 };
-    assert_eq!(run(&config, 2, 3, good, good, None), mismatch);
-    let unchecked = Labelled { rows: &values, labels: &[0] };
-    assert_eq!(
-        run(&config, 2, 2, good, unchecked, None),
-        TrainError::LengthMismatch { values: 8, labels: 1, features: 2 }
-    );
+    assert_eq!(run(&wrong, 2, good, good, None).to_string(), "setting `batch_size` is 0, but must be at least 1");
+    assert_eq!(run(&config, 0, good, good, None), TrainError::NoClasses);
+    let wider = Labelled::new(&values, &[0, 1], 4).unwrap();
+    assert_eq!(run(&config, 2, good, wider, None), TrainError::LengthMismatch { values: 8, labels: 2, features: 2 });
     let empty = Labelled::new(&[], &[], 2).unwrap();
-    assert_eq!(run(&config, 2, 2, empty, good, None), TrainError::EmptySet { split: Split::Train });
-    assert_eq!(run(&config, 2, 2, good, empty, None), TrainError::EmptySet { split: Split::Valid });
-    assert_eq!(run(&config, 2, 2, good, good, Some(empty)).to_string(), "the test set is empty: give at least one row");
+    assert_eq!(run(&config, 2, empty, good, None), TrainError::EmptySet { split: Split::Train });
+    assert_eq!(run(&config, 2, good, empty, None), TrainError::EmptySet { split: Split::Valid });
+    assert_eq!(run(&config, 2, good, good, Some(empty)).to_string(), "the test set is empty: give at least one row");
     let labels = Labelled::new(&values, &[0, 1, 5, 1], 2).unwrap();
     assert_eq!(
-        run(&config, 2, 2, good, labels, None).to_string(),
+        run(&config, 2, good, labels, None).to_string(),
         "label 5 of validation row 2 is not below the number of classes, 2"
     );
 }
@@ -241,12 +234,12 @@ fn numbers_that_are_not_finite_are_an_error() {
         let bad = Labelled::new(&values, &labels, 600).unwrap();
         for n in [1, 2] {
             let config = ProbeConfig { epochs: 2, threads: threads(n), ..ProbeConfig::paper(Seed(1)) };
-            let run = |train, valid, test| fit(&config, 3, 600, train, valid, test, &mut go_on).unwrap_err();
+            let run = |train, valid, test| fit(&config, 3, train, valid, test, &mut go_on).unwrap_err();
             assert_eq!(run(bad, good, None), TrainError::NotFinite { split: Split::Train, epoch: 1 });
             assert_eq!(run(good, bad, None), TrainError::NotFinite { split: Split::Valid, epoch: 1 });
             assert_eq!(run(good, good, Some(bad)), TrainError::NotFinite { split: Split::Test, epoch: 2 });
         }
         let classifier = LinearClassifier::initial(Seed(1), 3, 600).unwrap();
-        assert_eq!(classifier.accuracy(&bad), Err(TrainError::ScoreNotFinite { row: 299 }));
+        assert_eq!(classifier.accuracy(&values, &labels), Err(TrainError::ScoreNotFinite { row: 299 }));
     }
 }

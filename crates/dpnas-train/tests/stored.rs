@@ -3,11 +3,8 @@
 
 use dpnas_seed::Seed;
 use dpnas_train::{
-    Element, Epoch, Fitted, Labelled, ProbeConfig, ReadRows, Split, Stop, StoredRows, TestSchedule, TrainError, fit,
-    fit_stored,
+    Bf16, Element, Epoch, Fitted, Labelled, ProbeConfig, ReadRows, Split, Stop, TestSchedule, TrainError, fit,
 };
-use half::bf16;
-use half::slice::HalfFloatSliceExt;
 use proptest::prelude::*;
 use std::io;
 use std::num::NonZeroUsize;
@@ -36,8 +33,8 @@ impl<E: Element> Shelf<E> {
         Self { values: values.to_vec(), columns, most_at_once, reads, ends: Ends::Never }
     }
 
-    fn with<'a>(&'a self, labels: &'a [u32]) -> StoredRows<'a, E> {
-        StoredRows { rows: self, labels }
+    fn with<'a>(&'a self, labels: &'a [u32]) -> Labelled<'a, E> {
+        Labelled::stored(self, labels).unwrap()
     }
 }
 
@@ -72,10 +69,8 @@ fn rows(rows: usize, features: usize, classes: u32, seed: u64) -> (Vec<f32>, Vec
     (values, (0..rows as u32).map(|row| row * 7 % classes).collect())
 }
 
-fn halved(values: &[f32]) -> Vec<bf16> {
-    let mut half = vec![bf16::ZERO; values.len()];
-    half.convert_from_f32_slice(values);
-    half
+fn halved(values: &[f32]) -> Vec<Bf16> {
+    values.iter().copied().map(Bf16::from_upper_half).collect()
 }
 
 fn go_on(_: &Epoch) -> ControlFlow<()> {
@@ -111,14 +106,13 @@ proptest! {
         let (valid, valid_labels) = rows(sizes.1, features, classes, seed ^ 1);
         let (test_rows, test_labels) = rows(sizes.2, features, classes, seed ^ 2);
         let half = [&train, &valid, &test_rows].map(|values| halved(values));
-        let [train, valid, test_rows] = half.each_ref().map(|values| values.to_f32_vec());
+        let [train, valid, test_rows] = half.each_ref().map(|values| values.iter().map(|x| x.to_f32()).collect::<Vec<_>>());
         let config = ProbeConfig {
             epochs: 3, batch_size, drop_out, test, early_stopping_threshold: 0.0, ..ProbeConfig::paper(Seed(seed))
         };
         let expected = fit(
             &config,
             classes,
-            features,
             Labelled::new(&train, &train_labels, features).unwrap(),
             Labelled::new(&valid, &valid_labels, features).unwrap(),
             with_test.then(|| Labelled::new(&test_rows, &test_labels, features).unwrap()),
@@ -133,7 +127,7 @@ proptest! {
             prop_assert_eq!(bits(&fit_shelves(&config, classes, &half_shelves, labels, with_test)), bits(&expected));
             let [train, valid, test] = [0, 1, 2].map(|i| Labelled::new(&half[i], labels[i], features).unwrap());
             let test = with_test.then_some(test);
-            let fitted = fit(&config, classes, features, train, valid, test, &mut go_on).unwrap();
+            let fitted = fit(&config, classes, train, valid, test, &mut go_on).unwrap();
             prop_assert_eq!(bits(&fitted), bits(&expected));
         }
         for shelf in &shelves {
@@ -151,7 +145,7 @@ fn fit_shelves<E: Element>(
 ) -> Fitted {
     let [train, valid, test] = [0, 1, 2].map(|i| shelves[i].with(labels[i]));
     let test = with_test.then_some(test);
-    fit_stored(config, classes, shelves[0].columns, train, valid, test, &mut go_on).unwrap()
+    fit(config, classes, train, valid, test, &mut go_on).unwrap()
 }
 
 /// 300 rows in mini-batches of 100: each epoch takes three batches to train and three to validate.
@@ -159,7 +153,7 @@ fn failing(ends: Ends, threads_: usize) -> Result<Fitted, TrainError> {
     let (values, labels) = rows(300, 600, 3, 5);
     let shelf = Shelf { ends, ..Shelf::new(&values, 600) };
     let config = ProbeConfig { batch_size: 100, epochs: 4, threads: threads(threads_), ..ProbeConfig::paper(Seed(1)) };
-    fit_stored(&config, 3, 600, shelf.with(&labels), shelf.with(&labels), None, &mut go_on)
+    fit(&config, 3, shelf.with(&labels), shelf.with(&labels), None, &mut go_on)
 }
 
 #[test]
@@ -196,12 +190,12 @@ fn a_hook_that_ends_the_fit_or_panics_ends_the_reading() {
     let shelf = Shelf::new(&values, 600);
     let config = ProbeConfig { batch_size: 10, threads: threads(2), ..ProbeConfig::paper(Seed(1)) };
     let (train, valid) = (shelf.with(&labels), shelf.with(&labels));
-    let report = fit_stored(&config, 3, 600, train, valid, None, &mut |_| ControlFlow::Break(())).unwrap().report;
+    let report = fit(&config, 3, train, valid, None, &mut |_| ControlFlow::Break(())).unwrap().report;
     assert_eq!((report.stop, report.epochs.len()), (Stop::Cancelled, 1));
     // Of an epoch's 30 + 5 batches and three of the next.
     assert!(shelf.reads.load(Ordering::Relaxed) <= 38);
     let panicking = std::panic::catch_unwind(|| {
-        fit_stored(&config, 3, 600, shelf.with(&labels), shelf.with(&labels), None, &mut |_| {
+        fit(&config, 3, shelf.with(&labels), shelf.with(&labels), None, &mut |_| {
             std::panic::resume_unwind(Box::new("on purpose"))
         })
     });
@@ -212,15 +206,28 @@ fn a_hook_that_ends_the_fit_or_panics_ends_the_reading() {
 fn stored_rows_are_checked_as_rows_in_memory_are() {
     let (values, labels) = rows(6, 4, 2, 5);
     let shelf = Shelf::new(&values, 4);
-    let config = ProbeConfig::paper(Seed(1));
-    let run = |features, labels| {
-        let (train, valid) = (shelf.with(labels), shelf.with(labels));
-        fit_stored(&config, 2, features, train, valid, None, &mut go_on).map(|_| ()).unwrap_err()
-    };
-    assert_eq!(run(3, &labels), TrainError::LengthMismatch { values: 24, labels: 6, features: 3 });
-    assert_eq!(run(4, &labels[..5]), TrainError::LengthMismatch { values: 24, labels: 5, features: 4 });
+    let error = Labelled::stored(&shelf, &labels[..5]).unwrap_err();
+    assert_eq!(error, TrainError::LengthMismatch { values: 24, labels: 5, features: 4 });
+    let run = |train, valid| fit(&ProbeConfig::paper(Seed(1)), 2, train, valid, None, &mut go_on).unwrap_err();
     let wrong = [0, 0, 2, 0, 0, 0];
-    assert_eq!(run(4, &wrong), TrainError::LabelOutOfRange { split: Split::Train, row: 2, label: 2, classes: 2 });
+    let error = TrainError::LabelOutOfRange { split: Split::Train, row: 2, label: 2, classes: 2 };
+    assert_eq!(run(shelf.with(&wrong), shelf.with(&labels)), error);
+    let wider = Shelf::new(&values, 8);
+    let error = TrainError::LengthMismatch { values: 24, labels: 3, features: 4 };
+    assert_eq!(run(shelf.with(&labels), wider.with(&labels[..3])), error);
+}
+
+#[test]
+fn one_set_may_be_stored_and_another_in_memory() {
+    let (values, labels) = rows(300, 600, 3, 5);
+    let shelf = Shelf::new(&values, 600);
+    let config = ProbeConfig { batch_size: 50, epochs: 3, threads: threads(2), ..ProbeConfig::paper(Seed(1)) };
+    let (memory, stored) = (Labelled::new(&values, &labels, 600).unwrap(), shelf.with(&labels));
+    let run = |train, valid, test| bits(&fit(&config, 3, train, valid, Some(test), &mut go_on).unwrap());
+    let expected = run(memory, memory, memory);
+    assert_eq!(run(memory, stored, memory), expected);
+    assert_eq!(run(stored, memory, stored), expected);
+    assert_eq!(run(memory, memory, stored), expected);
 }
 
 #[test]
@@ -230,8 +237,7 @@ fn numbers_that_are_not_finite_are_an_error_wherever_they_lie() {
     let shelf = Shelf::new(&values, 600);
     for n in [1, 2] {
         let config = ProbeConfig { threads: threads(n), ..ProbeConfig::paper(Seed(1)) };
-        let error =
-            fit_stored(&config, 3, 600, shelf.with(&labels), shelf.with(&labels), None, &mut go_on).unwrap_err();
+        let error = fit(&config, 3, shelf.with(&labels), shelf.with(&labels), None, &mut go_on).unwrap_err();
         assert_eq!(error, TrainError::NotFinite { split: Split::Train, epoch: 1 });
     }
 }

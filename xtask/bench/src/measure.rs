@@ -6,8 +6,7 @@ use dpnas_grammar::{Layer, Plan};
 use dpnas_kernels::Precision;
 use dpnas_prior::{Encode, Engine, EngineError, Images, KnownRows, Prior, WeightInit};
 use dpnas_seed::Seed;
-use dpnas_train::{Element, Labelled, ProbeConfig, fit};
-use half::bf16;
+use dpnas_train::{Bf16, Element, Labelled, ProbeConfig, fit};
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -59,7 +58,7 @@ pub fn measure(
     // A search keeps the rows of a bf16 encoder as bf16.
     match workload.precision {
         Precision::F32 => measure_rows(engine, plan, workload, threads, peak_gflops, |value| value),
-        Precision::Bf16 => measure_rows(engine, plan, workload, threads, peak_gflops, bf16::from_f32),
+        Precision::Bf16 => measure_rows(engine, plan, workload, threads, peak_gflops, Bf16::from_upper_half),
     }
 }
 
@@ -116,7 +115,7 @@ fn measure_rows<E: Element>(
     let config =
         ProbeConfig { epochs: workload.epochs, threads, early_stopping_threshold: 0.0, ..ProbeConfig::paper(SEED) };
     let probe_s = median(workload.repeats, || {
-        fit(&config, classes, features, train, valid, None, &mut |_| ControlFlow::Continue(()))?;
+        fit(&config, classes, train, valid, None, &mut |_| ControlFlow::Continue(()))?;
         Ok(())
     })?;
 

@@ -1,4 +1,4 @@
-//! Checkpoints: going on, and files that cannot be used.
+//! Checkpoints: continuing, and files that cannot be used.
 
 use crate::digits::{Training, flex};
 use dpnas_full::{BEST_CHECKPOINT, LAST_CHECKPOINT};
@@ -15,7 +15,7 @@ fn training(folder: &Path) -> Training {
     training
 }
 
-/// Every array by name, in order.
+/// Every array with its name, sorted.
 fn arrays(folder: &Path, file: &str) -> Vec<(String, Vec<u8>)> {
     let bytes = std::fs::read(folder.join(file)).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
@@ -24,7 +24,7 @@ fn arrays(folder: &Path, file: &str) -> Vec<(String, Vec<u8>)> {
     arrays
 }
 
-/// Ends the training once `epochs` are done.
+/// Stops the training after `epochs` epochs.
 fn interrupt(training: &Training, epochs: u32) {
     let stopped = training.on(&flex(), &mut |epoch| {
         if epoch.index == epochs {
@@ -36,7 +36,7 @@ fn interrupt(training: &Training, epochs: u32) {
 }
 
 #[test]
-fn an_interrupted_training_goes_on_to_the_same_bits() {
+fn an_interrupted_training_continues_to_the_same_bits() {
     let [whole, parts] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let uninterrupted = training(whole.path());
     let expected = uninterrupted.run();
@@ -47,7 +47,7 @@ fn an_interrupted_training_goes_on_to_the_same_bits() {
     for file in [LAST_CHECKPOINT, BEST_CHECKPOINT] {
         assert!(arrays(whole.path(), file) == arrays(parts.path(), file), "{file} differs");
     }
-    // A training that is over is read, not repeated.
+    // A complete training is read, not repeated.
     let mut new_epochs = 0;
     assert_eq!(interrupted.on(&flex(), &mut |_| new_epochs += 1).unwrap(), expected);
     assert_eq!(new_epochs, 0);

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 
 pub(crate) const NET: &str = "[C(8,3,1,1,1), P(2,2,0,0), C(8,3,1,1,0), FC(16), SM(10)]";
 
-/// A training of `images` digits, validated on others.
+/// A training on some digits, validated on others.
 pub(crate) struct Training {
     pub(crate) net: &'static str,
     pub(crate) config: FullConfig,
@@ -83,7 +83,7 @@ fn on_threads(threads: usize, training: &Training) -> TrainReport {
 }
 
 #[test]
-fn sixteen_images_are_learnt_by_heart() {
+fn sixteen_images_are_memorised() {
     let mut training = Training::of(16);
     training.config.probe.epochs = 40;
     training.config.probe.early_stopping_threshold = 0.0;
@@ -118,7 +118,7 @@ fn the_same_seed_gives_the_same_bits_for_any_number_of_threads_and_any_memory() 
     assert_ne!(on_threads(2, &training), expected);
 }
 
-/// The smallest budget that is enough.
+/// The smallest sufficient budget.
 fn needed(training: &mut Training) -> u64 {
     training.memory_budget = 0;
     match training.on(&flex(), &mut |_| ()) {
@@ -155,7 +155,7 @@ fn training_that_learns_nothing_stops_early() {
 }
 
 #[test]
-fn training_that_diverges_is_an_error_of_its_own() {
+fn a_training_that_diverges_is_an_error_that_says_so() {
     let mut training = Training::of(30);
     training.net = "[C(8,3,1,1,1), SM(10)]";
     training.config.norm_epsilon = 0.0;

@@ -3,13 +3,14 @@
 use crate::deep_prior::ENCODER_VERSION;
 use crate::store::SplitName;
 use crate::{DeepPriorConfig, MemoryPlan, RowPlace, ScoreError, Splits};
-use dpnas_cache::{Cache, CacheError, DType, Key, Matrix, Stored, Writer};
+use dpnas_cache::{Cache, CacheError, DType, Key, Matrix, Writer};
 use dpnas_data::ImageSet;
 
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Engine, NormMode, Precision};
 use dpnas_seed::Seed;
-use dpnas_train::ReadRows;
+use dpnas_train::{Bf16, ReadRows};
+use half::slice::HalfBitsSliceExt;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,7 +36,7 @@ impl Embedding {
 /// A matrix whose rows a fit reads from its file.
 pub(crate) struct FileRows<'a>(pub(crate) &'a Matrix);
 
-impl<E: Stored> ReadRows<E> for FileRows<'_> {
+impl<E: RowNumber> ReadRows<E> for FileRows<'_> {
     fn rows(&self) -> usize {
         self.0.rows()
     }
@@ -45,7 +46,35 @@ impl<E: Stored> ReadRows<E> for FileRows<'_> {
     }
 
     fn read_rows(&self, indices: &[usize], out: &mut [E]) -> io::Result<()> {
-        self.0.read_rows(indices, out)
+        E::read(self.0, indices, out)
+    }
+}
+
+/// A number that the cache stores and the classifier reads.
+pub(crate) trait RowNumber: dpnas_train::Element {
+    /// The numbers of a matrix, if it stores this type in memory.
+    fn of(matrix: &Matrix) -> Option<&[Self]>;
+
+    fn read(matrix: &Matrix, indices: &[usize], out: &mut [Self]) -> io::Result<()>;
+}
+
+impl RowNumber for f32 {
+    fn of(matrix: &Matrix) -> Option<&[Self]> {
+        matrix.values()
+    }
+
+    fn read(matrix: &Matrix, indices: &[usize], out: &mut [Self]) -> io::Result<()> {
+        matrix.read_rows(indices, out)
+    }
+}
+
+impl RowNumber for Bf16 {
+    fn of(matrix: &Matrix) -> Option<&[Self]> {
+        matrix.values::<half::bf16>().map(|values| Self::from_bits_slice(values.reinterpret_cast()))
+    }
+
+    fn read(matrix: &Matrix, indices: &[usize], out: &mut [Self]) -> io::Result<()> {
+        matrix.read_rows::<half::bf16>(indices, Self::bits_mut(out).reinterpret_cast_mut())
     }
 }
 

@@ -30,8 +30,7 @@ use dpnas_data::ImageSet;
 use dpnas_grammar::{Net, Plan};
 use dpnas_prior::Engine;
 use dpnas_seed::Seed;
-use dpnas_train::{Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
-use half::bf16;
+use dpnas_train::{Bf16, Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -193,7 +192,7 @@ impl DeepPrior {
             engine: self.engine.memory(plan),
             fit: match dtype {
                 DType::F32 => fit_memory::<f32>(&self.config.probe, self.splits.classes(), features),
-                DType::Bf16 => fit_memory::<bf16>(&self.config.probe, self.splits.classes(), features),
+                DType::Bf16 => fit_memory::<Bf16>(&self.config.probe, self.splits.classes(), features),
             },
             features: plan.features(),
             dtype,

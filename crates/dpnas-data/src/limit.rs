@@ -1,6 +1,6 @@
 //! Which training images a limit takes.
 
-use dpnas_seed::{Seed, shuffle};
+use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
@@ -29,7 +29,7 @@ pub(crate) fn choose(labels: &[u32], limit: usize, order: LimitOrder) -> Vec<usi
     if let LimitOrder::Balanced(seed) = order
         && limit < labels.len()
     {
-        shuffle(&mut seed.stream("limit-train", 0).rng(), &mut chosen);
+        seed.stream("limit-train", 0).rng().shuffle(&mut chosen);
         let mut seen = HashMap::<u32, usize>::new();
         let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(chosen.len());
         for image in chosen {

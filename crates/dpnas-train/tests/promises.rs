@@ -157,9 +157,9 @@ fn a_panicking_hook_ends_the_threads() {
     let (values, labels) = separable(20, 2_000, 2, 4);
     let set = Labelled::new(&values, &labels, 2_000).unwrap();
     let config = ProbeConfig { threads: threads(3), ..ProbeConfig::paper(Seed(4)) };
-    let outcome = std::panic::catch_unwind(|| {
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         fit(&config, 2, set, set, None, &mut |_| std::panic::resume_unwind(Box::new("on purpose")))
-    });
+    }));
     assert!(outcome.is_err());
 }
 

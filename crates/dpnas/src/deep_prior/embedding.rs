@@ -10,7 +10,7 @@ use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Engine, NormMode, Precision};
 use dpnas_seed::Seed;
 use dpnas_train::{Bf16, ReadRows};
-use half::slice::HalfBitsSliceExt;
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

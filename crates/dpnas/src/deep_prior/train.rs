@@ -3,7 +3,6 @@
 use crate::deep_prior::embedding::{Embedding, FileRows, RowNumber};
 use crate::{RowPlace, ScoreError, Splits};
 use dpnas_cache::DType;
-use dpnas_data::ImageSet;
 use dpnas_train::{Bf16, Element, Fitted, Labelled, ProbeConfig, Stop, TrainError, fit};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// [`ScoreError::Interrupted`] if the stop flag was set, or the failure of the fit.
 pub fn pixel_baseline(splits: &Splits, probe: &ProbeConfig, stop: &AtomicBool) -> Result<Fitted, ScoreError> {
     let features = splits.train.shape().elements().unwrap_or(0) as usize;
-    let set = |set: &ImageSet| Labelled::new(set.pixels(), set.labels(), features);
-    train(splits, probe, stop, [set(&splits.train), set(&splits.valid), set(&splits.test)])
+    let sets = [&splits.train, &splits.valid, &splits.test];
+    train(splits, probe, stop, sets.map(|set| Labelled::new(set.pixels(), set.labels(), features)))
 }
 
 /// Trains the linear classifier on an embedding in memory or in a file.
@@ -38,12 +37,13 @@ fn train_rows<E: RowNumber>(
     embedding: &Embedding,
 ) -> Result<Fitted, ScoreError> {
     let rows = embedding.splits().each_ref().map(FileRows);
-    let set = |split: usize, set: &ImageSet| match (embedding.place(), E::of(rows[split].0)) {
-        (RowPlace::Memory, Some(values)) => Labelled::new(values, set.labels(), rows[split].0.columns()),
-        _ => Labelled::stored(&rows[split], set.labels()),
+    let labelled = |split: usize, labels| match (embedding.place(), E::of(rows[split].0)) {
+        (RowPlace::Memory, Some(values)) => Labelled::new(values, labels, rows[split].0.columns()),
+        _ => Labelled::stored(&rows[split], labels),
     };
-    let sets = [set(0, &splits.train), set(1, &splits.valid), set(2, &splits.test)];
-    train(splits, probe, stop, sets)
+    let [train_labels, valid_labels, test_labels] =
+        [&splits.train, &splits.valid, &splits.test].map(|set| set.labels());
+    train(splits, probe, stop, [labelled(0, train_labels), labelled(1, valid_labels), labelled(2, test_labels)])
 }
 
 fn train<E: Element>(

@@ -7,9 +7,9 @@ use dpnas::{
     EvaluateDraw, Group, Metrics, Outcome, RunFolder, ScoreError, ScoringError, ScoringEvent, ScoringJob,
     ScoringReport, ScoringRunner, Searched, StopReason, Target, Training, WeightDraw, draw_seed,
 };
-use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 const FILES: [&str; 8] = [
     "scores.csv",
@@ -25,26 +25,26 @@ const FILES: [&str; 8] = [
 /// Scores by the net's length and the seed; one net is rejected, another does not fit.
 struct Made {
     name: &'static str,
-    scored: Cell<u32>,
+    scored: AtomicU32,
     fails_after: Option<u32>,
     interrupts_after: Option<u32>,
 }
 
 impl Made {
     fn new(name: &'static str) -> Self {
-        Self { name, scored: Cell::new(0), fails_after: None, interrupts_after: None }
+        Self { name, scored: AtomicU32::new(0), fails_after: None, interrupts_after: None }
     }
 }
 
 impl EvaluateDraw for Made {
     fn evaluate_draw(&self, net: &Net, seed: Seed) -> Result<Outcome, ScoreError> {
-        if self.interrupts_after == Some(self.scored.get()) {
+        if self.interrupts_after == Some(self.scored.load(Relaxed)) {
             return Err(ScoreError::Interrupted);
         }
-        if self.fails_after == Some(self.scored.get()) {
+        if self.fails_after == Some(self.scored.load(Relaxed)) {
             return Err(ScoreError::NotFinite);
         }
-        self.scored.set(self.scored.get() + 1);
+        self.scored.fetch_add(1, Relaxed);
         let length = net.layers().len();
         let reward = (1000 * length as u64 + seed.0 % 1000) as f64 / 1e4;
         Ok(match length {
@@ -193,7 +193,7 @@ fn a_run_that_ends_anywhere_is_resumed_to_the_same_files_and_scores_nothing_twic
         assert_eq!((first.stop, first.draws.len()), (StopReason::Interrupted, after as usize));
         let random = Made::new("random");
         let second = run(&folder, &random, &Made::new("trained")).unwrap();
-        assert_eq!(random.scored.get(), 15 - after);
+        assert_eq!(random.scored.load(Relaxed), 15 - after);
         assert_eq!(second, report);
         same_files(&folder, &expected);
     }
@@ -254,7 +254,7 @@ fn an_architecture_that_does_not_fit_is_named_by_its_row_before_anything_is_comp
     let ScoringError::Unfit { ref source, .. } = error else { panic!("{error}") };
     assert!(source.to_string().starts_with("layer 2, `C(4,9,1,0,1)`: the kernel 9 is larger than"), "{source}");
     assert_eq!(error.to_string(), "row 0 of the replay buffer cannot be scored: [C(4,3,1,1,1), C(4,9,1,0,1), SM(10)]");
-    assert_eq!(random.scored.get(), 0);
+    assert_eq!(random.scored.load(Relaxed), 0);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::options::DataOptions;
 use crate::progress::eprintln;
 use anyhow::Result;
 use dpnas::data::Known;
-use dpnas::download::{Access, DownloadError, Event};
+use dpnas::download::{Access, Event};
 use dpnas::{FetchConfig, fetch_known};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -30,11 +30,6 @@ pub fn fetch(known: Known, options: &DataOptions, stop: &AtomicBool) -> Result<(
     progress.bar.finish_and_clear();
     fetched?;
     Ok(())
-}
-
-/// Whether an error means that a download was stopped by its user.
-pub fn was_stopped(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(DownloadError::Stopped { .. }))
 }
 
 /// A bar on a terminal, a line now and then elsewhere.

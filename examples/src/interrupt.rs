@@ -1,23 +1,87 @@
-//! Ending a job with Ctrl-C.
+//! Signals that end a job: Ctrl-C, `SIGTERM` and, when a terminal closes, `SIGHUP`.
 
 use crate::progress::eprintln;
 use anyhow::{Context, Result};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use signal_hook::{consts, flag};
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::thread;
+use std::time::Duration;
 
-/// A flag that Ctrl-C sets, saying `message`; a second Ctrl-C ends the process at once.
+#[cfg(unix)]
+const SIGNALS: [i32; 3] = [consts::SIGHUP, consts::SIGINT, consts::SIGTERM];
+#[cfg(not(unix))]
+const SIGNALS: [i32; 2] = [consts::SIGINT, consts::SIGTERM];
+
+/// The latest signal; 0 before the first.
+static LATEST: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
+
+/// A flag that a signal sets, which also shows `message`. A second signal ends the process at once.
+///
+/// A signal that is ignored when the process starts stays ignored: `nohup` relies on that for `SIGHUP`, shell scripts for
+/// Ctrl-C in their background jobs.
 ///
 /// # Errors
-/// If the process listens to Ctrl-C already.
-pub fn stop_on_ctrl_c(message: &'static str) -> Result<Arc<AtomicBool>> {
+/// If the operating system refuses a signal handler or a thread.
+pub fn stop_on_signals(message: &'static str) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
+    for signal in SIGNALS.into_iter().filter(|&signal| !is_ignored(signal)) {
+        // Handlers run in this order: the flag is not set yet when the first signal arrives.
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .and_then(|_| flag::register_usize(signal, Arc::clone(&LATEST), signal as usize))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .with_context(|| format!("cannot handle signal {signal}"))?;
+    }
+    let seen = Arc::clone(&stop);
+    let watch = move || {
+        while !seen.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(20));
         }
         eprintln(message);
-    })
-    .context("cannot listen to Ctrl-C")?;
+    };
+    thread::Builder::new().spawn(watch).context("cannot start a thread")?;
     Ok(stop)
+}
+
+/// The exit status after a signal, 128 and its number; `None` before the first.
+pub fn exit_status() -> Option<ExitCode> {
+    match LATEST.load(Ordering::Relaxed) {
+        0 => None,
+        signal => Some(ExitCode::from(128 + signal as u8)),
+    }
+}
+
+/// Whether this process ignores a signal. Linux tells; elsewhere a shell inherits it and survives the signal.
+fn is_ignored(signal: i32) -> bool {
+    match fs::read_to_string("/proc/self/status") {
+        Ok(status) => mask(&status) >> (signal - 1) & 1 == 1,
+        Err(_) => cfg!(unix) && survives(signal),
+    }
+}
+
+/// The ignored signals in the text of `/proc/self/status`, a bit each.
+fn mask(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+fn survives(signal: i32) -> bool {
+    Command::new("sh").args(["-c", &format!("kill -{signal} $$")]).status().is_ok_and(|status| status.success())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ignored_signal_is_found_by_its_bit_or_by_a_shell_that_survives_it() {
+        let status = "Name:\tsearch\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\nSigCgt:\t0000000000004002\n";
+        assert_eq!(mask(status), 1 | 1 << 12);
+        assert_eq!(mask("Name:\tsearch\n"), 0);
+        // Rust ignores SIGPIPE, but resets it in its children.
+        assert!(is_ignored(consts::SIGPIPE) || !cfg!(target_os = "linux"));
+        assert!(!survives(consts::SIGTERM));
+    }
 }

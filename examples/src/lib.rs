@@ -1,12 +1,15 @@
 //! What the binaries share: options, devices, data, progress.
 
 pub mod bytes;
+pub mod data;
 pub mod device;
 pub mod earlier;
+pub mod evaluation;
 pub mod fetching;
 pub mod interrupt;
 pub mod options;
 pub mod output;
+pub mod program;
 pub mod progress;
 pub mod row_progress;
 pub mod score_output;

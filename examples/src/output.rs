@@ -1,11 +1,11 @@
 //! Results on standard output, as text or JSON, and in the run's report.
 
-use anyhow::Result;
+use crate::options::SearchOptions;
+use crate::session::resume_command;
 use dpnas::grammar::ImageShape;
-use dpnas::report::{Baseline, BestNet, PlotOptions, RunReport, reward_plot};
+use dpnas::report::{Baseline, BestNet, PageText, PlotOptions, SearchPage, reward_plot};
 use dpnas::{Report, RunFolder, StopReason, Trial, reward_points};
 use serde_json::{Value, json};
-use std::io::Write;
 
 /// Best architectures that are listed.
 const LISTED: usize = 5;
@@ -14,7 +14,7 @@ const LISTED: usize = 5;
 pub struct SearchResult<'a> {
     /// The run's folder.
     pub folder: &'a RunFolder,
-    /// What the run told.
+    /// The report of the runner.
     pub report: &'a Report,
     /// The images' shape.
     pub input: ImageShape,
@@ -46,15 +46,9 @@ impl SearchResult<'_> {
         if let Some(baseline) = self.baseline {
             text.push_str(&format!("          {baseline:.4}  (the same linear classifier on raw pixels)\n"));
         }
-        text.push_str("\nFiles:\n");
-        for name in ["replay_buffer.csv", "q_values.csv", "rewards.png", "report.html"] {
-            let path = self.folder.file(name);
-            if path.exists() {
-                text.push_str(&format!("  {}\n", path.display()));
-            }
-        }
+        text.push_str(&list_files(self.folder, &["replay_buffer.csv", "q_values.csv", "rewards.png", "report.html"]));
         if report.stop != StopReason::Completed {
-            text.push_str(&format!("\nGo on with:\n  search --resume {}\n", self.folder.path().display()));
+            text.push_str(&format!("\nGo on with:\n  {}\n", resume_command::<SearchOptions>(self.folder)));
         }
         text
     }
@@ -81,21 +75,19 @@ impl SearchResult<'_> {
     /// The HTML report.
     pub fn html(&self) -> String {
         let report = self.report;
-        let name = self.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut page = RunReport::titled(name);
-        page.subtitle = format!("Deep-prior architecture search: {}", report.stop);
-        page.summary = vec![
+        let mut text = page_text(self.folder, self.settings);
+        text.subtitle = format!("Deep-prior architecture search: {}", report.stop);
+        text.summary = vec![
             ("architectures scored".to_owned(), report.best.len().to_string()),
             ("rows of the replay buffer".to_owned(), report.rows.len().to_string()),
             ("schedule".to_owned(), format!("{} of {}", report.progress.counted, report.progress.total)),
         ];
+        let mut page = SearchPage::new(text);
         page.plot = reward_plot(&reward_points(&report.rows), &PlotOptions::titled("Rewards of the search"));
         page.best = report.best.iter().take(20).map(|scored| self.best_net(scored)).collect();
         page.baseline = self
             .baseline
             .map(|test_accuracy| Baseline { name: "linear classifier on raw pixels".to_owned(), test_accuracy });
-        page.settings = self.settings.lines().filter_map(|line| line.split_once(" = ")).map(pair).collect();
-        page.footer = format!("dpnas {}", env!("CARGO_PKG_VERSION"));
         page.to_html()
     }
 
@@ -113,19 +105,18 @@ impl SearchResult<'_> {
     }
 }
 
-fn pair((key, value): (&str, &str)) -> (String, String) {
-    (key.to_owned(), value.trim_matches('"').to_owned())
+/// Title, settings and footer of a run's report.
+pub(crate) fn page_text(folder: &RunFolder, settings: &str) -> PageText {
+    let name = folder.path().file_name().unwrap_or_default().to_string_lossy();
+    let mut text = PageText::titled(name);
+    let pair = |(key, value): (&str, &str)| (key.to_owned(), value.trim_matches('"').to_owned());
+    text.settings = settings.lines().filter_map(|line| line.split_once(" = ")).map(pair).collect();
+    text.footer = format!("dpnas {}", env!("CARGO_PKG_VERSION"));
+    text
 }
 
-/// Prints on standard output.
-///
-/// # Errors
-/// If standard output is closed.
-pub fn print(text: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    if !text.ends_with('\n') {
-        out.write_all(b"\n")?;
-    }
-    Ok(out.flush()?)
+/// The files of a run that are there, a line each.
+pub(crate) fn list_files(folder: &RunFolder, names: &[&str]) -> String {
+    let paths = names.iter().map(|name| folder.file(name)).filter(|path| path.exists());
+    paths.fold("\nFiles:\n".to_owned(), |text, path| text + &format!("  {}\n", path.display()))
 }

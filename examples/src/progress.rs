@@ -49,8 +49,8 @@ impl Display {
     }
 }
 
-/// What became of an architecture, in a few words.
-pub(crate) fn told(outcome: &Outcome) -> String {
+/// An outcome in a few words.
+pub(crate) fn describe(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Scored(score) => format!(
             "reward {:.4}, test {:.4}{}",
@@ -63,6 +63,9 @@ pub(crate) fn told(outcome: &Outcome) -> String {
         _ => "done".to_owned(),
     }
 }
+
+/// Evaluations in a row that do not count before a warning.
+const WARN_FRUITLESS: u64 = 50;
 
 /// Shows a search while it runs: a bar on a terminal, a line now and then elsewhere; each candidate in the log.
 pub struct SearchProgress {
@@ -99,8 +102,14 @@ impl SearchProgress {
             RunEvent::Told { candidate, outcome, progress, best } => {
                 self.evaluated += 1;
                 self.display.bar.set_position(progress.counted);
-                let told = told(outcome);
-                self.display.log(&format!("candidate {}: {told}", candidate.id));
+                let outcome = describe(outcome);
+                self.display.log(&format!("candidate {}: {outcome}", candidate.id));
+                if progress.fruitless == WARN_FRUITLESS {
+                    self.display.say(&format!(
+                        "warning: none of the last {WARN_FRUITLESS} architectures counts towards the schedule; the last one: \
+                         {outcome}. Look at the data set and the settings"
+                    ));
+                }
                 let rate = self.evaluated as f64 / self.started.elapsed().as_secs_f64().max(1e-9) * 60.0;
                 let best =
                     best.map_or_else(String::new, |best| format!("best {:.4} {}", best.metrics.reward, best.net));

@@ -1,5 +1,8 @@
 //! The result of a scoring run: text, JSON and its report.
 
+use crate::options::ScoreOptions;
+use crate::output::{list_files, page_text};
+use crate::session::resume_command;
 use dpnas::report::{ScoreFigure, ScorePage, ScoreRow};
 use dpnas::{DrawOutcome, NetSummary, Outcome, RunFolder, ScoringReport, StopReason, Summary, Training};
 use serde_json::{Value, json};
@@ -20,7 +23,7 @@ const FILES: [&str; 8] = [
 pub struct ScoreResult<'a> {
     /// The run's folder.
     pub folder: &'a RunFolder,
-    /// What the run told.
+    /// The report of the runner.
     pub report: &'a ScoringReport,
     /// The settings' text.
     pub settings: &'a str,
@@ -54,15 +57,9 @@ impl ScoreResult<'_> {
                 ));
             }
         }
-        text.push_str("\nFiles:\n");
-        for name in FILES {
-            let path = self.folder.file(name);
-            if path.exists() {
-                text.push_str(&format!("  {}\n", path.display()));
-            }
-        }
+        text.push_str(&list_files(self.folder, &FILES));
         if report.stop != StopReason::Completed {
-            text.push_str(&format!("\nGo on with:\n  score --resume {}\n", self.folder.path().display()));
+            text.push_str(&format!("\nGo on with:\n  {}\n", resume_command::<ScoreOptions>(self.folder)));
         }
         text
     }
@@ -130,18 +127,16 @@ impl ScoreResult<'_> {
     /// The HTML report.
     pub fn html(&self) -> String {
         let report = self.report;
-        let name = self.folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut page = ScorePage::titled(name);
-        page.subtitle = format!("Fixed architectures under several draws of their weights: {}", report.stop);
-        page.summary = vec![
+        let mut text = page_text(self.folder, self.settings);
+        text.subtitle = format!("Fixed architectures under several draws of their weights: {}", report.stop);
+        text.summary = vec![
             ("architectures".to_owned(), report.job.targets.len().to_string()),
             ("draws of each".to_owned(), report.job.draws.to_string()),
             ("scored in all".to_owned(), report.draws.len().to_string()),
         ];
+        let mut page = ScorePage::new(text);
         page.figures = self.figures();
         page.rows = report.summaries().iter().map(|summary| self.row(summary)).collect();
-        page.settings = self.settings.lines().filter_map(|line| line.split_once(" = ")).map(pair).collect();
-        page.footer = format!("dpnas {}", env!("CARGO_PKG_VERSION"));
         page.to_html()
     }
 
@@ -184,8 +179,4 @@ impl ScoreResult<'_> {
 
 fn half_width(summary: Summary) -> Option<f64> {
     summary.interval.map(|(low, high)| (high - low) / 2.0)
-}
-
-fn pair((key, value): (&str, &str)) -> (String, String) {
-    (key.to_owned(), value.trim_matches('"').to_owned())
 }

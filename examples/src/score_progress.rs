@@ -1,6 +1,6 @@
 //! Progress of a scoring run on the terminal and in a log.
 
-use crate::progress::{Display, eprintln, told};
+use crate::progress::{Display, describe, eprintln};
 use dpnas::ScoringEvent;
 use dpnas::train::Epoch;
 use std::fs::File;
@@ -38,8 +38,9 @@ impl ScoreProgress {
             }
             ScoringEvent::Scored { target, scored, done, total } => {
                 self.place(*done, *total);
-                let told = told(&scored.outcome);
-                let line = format!("{done}/{total} draw {}, {}: {told}, {}", scored.draw, scored.training, target.net);
+                let outcome = describe(&scored.outcome);
+                let line =
+                    format!("{done}/{total} draw {}, {}: {outcome}, {}", scored.draw, scored.training, target.net);
                 self.display.log(&line);
                 if !self.display.terminal {
                     eprintln(&line);

@@ -1,4 +1,4 @@
-//! What a file's bytes have to hash to.
+//! Checksums of files.
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
@@ -13,7 +13,7 @@ use std::str::FromStr;
 pub enum Checksum {
     /// SHA-256.
     Sha256([u8; 32]),
-    /// MD5, for files whose publisher gives nothing better: it finds damage, not malice.
+    /// MD5, for files whose publisher gives nothing better. It reveals damage, not malice.
     Md5([u8; 16]),
 }
 
@@ -26,10 +26,10 @@ pub struct ChecksumError {
 }
 
 impl Checksum {
-    /// The checksum of the same kind of everything that `reader` gives.
+    /// The checksum of the same kind of all bytes of `reader`.
     ///
     /// # Errors
-    /// What the reader returns.
+    /// The reader's error.
     pub fn of_same_kind(&self, mut reader: impl Read) -> io::Result<Self> {
         match self {
             Self::Sha256(_) => digest::<Sha256>(&mut reader).map(|hash| Self::Sha256(hash.into())),
@@ -64,7 +64,7 @@ impl FromStr for Checksum {
     }
 }
 
-/// The bytes that exactly `2 N` hexadecimal digits spell.
+/// Reads exactly `2 N` hexadecimal digits.
 fn bytes<const N: usize>(digits: &str) -> Option<[u8; N]> {
     if digits.len() != 2 * N || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;

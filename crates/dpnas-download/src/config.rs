@@ -1,30 +1,30 @@
-//! How to fetch.
+//! Settings of downloads.
 
 use std::time::Duration;
 
 /// Whether the network may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Files that are missing are fetched.
+    /// Missing files are fetched.
     Online,
-    /// Files that are missing are an error that lists them all.
+    /// Missing files are an error that lists them all.
     Offline,
 }
 
 /// Settings of a [`Downloader`](crate::Downloader).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DownloadConfig {
-    /// Time to find a server and connect to it.
+    /// Time limit for resolving a name and connecting.
     pub connect_timeout: Duration,
-    /// Time without a single byte after which a connection counts as broken.
+    /// Time without a byte after which a connection counts as broken.
     pub stall_timeout: Duration,
-    /// Attempts in a row that bring less than a thousandth of the file, after which the next mirror is tried.
+    /// Consecutive attempts with less than a thousandth of the file after which the next mirror is tried.
     pub attempts: u32,
-    /// Pause before another attempt at the same mirror; it doubles with each attempt that brings nothing.
+    /// Pause before another attempt at the same mirror; it doubles with each attempt without progress.
     pub pause: Duration,
-    /// Redirects that are followed for one request.
+    /// Largest number of redirects of one request.
     pub redirects: u32,
-    /// Which proxy to use.
+    /// The proxy.
     pub proxy: Proxy,
 }
 
@@ -43,13 +43,13 @@ impl DownloadConfig {
     }
 }
 
-/// Which proxy requests go through.
+/// The proxy of requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proxy {
     /// That of `ALL_PROXY`, `HTTPS_PROXY` or `HTTP_PROXY` (the first that is set, in capital or small letters), but none
     /// for hosts that `NO_PROXY` lists.
     Environment,
-    /// None, whatever the environment says.
+    /// None, also if the environment names one.
     Direct,
     /// The one at this address, for example `http://proxy.example:3128`.
     Url(String),

@@ -1,7 +1,7 @@
-//! The order of things: what is there, one mirror after the other, one attempt after the other.
+//! Finds missing files and tries one mirror after another.
 
 use crate::http::{Client, Reply};
-use crate::part::{Part, io_error, part_path, wrong};
+use crate::part::{Part, part_path, wrong};
 use crate::{Access, DownloadConfig, DownloadError, Event, MirrorFailure, Missing, Problem, RemoteFile, Watch};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
@@ -10,25 +10,25 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-/// Bytes that are read at once.
+/// Bytes of one read.
 const BLOCK: usize = 1 << 16;
-/// Pauses are cut into these, so that a watcher can end them.
+/// Pauses are divided into slices, so that a watcher can end them.
 const SLICE: Duration = Duration::from_millis(100);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Gets files into a folder.
+/// Downloads files into a folder.
 #[derive(Debug)]
 pub struct Downloader {
     config: DownloadConfig,
     client: Client,
 }
 
-/// How an attempt or a mirror ends without the file.
+/// Why an attempt gave no file.
 enum Failure {
     /// Another attempt or mirror may help.
     Problem(Problem),
-    /// Nothing helps.
+    /// No other attempt can help.
     Fatal(DownloadError),
 }
 
@@ -49,12 +49,12 @@ impl Downloader {
 
     /// Makes sure that every file is in `folder`, and gives their paths.
     ///
-    /// A file that is there and has the right checksum is kept. Others are fetched from the first of `mirrors` (addresses
-    /// of folders) that has them; a wrong file keeps its place until the right one has arrived. Processes that fetch
-    /// into the same folder take turns, so that nothing is fetched twice, where the file system has locks.
+    /// A file with the right checksum is kept. Others are fetched from the first of `mirrors` (addresses of folders) that
+    /// has them; a wrong file stays until the right one is complete. Processes that fetch into the same folder take turns,
+    /// so that nothing is fetched twice, if the file system has locks.
     ///
     /// # Errors
-    /// [`DownloadError`]; what has arrived by then is kept and continued by the next call.
+    /// [`DownloadError`]; the next call continues with the bytes that have arrived.
     pub fn fetch(
         &self,
         files: &[RemoteFile],
@@ -106,7 +106,7 @@ impl Downloader {
             match self.fetch_from(&url, file, &mut part, folder, watch) {
                 Ok(()) => {
                     let path = part.publish()?;
-                    // The file has its place: whether the watcher wants to go on is asked with the next event.
+                    // The file is complete: a watcher that ends the download does so with the next event.
                     let _ = watch(Event::Finished { path: &path });
                     return Ok(());
                 }
@@ -118,7 +118,7 @@ impl Downloader {
         Err(DownloadError::AllMirrors { name, size, checksum, folder: folder.to_owned(), failures })
     }
 
-    /// Attempts at one mirror until the part is the file. Another attempt is made as long as the mirror gives something.
+    /// Attempts at one mirror, repeated as long as there is progress.
     fn fetch_from(
         &self,
         url: &str,
@@ -143,11 +143,11 @@ impl Downloader {
                 Err(fatal) => return Err(fatal),
             };
             tracing::debug!("{url}: {problem}");
-            tell(watch, Event::Failed { url, problem: &problem }, file, folder)?;
+            notify(watch, Event::Failed { url, problem: &problem }, file, folder)?;
             let brought = part.len().saturating_sub(before);
             from_here += brought;
             match &problem {
-                // Bytes that were there before this attempt may be at fault: once more, from the start.
+                // The fault may lie in earlier bytes: try once more from the start.
                 Problem::Content { .. } | Problem::Range { .. } if before > 0 && !restarted => {
                     restarted = true;
                     part.reset()?;
@@ -165,7 +165,7 @@ impl Downloader {
         }
     }
 
-    /// One request, and its answer into the part.
+    /// Appends the answer to one request to the part.
     fn attempt(
         &self,
         url: &str,
@@ -179,13 +179,13 @@ impl Downloader {
         }
         let (start, mut body) = loop {
             let from = part.len();
-            tell(watch, Event::Request { url, from }, file, folder)?;
+            notify(watch, Event::Request { url, from }, file, folder)?;
             match self.client.get(url, from, file.size).map_err(Failure::Problem)? {
                 Reply::Bytes(start, body) => break (start, body),
                 Reply::NoSuchRange => part.reset()?,
             }
         };
-        // A server that starts at the beginning all the same: what is there already is passed over and not lost.
+        // A server may ignore the range and start at 0: skip the bytes that are here already.
         let mut known = part.len() - start;
         let mut block = vec![0; BLOCK];
         while part.missing() > 0 {
@@ -206,17 +206,17 @@ impl Downloader {
                 part.push(bytes)?;
             }
             let event = Event::Received { name: &file.name, received: part.len(), total: file.size };
-            tell(watch, event, file, folder)?;
+            notify(watch, event, file, folder)?;
         }
         Ok(())
     }
 
-    /// Waits before the next attempt: the configured pause, doubled for each attempt that brought nothing.
+    /// Waits before the next attempt: the configured pause, doubled for each attempt without progress.
     fn pause(&self, idle: u32, file: &RemoteFile, folder: &Path, watch: &mut Watch<'_>) -> Result<(), DownloadError> {
         let factor = 2u32.saturating_pow(idle.saturating_sub(1));
         let mut left = self.config.pause.saturating_mul(factor).min(LONGEST_PAUSE);
         while !left.is_zero() {
-            tell(watch, Event::Pausing { name: &file.name }, file, folder)?;
+            notify(watch, Event::Pausing { name: &file.name }, file, folder)?;
             let slice = left.min(SLICE);
             thread::sleep(slice);
             left -= slice;
@@ -225,8 +225,8 @@ impl Downloader {
     }
 }
 
-/// Shows an event to the watcher, who may end everything.
-fn tell(watch: &mut Watch<'_>, event: Event<'_>, file: &RemoteFile, folder: &Path) -> Result<(), DownloadError> {
+/// Shows an event to the watcher, which may end the download.
+fn notify(watch: &mut Watch<'_>, event: Event<'_>, file: &RemoteFile, folder: &Path) -> Result<(), DownloadError> {
     match watch(event) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(()) => {
@@ -237,9 +237,8 @@ fn tell(watch: &mut Watch<'_>, event: Event<'_>, file: &RemoteFile, folder: &Pat
     }
 }
 
-/// Waits until no other process fetches into the folder; others wait until the returned file is dropped.
-///
-/// A file system without locks gives `None`: two processes may then disturb one another, which checksums find.
+/// Locks the folder against other processes until the returned file is dropped; `None` if the file system has no locks.
+/// Two processes may then disturb one another, which the checksums reveal.
 fn lock(file: &RemoteFile, folder: &Path, watch: &mut Watch<'_>) -> Result<Option<File>, DownloadError> {
     let path = folder.join(".lock");
     let open = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
@@ -248,14 +247,13 @@ fn lock(file: &RemoteFile, folder: &Path, watch: &mut Watch<'_>) -> Result<Optio
         match lock.try_lock() {
             Ok(()) => return Ok(Some(lock)),
             Err(TryLockError::WouldBlock) => {
-                tell(watch, Event::Waiting { folder }, file, folder)?;
+                notify(watch, Event::Waiting { folder }, file, folder)?;
                 thread::sleep(2 * SLICE);
             }
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            Err(TryLockError::Error(error)) => {
                 tracing::warn!("{} cannot be locked: {error}", path.display());
                 return Ok(None);
             }
-            Err(TryLockError::Error(error)) => return Err(io_error("lock", &path)(error)),
         }
     }
 }

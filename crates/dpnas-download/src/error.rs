@@ -1,15 +1,15 @@
-//! What can go wrong with a download, and what to do about it.
+//! Errors of downloads.
 
 use crate::{Checksum, ChecksumError};
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why files are not there after all.
+/// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownloadError {
-    /// The network may not be used, and files are missing or are not what they should be.
+    /// The network may not be used, and files are missing or wrong.
     #[error(
         "offline, and files are missing in {}; put there{}\n(from {}) or allow the download",
         folder.display(), list(missing), mirrors.join(" or ")
@@ -19,10 +19,10 @@ pub enum DownloadError {
         folder: PathBuf,
         /// Every file that is missing or wrong.
         missing: Vec<Missing>,
-        /// The folders on the web that have them.
+        /// Addresses of folders that have them.
         mirrors: Vec<String>,
     },
-    /// No mirror gave the file. What arrived is kept in the part file and continued next time.
+    /// No mirror gave the file. The part file stays for the next attempt.
     #[error(
         "cannot fetch {name} ({size} bytes, {checksum}) into {}:{}\ncheck the connection, or the proxy (HTTPS_PROXY, \
          NO_PROXY), and try again: what has arrived is kept. Or put the file there by hand",
@@ -37,11 +37,11 @@ pub enum DownloadError {
         checksum: Checksum,
         /// Where it belongs.
         folder: PathBuf,
-        /// What went wrong at each mirror, last attempt only.
+        /// The last failure of each mirror.
         failures: Vec<MirrorFailure>,
     },
     /// The watcher ended the download.
-    #[error("stopped: {received} of {size} bytes of {name} are kept in {}; the next download goes on from there", folder.display())]
+    #[error("stopped: {received} of {size} bytes of {name} are kept in {}; the next download continues them", folder.display())]
     Stopped {
         /// Name of the file.
         name: String,
@@ -63,20 +63,20 @@ pub enum DownloadError {
         path: PathBuf,
         /// Its length in bytes.
         size: u64,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: io::Error,
     },
-    /// The operating system refuses something else.
+    /// The operating system refused another operation.
     #[error("cannot {action} {}: {source}; check the folder and its permissions", path.display())]
     Io {
-        /// What was tried.
+        /// The operation.
         action: &'static str,
-        /// The file or folder it was tried on.
+        /// The file or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's reason.
         source: io::Error,
     },
-    /// A name has characters that have a meaning in a path or an address.
+    /// A name has characters with a meaning in a path or an address.
     #[error("`{name}` is no name for a file to fetch: use letters, digits, `.`, `-` and `_`, and no dot in front")]
     BadName {
         /// The name that was given.
@@ -88,7 +88,7 @@ pub enum DownloadError {
         /// Name of the file.
         name: String,
     },
-    /// The address of a proxy cannot be understood.
+    /// The address of a proxy is malformed.
     #[error("`{url}` is no address of a proxy; write for example http://proxy.example:3128")]
     BadProxy {
         /// The address that was given.
@@ -100,7 +100,7 @@ pub enum DownloadError {
 }
 
 impl DownloadError {
-    /// An error of writing a file of `size` bytes: a full disk is told apart.
+    /// An error while writing a file of `size` bytes; a full disk has its own variant.
     pub(crate) fn write(action: &'static str, path: &Path, size: u64) -> impl FnOnce(io::Error) -> Self {
         move |source| {
             use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
@@ -112,7 +112,7 @@ impl DownloadError {
     }
 }
 
-/// A file that has to be put into place by hand.
+/// A file to be put into place by hand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
     /// Its path.
@@ -121,15 +121,15 @@ pub struct Missing {
     pub size: u64,
     /// Its checksum.
     pub checksum: Checksum,
-    /// What is there now.
+    /// Why it counts as missing.
     pub reason: MissingReason,
 }
 
-/// What is there in place of a file.
+/// Why a file counts as missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingReason {
-    /// Nothing.
+    /// There is no file.
     Absent,
     /// A file of another length, in bytes.
     Size(u64),
@@ -137,12 +137,12 @@ pub enum MissingReason {
     Checksum(Checksum),
 }
 
-/// The last thing that went wrong at one mirror.
+/// The last failure of one mirror.
 #[derive(Debug)]
 pub struct MirrorFailure {
     /// Address of the file.
     pub url: String,
-    /// What went wrong.
+    /// The failure.
     pub problem: Problem,
 }
 
@@ -159,7 +159,7 @@ pub enum Problem {
     /// Redirects lead in a circle or too far.
     #[error("more than {limit} redirects")]
     Redirects {
-        /// Redirects that were followed.
+        /// Largest number of redirects.
         limit: u32,
     },
     /// The server announces a file of another length.
@@ -173,31 +173,31 @@ pub enum Problem {
     /// The connection ended early.
     #[error("the connection broke off after {received} of {expected} bytes ({reason})")]
     BrokenOff {
-        /// Bytes of the file that are there.
+        /// Bytes received so far.
         received: u64,
         /// Bytes that the file should have.
         expected: u64,
-        /// What the network says.
+        /// The reason.
         reason: String,
     },
-    /// Every byte arrived and they are not those of the file.
+    /// All bytes arrived, and their checksum is wrong.
     #[error("wrong content: {found}; expected {expected}")]
     Content {
         /// The file's checksum.
         expected: Checksum,
-        /// That of the bytes that arrived.
+        /// The checksum of the received bytes.
         found: Checksum,
     },
-    /// The part that was asked for and the part that was sent differ.
+    /// The server sent another range of bytes than requested.
     #[error("asked for bytes from {asked} on, the server sent others")]
     Range {
-        /// Position that was asked for, in bytes.
+        /// First byte that was requested.
         asked: u64,
     },
-    /// There is no connection: no such host, nobody listens, no trust in the certificate, no answer in time.
+    /// There is no connection: unknown host, refused, untrusted certificate or timeout.
     #[error("{reason}")]
     Connection {
-        /// What the network says.
+        /// The reason.
         reason: String,
     },
 }

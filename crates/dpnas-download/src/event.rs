@@ -1,18 +1,18 @@
-//! What happens while files are fetched.
+//! Events of a download.
 
 use crate::Problem;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-/// Sees every event; [`ControlFlow::Break`] ends the download, and what has arrived stays for the next one.
+/// Receives every event; [`ControlFlow::Break`] ends the download, and the next one continues it.
 pub type Watch<'a> = dyn FnMut(Event<'_>) -> ControlFlow<()> + 'a;
 
-/// One thing that happened; displays as a line for a log.
+/// An event; displays as a line for a log.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// Another process fetches into the folder; comes again about five times a second.
+    /// Another process fetches into the folder; repeated about five times a second.
     Waiting {
         /// The folder.
         folder: &'a Path,
@@ -21,31 +21,31 @@ pub enum Event<'a> {
     Request {
         /// Address of the file.
         url: &'a str,
-        /// Position in the file, in bytes, from which it is asked for.
+        /// First byte that is requested.
         from: u64,
     },
     /// Bytes have arrived.
     Received {
         /// Name of the file.
         name: &'a str,
-        /// Bytes of it that are there.
+        /// Bytes received so far.
         received: u64,
-        /// Bytes that it has.
+        /// Bytes of the whole file.
         total: u64,
     },
-    /// An attempt failed; another one follows if there is one.
+    /// An attempt failed; another one may follow.
     Failed {
         /// Address of the file.
         url: &'a str,
         /// What went wrong.
         problem: &'a Problem,
     },
-    /// A pause before the next attempt; comes again about ten times a second.
+    /// A pause before the next attempt; repeated about ten times a second.
     Pausing {
         /// Name of the file.
         name: &'a str,
     },
-    /// A whole, checked file has taken its place.
+    /// A file is complete and checked.
     Finished {
         /// The file.
         path: &'a Path,

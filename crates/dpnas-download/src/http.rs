@@ -6,17 +6,17 @@ use ureq::http::{HeaderMap, header};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, BodyReader};
 
-/// Asks servers for files.
+/// Requests files from servers.
 pub(crate) struct Client {
     agent: Agent,
     redirects: u32,
 }
 
-/// What a server answers if it has the file.
+/// The answer of a server that has the file.
 pub(crate) enum Reply {
     /// Bytes of the file, from this position on.
     Bytes(u64, BodyReader<'static>),
-    /// It has no bytes at the position that was asked for.
+    /// No bytes at the requested position.
     NoSuchRange,
 }
 
@@ -31,9 +31,9 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(config.redirects)
             .proxy(proxy)
-            // That of the operating system, which knows the certificates of an institute's proxy.
+            // The operating system knows the certificates of an institute's proxy.
             .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-            .accept_encoding("identity") // checksums are those of the files as they lie on the server
+            .accept_encoding("identity") // checksums hold for files without transfer compression
             .user_agent(concat!("dpnas/", env!("CARGO_PKG_VERSION")))
             .timeout_resolve(Some(config.connect_timeout))
             .timeout_connect(Some(config.connect_timeout))
@@ -44,7 +44,7 @@ impl Client {
         Ok(Self { agent, redirects: config.redirects })
     }
 
-    /// Asks for the bytes from `from` on of a file of `size` bytes.
+    /// Requests the bytes from `from` on of a file of `size` bytes.
     pub(crate) fn get(&self, url: &str, from: u64, size: u64) -> Result<Reply, Problem> {
         let mut request = self.agent.get(url);
         if from > 0 {

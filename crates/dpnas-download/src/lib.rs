@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 //!
 //! ```text
-//! folder/NAME.part   grows while the file arrives, stays after a break, and is continued by the next attempt
+//! folder/NAME.part   grows while the file arrives; the next attempt continues it after a break
 //! folder/NAME        appears by a rename, once length and checksum are right and the bytes are on the disk
 //! folder/.lock       held by the process that fetches into the folder; others wait
 //! ```
@@ -22,8 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What a server says is believed only where it agrees with what is known: it cannot write more bytes than the file has,
-//! and a file with other bytes is thrown away.
+//! Servers are not trusted: no more bytes are written than the file has, and a file with another checksum is discarded.
 
 mod checksum;
 mod config;

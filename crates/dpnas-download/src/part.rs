@@ -1,4 +1,4 @@
-//! The part file, which grows until it is the file.
+//! The part file, which grows until it is complete.
 
 use crate::{Checksum, DownloadError, MissingReason, RemoteFile};
 use std::fs::{self, File, OpenOptions};
@@ -15,8 +15,7 @@ pub(crate) struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// The part file of `of` in `folder`, with what earlier attempts left there. What cannot be a start of the file is
-    /// thrown away.
+    /// The part file of `of` in `folder`, with the bytes of earlier attempts, unless they are longer than the file.
     pub(crate) fn open(of: &'a RemoteFile, folder: &Path) -> Result<Self, DownloadError> {
         let path = part_path(of, folder);
         let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
@@ -29,12 +28,12 @@ impl<'a> Part<'a> {
         Ok(part)
     }
 
-    /// Bytes that are there.
+    /// Bytes so far.
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Bytes that are missing.
+    /// Bytes still missing.
     pub(crate) fn missing(&self) -> u64 {
         self.of.size - self.len
     }
@@ -47,7 +46,7 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    /// Throws everything away.
+    /// Discards all bytes.
     pub(crate) fn reset(&mut self) -> Result<(), DownloadError> {
         let emptied = self.file.set_len(0).and_then(|()| self.file.rewind());
         emptied.map_err(io_error("empty", &self.path))?;
@@ -55,14 +54,14 @@ impl<'a> Part<'a> {
         Ok(())
     }
 
-    /// The checksum of the bytes, if it is not that of the file.
+    /// The checksum of the bytes if it differs from that of the file.
     pub(crate) fn wrong_checksum(&mut self) -> Result<Option<Checksum>, DownloadError> {
         self.file.rewind().map_err(io_error("read", &self.path))?;
         let found = self.of.checksum.of_same_kind(&self.file).map_err(io_error("read", &self.path))?;
         Ok((found != self.of.checksum).then_some(found))
     }
 
-    /// Gives the whole, checked file its name, after its bytes have reached the disk.
+    /// Syncs the complete file and gives it its name.
     pub(crate) fn publish(self) -> Result<PathBuf, DownloadError> {
         let Self { of, path, target, file, .. } = self;
         file.sync_all().map_err(DownloadError::write("write", &path, of.size))?;
@@ -80,7 +79,7 @@ pub(crate) fn part_path(of: &RemoteFile, folder: &Path) -> PathBuf {
     folder.join(format!("{}.part", of.name))
 }
 
-/// What stands where the file should be, if it is not the file.
+/// Why the file in `folder` has to be fetched; `None` if it is complete.
 pub(crate) fn wrong(file: &RemoteFile, folder: &Path) -> Result<Option<MissingReason>, DownloadError> {
     let path = folder.join(&file.name);
     let opened = match File::open(&path) {
@@ -101,8 +100,7 @@ pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Err
     move |source| DownloadError::Io { action, path, source }
 }
 
-/// A rename survives a power cut once its folder has reached the disk; where folders cannot be opened, nothing can be
-/// done about it.
+/// A rename survives a power cut once its folder is synced. Where folders cannot be opened, that is impossible.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();

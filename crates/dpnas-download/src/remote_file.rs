@@ -1,4 +1,4 @@
-//! A file as it is known before it is fetched.
+//! A file on a mirror.
 
 use crate::{Checksum, DownloadError};
 
@@ -7,14 +7,14 @@ use crate::{Checksum, DownloadError};
 pub struct RemoteFile {
     /// Its name on the mirrors and in the folder: letters, digits, `.`, `-` and `_`, not starting with a dot.
     pub name: String,
-    /// Its length in bytes. No more than that is ever written.
+    /// Its length in bytes, and the most that is written.
     pub size: u64,
     /// The checksum of its bytes.
     pub checksum: Checksum,
 }
 
 impl RemoteFile {
-    /// A name that could leave the folder, or mean something else in a URL, is refused.
+    /// Refuses a name that could leave the folder or has a meaning in a URL.
     pub(crate) fn check(&self) -> Result<(), DownloadError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.chars().all(plain) {

@@ -17,7 +17,7 @@ const PANEL: f64 = 340.0;
 /// Architectures that are listed in one column; of more, in two.
 const ONE_COLUMN: usize = 6;
 
-/// A picture of learning curves: a colour for each architecture, a stroke for each split. The legend stands below the
+/// A picture of learning curves: a colour for each architecture, a stroke for each kind. The legend stands below the
 /// panel, so that it covers no line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CurvesPlot {
@@ -34,22 +34,22 @@ pub struct CurvesPlot {
 pub struct CurveGroup {
     /// Its name in the legend; cut if it is too long.
     pub name: String,
-    /// One curve for each split and draw.
+    /// One curve for each kind and draw.
     pub curves: Vec<Curve>,
 }
 
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// Whose accuracy it is.
-    pub split: Split,
-    /// The accuracy after each epoch, as a fraction. Values that are none are left out.
+    /// The images.
+    pub kind: CurveKind,
+    /// The accuracy after each epoch, as a fraction. Values outside 0 to 1 are left out.
     pub values: Vec<f64>,
 }
 
-/// Images that an accuracy is measured on.
+/// The images whose accuracy a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Split {
+pub enum CurveKind {
     /// Held-out images whose accuracy is the reward: a solid line.
     Valid,
     /// Images that are learnt from: a dashed line.
@@ -58,7 +58,7 @@ pub enum Split {
     Test,
 }
 
-impl Split {
+impl CurveKind {
     const ALL: [Self; 3] = [Self::Valid, Self::Train, Self::Test];
 
     fn name(self) -> &'static str {
@@ -79,7 +79,7 @@ impl Split {
 }
 
 impl Curve {
-    /// Epoch, from 1, and accuracy of each value that is one.
+    /// Epoch, from 1, and value, without values outside 0 to 1.
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let numbered = self.values.iter().enumerate().map(|(i, value)| ((i + 1) as f64, *value));
         numbered.filter(|(_, value)| is_accuracy(*value))
@@ -87,7 +87,7 @@ impl Curve {
 }
 
 impl CurvesPlot {
-    /// A picture 960 pixels wide; the architectures are still to be given.
+    /// A picture 960 pixels wide without architectures; the fields are public.
     pub fn titled(title: impl Into<String>) -> Self {
         Self { title: title.into(), width: 960, groups: Vec::new() }
     }
@@ -102,17 +102,17 @@ impl CurvesPlot {
         let curves = || groups.iter().flat_map(|group| &group.curves);
         let range = accuracy_range(curves().flat_map(Curve::points).map(|(_, value)| value))?;
         let epochs = curves().map(|curve| curve.values.len()).max().unwrap_or(1) as f64;
-        let splits: Vec<Split> = Split::ALL
+        let kinds: Vec<CurveKind> = CurveKind::ALL
             .into_iter()
-            .filter(|split| curves().any(|curve| curve.split == *split && curve.points().next().is_some()))
+            .filter(|kind| curves().any(|curve| curve.kind == *kind && curve.points().next().is_some()))
             .collect();
-        let layout = Layout::new(self, &groups, &splits, range, epochs);
+        let layout = Layout::new(self, &groups, &kinds, range, epochs);
         let (width, height) = (layout.width as u32, layout.height as u32);
         let name = if self.title.trim().is_empty() { "Learning curves" } else { self.title.trim() };
         let description = format!("Accuracies of {} architectures over {epochs} epochs.", groups.len());
         let mut canvas = Canvas::new(width, height, name, &description);
         draw_paper(&mut canvas, width, height);
-        layout.draw_axes(&mut canvas, if splits == [Split::Valid] { "validation accuracy" } else { "accuracy" });
+        layout.draw_axes(&mut canvas, if kinds == [CurveKind::Valid] { "validation accuracy" } else { "accuracy" });
         for (index, group) in groups.iter().enumerate() {
             let stroke = if groups.iter().map(|group| group.curves.len()).sum::<usize>() > 24 { 1.1 } else { 1.7 };
             let colour = palette(index, groups.len());
@@ -122,7 +122,7 @@ impl CurvesPlot {
         }
         draw_frame(&mut canvas, layout.panel, &layout.x, &layout.x_ticks);
         draw_names(&mut canvas, self.title.trim(), ("epoch", layout.name_baseline), layout.panel, layout.width);
-        layout.draw_legend(&mut canvas, &splits);
+        layout.draw_legend(&mut canvas, &kinds);
         Some(Svg::new(canvas.finish()))
     }
 }
@@ -137,14 +137,14 @@ struct Layout {
     x_ticks: Vec<Tick>,
     y_ticks: Vec<Tick>,
     name_baseline: f64,
-    /// Where the sample of each split begins.
-    splits: Vec<(f64, f64)>,
+    /// Where the sample of each kind begins.
+    kinds: Vec<(f64, f64)>,
     /// Name, colour and place of each architecture in the legend.
     names: Vec<(String, String, (f64, f64))>,
 }
 
 impl Layout {
-    fn new(plot: &CurvesPlot, groups: &[&CurveGroup], splits: &[Split], range: (f64, f64), epochs: f64) -> Self {
+    fn new(plot: &CurvesPlot, groups: &[&CurveGroup], kinds: &[CurveKind], range: (f64, f64), epochs: f64) -> Self {
         let picture_width = f64::from(plot.width.clamp(480, 8000));
         let y_ticks = accuracy_ticks(range, 9);
         let widest = y_ticks.iter().map(|tick| width(&tick.text, style::TICK)).fold(0.0, f64::max);
@@ -161,11 +161,11 @@ impl Layout {
 
         let name_baseline = panel.bottom + MARK + GAP + style::TICK + 3.0 + style::NAME;
         let mut y = name_baseline + DESCENT * style::NAME + 8.0;
-        let mut split_places = Vec::new();
-        if splits.len() > 1 {
-            let (offsets, rows) = legend::rows(splits.iter().map(|split| split.name()), picture_width - 2.0 * EDGE);
+        let mut kind_places = Vec::new();
+        if kinds.len() > 1 {
+            let (offsets, rows) = legend::rows(kinds.iter().map(|kind| kind.name()), picture_width - 2.0 * EDGE);
             let place = |(dx, row): (f64, usize)| (EDGE + dx, y + (row as f64 + 0.5) * legend::ROW);
-            split_places = offsets.into_iter().map(place).collect();
+            kind_places = offsets.into_iter().map(place).collect();
             y += rows as f64 * legend::ROW + 4.0;
         }
         let columns = if groups.len() > ONE_COLUMN && picture_width >= 800.0 { 2 } else { 1 };
@@ -185,7 +185,7 @@ impl Layout {
             x_ticks,
             y_ticks,
             name_baseline,
-            splits: split_places,
+            kinds: kind_places,
             names,
             panel,
         }
@@ -213,9 +213,9 @@ impl Layout {
 
     fn draw_curve(&self, canvas: &mut Canvas, curve: &Curve, colour: &str, stroke: f64) {
         let line: Vec<(f64, f64)> = curve.points().map(|(epoch, value)| (self.x.at(epoch), self.y.at(value))).collect();
-        let dashes = curve.split.dashes();
+        let dashes = curve.kind.dashes();
         canvas.open(
-            curve.split.name(),
+            curve.kind.name(),
             &format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{stroke}\" stroke-linejoin=\"round\"{dashes}"),
         );
         match line[..] {
@@ -226,16 +226,16 @@ impl Layout {
         canvas.close();
     }
 
-    fn draw_legend(&self, canvas: &mut Canvas, splits: &[Split]) {
+    fn draw_legend(&self, canvas: &mut Canvas, kinds: &[CurveKind]) {
         canvas.open("legend", &format!("fill=\"{}\"", style::SOFT_INK));
         let sample = |canvas: &mut Canvas, (x, y): (f64, f64), colour: &str, dashes: &str| {
             canvas.open("sample", &format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}"));
             canvas.path(&[(x, y), (x + legend::SAMPLE, y)]);
             canvas.close();
         };
-        for (split, at) in splits.iter().zip(&self.splits) {
-            sample(canvas, *at, style::INK, split.dashes());
-            draw_entry(canvas, *at, split.name());
+        for (kind, at) in kinds.iter().zip(&self.kinds) {
+            sample(canvas, *at, style::INK, kind.dashes());
+            draw_entry(canvas, *at, kind.name());
         }
         for (name, colour, at) in &self.names {
             sample(canvas, *at, colour, "");

@@ -25,28 +25,14 @@ const MOST_POINTS: usize = 400;
 pub struct DrawsPlot {
     /// The line above the panel; cut if it is too long, left out if it is empty.
     pub title: String,
-    /// What the axis shows.
+    /// Name of the axis.
     pub measure: String,
     /// Width of the picture, in pixels; taken as 480 if smaller and 8,000 if larger.
     pub width: u32,
-    /// The series of every architecture, in order.
-    pub series: Vec<DrawSeries>,
+    /// Names of the series that each architecture has, in order, such as "random encoder".
+    pub series: Vec<String>,
     /// Groups of architectures, from top to bottom.
     pub groups: Vec<DrawGroup>,
-}
-
-/// A series, such as "random encoder".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DrawSeries {
-    /// Its name in the legend.
-    pub name: String,
-}
-
-impl DrawSeries {
-    /// A series with a name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into() }
-    }
 }
 
 /// Architectures under one heading.
@@ -63,7 +49,7 @@ pub struct DrawGroup {
 pub struct NetDraws {
     /// Its text; cut if it is too long.
     pub name: String,
-    /// What the search gave it, as a fraction.
+    /// Its reward in the search, as a fraction.
     pub searched: Option<f64>,
     /// One for each series of the plot.
     pub series: Vec<Draws>,
@@ -145,7 +131,7 @@ impl DrawsPlot {
     fn legend(&self) -> Vec<(Sign, String)> {
         let nets = || self.groups.iter().flat_map(|group| &group.nets);
         let mut entries: Vec<(Sign, String)> =
-            self.series.iter().enumerate().map(|(i, series)| (Sign::Series(i), series.name.clone())).collect();
+            self.series.iter().enumerate().map(|(i, series)| (Sign::Series(i), series.clone())).collect();
         if nets().flat_map(|net| &net.series).any(|draws| draws.shown_interval().is_some()) {
             entries.push((Sign::Interval, "mean with its 95 % interval".to_owned()));
         }

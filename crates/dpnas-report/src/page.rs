@@ -1,66 +1,69 @@
-//! The parts that all HTML reports have: head, summary, sections, settings.
+//! The HTML document of a report: head, summary, sections, settings.
 
 use crate::canvas::escape;
 
-/// What stands where a value is not known.
+/// Stands for an unknown value.
 pub(crate) const MISSING: &str = "–";
 
 const STYLE: &str = include_str!("report.css");
 
-/// A page in the making; all texts are escaped on the way in, unless they are said to be markup.
-pub(crate) struct Page(String);
+/// The texts of a report around its figures and tables, all escaped on the way out.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct PageText {
+    /// The heading.
+    pub title: String,
+    /// A line below the heading; left out if empty.
+    pub subtitle: String,
+    /// Name and value of what matters most, such as the number of architectures.
+    pub summary: Vec<(String, String)>,
+    /// Name and value of every setting of the run.
+    pub settings: Vec<(String, String)>,
+    /// A closing line, such as the program and its version; left out if empty.
+    pub footer: String,
+}
 
-impl Page {
-    /// A page with a heading, and a line below it unless that is empty.
-    pub(crate) fn new(title: &str, subtitle: &str) -> Self {
-        let title = escape(title);
+impl PageText {
+    /// A heading and no other text; the fields are public.
+    pub fn titled(title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..Self::default() }
+    }
+
+    /// The whole document around sections of a heading and markup.
+    pub(crate) fn document(&self, sections: impl IntoIterator<Item = (String, String)>) -> String {
+        let title = escape(&self.title);
         let mut out = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
              <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n\
              <style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
         );
-        if !subtitle.is_empty() {
-            out += &format!("<p class=\"subtitle\">{}</p>\n", escape(subtitle));
+        if !self.subtitle.is_empty() {
+            out += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
         }
-        Self(out)
+        if !self.summary.is_empty() {
+            let entries = rows(&self.summary, |name, value| format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n"));
+            out += &format!("<dl class=\"summary\">\n{entries}</dl>\n");
+        }
+        let settings = (!self.settings.is_empty()).then(|| ("Settings".to_owned(), self.settings_table()));
+        for (heading, markup) in sections.into_iter().chain(settings) {
+            out += &format!("<section>\n<h2>{}</h2>\n{markup}</section>\n", escape(&heading));
+        }
+        if !self.footer.is_empty() {
+            out += &format!("<footer>{}</footer>\n", escape(&self.footer));
+        }
+        out + "</main>\n</body>\n</html>\n"
     }
 
-    /// Names and values side by side; nothing if there are none.
-    pub(crate) fn summary(&mut self, pairs: &[(String, String)]) {
-        if !pairs.is_empty() {
-            let entry = |(name, value): &(String, String)| {
-                format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value))
-            };
-            self.0 += &format!("<dl class=\"summary\">\n{}</dl>\n", pairs.iter().map(entry).collect::<String>());
-        }
+    fn settings_table(&self) -> String {
+        let row = |name: &str, value: &str| format!("<tr><th scope=\"row\">{name}</th><td>{value}</td></tr>\n");
+        let rows = rows(&self.settings, row);
+        format!("<div class=\"wide\"><table class=\"settings\">\n<tbody>\n{rows}</tbody>\n</table></div>\n")
     }
+}
 
-    /// A section whose content is markup.
-    pub(crate) fn section(&mut self, heading: &str, markup: &str) {
-        self.0 += &format!("<section>\n<h2>{}</h2>\n{markup}</section>\n", escape(heading));
-    }
-
-    /// A table of names and values; nothing if there are none.
-    pub(crate) fn settings(&mut self, pairs: &[(String, String)]) {
-        if !pairs.is_empty() {
-            let row = |(name, value): &(String, String)| {
-                format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(name), escape(value))
-            };
-            let rows: String = pairs.iter().map(row).collect();
-            let table =
-                format!("<div class=\"wide\"><table class=\"settings\">\n<tbody>\n{rows}</tbody>\n</table></div>\n");
-            self.section("Settings", &table);
-        }
-    }
-
-    /// The finished document, with a closing line unless that is empty.
-    pub(crate) fn finish(mut self, footer: &str) -> String {
-        if !footer.is_empty() {
-            self.0 += &format!("<footer>{}</footer>\n", escape(footer));
-        }
-        self.0 + "</main>\n</body>\n</html>\n"
-    }
+fn rows(pairs: &[(String, String)], row: impl Fn(&str, &str) -> String) -> String {
+    pairs.iter().map(|(name, value)| row(&escape(name), &escape(value))).collect()
 }
 
 /// A fraction as a percentage.

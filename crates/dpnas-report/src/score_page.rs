@@ -1,27 +1,19 @@
 //! The HTML report of a scoring run.
 
 use crate::canvas::escape;
-use crate::page::{MISSING, Page, percent};
+use crate::page::{MISSING, PageText, percent};
 use crate::svg::Svg;
 
-/// Everything that the report of a scoring run shows; all texts are escaped on the way out.
-#[derive(Clone, Debug, PartialEq)]
+/// The report of a scoring run.
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct ScorePage {
-    /// The heading.
-    pub title: String,
-    /// A line below the heading; left out if empty.
-    pub subtitle: String,
-    /// Name and value of what matters most.
-    pub summary: Vec<(String, String)>,
+    /// The texts around the rest.
+    pub text: PageText,
     /// The pictures, in order.
     pub figures: Vec<ScoreFigure>,
     /// The table: one row for each architecture and training.
     pub rows: Vec<ScoreRow>,
-    /// Name and value of every setting of the run.
-    pub settings: Vec<(String, String)>,
-    /// A closing line, such as the program and its version; left out if empty.
-    pub footer: String,
 }
 
 /// A picture with its heading and caption.
@@ -59,31 +51,18 @@ pub struct ScoreRow {
 }
 
 impl ScorePage {
-    /// A report with a heading and nothing else; the fields are public.
-    pub fn titled(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            subtitle: String::new(),
-            summary: Vec::new(),
-            figures: Vec::new(),
-            rows: Vec::new(),
-            settings: Vec::new(),
-            footer: String::new(),
-        }
+    /// A report of texts alone; the fields are public.
+    pub fn new(text: PageText) -> Self {
+        Self { text, ..Self::default() }
     }
 
     /// The report as one HTML document without scripts, images or styles from elsewhere; it is also well-formed XML.
     pub fn to_html(&self) -> String {
-        let mut page = Page::new(&self.title, &self.subtitle);
-        page.summary(&self.summary);
-        for figure in &self.figures {
+        let figures = self.figures.iter().map(|figure| {
             let (svg, caption) = (&figure.svg, escape(&figure.caption));
-            let markup = format!("<figure>\n{svg}<figcaption>{caption}</figcaption>\n</figure>\n");
-            page.section(&figure.heading, &markup);
-        }
-        page.section("Architectures", &self.table());
-        page.settings(&self.settings);
-        page.finish(&self.footer)
+            (figure.heading.clone(), format!("<figure>\n{svg}<figcaption>{caption}</figcaption>\n</figure>\n"))
+        });
+        self.text.document(figures.chain([("Architectures".to_owned(), self.table())]))
     }
 
     fn table(&self) -> String {

@@ -2,7 +2,7 @@
 
 use crate::font;
 use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{self, Options, Tree};
+use resvg::usvg::{Options, Tree};
 use std::fmt;
 
 /// Most pixels of a PNG along one side, and in all.
@@ -26,12 +26,15 @@ pub enum ReportError {
         height: f32,
     },
     /// The SVG text could not be read back for drawing.
-    #[error("the SVG cannot be drawn as a PNG: {0}; save the SVG itself instead")]
-    Draw(#[from] usvg::Error),
+    #[error("the SVG cannot be drawn as a PNG: {message}; save the SVG itself instead")]
+    Draw {
+        /// The message of the renderer.
+        message: String,
+    },
     /// The pixels could not be packed as a PNG.
     #[error("the pixels cannot be written as a PNG: {message}; save the SVG instead")]
     Encode {
-        /// What the encoder said.
+        /// The message of the encoder.
         message: String,
     },
 }
@@ -55,10 +58,12 @@ impl Svg {
     /// The picture as a PNG of `scale` times its size, drawn with the font that is compiled in.
     ///
     /// # Errors
-    /// [`ReportError::Scale`] if the scale gives no picture or one of more than 64 million pixels.
+    /// [`ReportError::Scale`] if the scale gives no picture or one of more than 64 million pixels; the others if the
+    /// renderer fails.
     pub fn to_png(&self, scale: f32) -> Result<Vec<u8>, ReportError> {
         let options = Options { fontdb: font::database(), font_family: "DejaVu Sans".to_owned(), ..Options::default() };
-        let tree = Tree::from_str(&self.0, &options)?;
+        let tree = Tree::from_str(&self.0, &options);
+        let tree = tree.map_err(|error| ReportError::Draw { message: error.to_string() })?;
         let (width, height) = (tree.size().width(), tree.size().height());
         let [columns, rows] = [width, height].map(|side| (side * scale).round());
         let sides = [columns, rows].iter().all(|side| (1.0..=LONGEST).contains(side));

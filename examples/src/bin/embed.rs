@@ -7,13 +7,14 @@ use dpnas::grammar::Net;
 use dpnas::search::Seed;
 use dpnas::store::{Existing, Manifest, SplitName};
 use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest, WeightDraw};
-use dpnas_examples::fetching::was_stopped;
-use dpnas_examples::interrupt::stop_on_ctrl_c;
+use dpnas_examples::data;
+use dpnas_examples::evaluation::{self, EvaluationOptions};
+use dpnas_examples::interrupt::{self, stop_on_signals};
 use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, TrainingOptions};
-use dpnas_examples::output::print;
+use dpnas_examples::program::{self, print};
 use dpnas_examples::progress::eprintln;
 use dpnas_examples::row_progress::RowProgress;
-use dpnas_examples::session::{self, Scoring};
+use dpnas_examples::session::use_threads;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -48,31 +49,18 @@ Examples:
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output digits --layout folder --overwrite
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output draw-2 --weight-seed 2 --dataset DIR";
 
-/// The process was interrupted and has stored nothing.
-struct Interrupted;
-
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(Interrupted)) => {
-            eprintln("interrupted; nothing was stored");
-            ExitCode::from(130)
-        }
-        Err(error) => {
-            eprintln(&format!("error: {error:#}"));
-            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
-        }
-    }
+    program::run(run)
 }
 
-fn run(arguments: &Arguments) -> Result<Result<(), Interrupted>> {
+fn run(arguments: Arguments) -> Result<ExitCode> {
     let options: EmbedOptions = options::options(&arguments.flags, arguments.config.as_deref())?;
     let net = options.embedding.net.as_deref();
     let net = net.context("no architecture: give one with --net, for example --net '[C(32,3,1,1,1), SM(10)]'")?;
     let net: Net = net.parse()?;
-    session::use_threads(&options.resources)?;
-    let stop = stop_on_ctrl_c("ending; nothing will be stored. Once more to end at once")?;
-    let data = session::data_until(&options.data, &stop)?;
+    use_threads(&options.resources)?;
+    let stop = stop_on_signals("ending; nothing will be stored. A second signal ends at once")?;
+    let data = data::load(&options.data, &stop)?;
     let prior = deep_prior(&options, &data, stop)?;
     let request = StoreRequest {
         layout: options.embedding.layout.parse().context("layout")?,
@@ -87,28 +75,31 @@ fn run(arguments: &Arguments) -> Result<Result<(), Interrupted>> {
     let stored = prior.store_embedding(&net, weight_seed, &arguments.output, &request, &mut |rows| progress.add(rows));
     drop(progress);
     let manifest = match stored {
-        Err(EmbedError::Score(ScoreError::Interrupted)) => return Ok(Err(Interrupted)),
+        Err(EmbedError::Score(ScoreError::Interrupted)) => {
+            eprintln("interrupted; nothing was stored");
+            return Ok(interrupt::exit_status().unwrap_or(ExitCode::FAILURE));
+        }
         stored => stored?,
     };
     print(&if arguments.json { json(&manifest, &arguments.output) } else { text(&manifest, &arguments.output) })?;
-    Ok(Ok(()))
+    Ok(ExitCode::SUCCESS)
 }
 
-/// What embeds; a cache of an earlier search is used, and none is begun.
+/// What embeds. It uses the cache of an earlier search, and begins none.
 fn deep_prior(options: &EmbedOptions, data: &DataSet, stop: Arc<AtomicBool>) -> Result<DeepPrior> {
     let mut resources = options.resources.clone();
-    if !resources.cache.as_deref().is_some_and(|folder| Path::new(folder).is_dir()) {
-        resources.cache = None;
+    if !resources.cache_folder().is_some_and(|folder| folder.is_dir()) {
+        resources.cache = Some("off".to_owned());
     }
     let classifier = ClassifierOptions { batch_size: options.embedding.batch_size, ..ClassifierOptions::default() };
-    let scoring = Scoring {
+    let options = EvaluationOptions {
         data: &options.data,
         encoder: &options.encoder,
         classifier: &classifier,
         training: &TrainingOptions::default(),
         resources: &resources,
     };
-    session::deep_prior(scoring, data, stop)
+    evaluation::deep_prior(options, data, stop)
 }
 
 fn json(manifest: &Manifest, output: &Path) -> String {

@@ -5,8 +5,7 @@ use clap::Parser;
 use dpnas::grammar::{ImageShape, Limits, Net, Plan, Prefix};
 use dpnas::search::{Action, Space};
 use dpnas_examples::options::SpaceChoice;
-use dpnas_examples::output::print;
-use dpnas_examples::progress::eprintln;
+use dpnas_examples::program::{self, print};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -40,19 +39,15 @@ Examples:
   inspect --net '[]' --actions --space reference-code --json";
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(text) => match print(&text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
-        Err(error) => {
-            eprintln(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    program::run(run)
 }
 
-fn run(arguments: &Arguments) -> Result<String> {
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    print(&answer(&arguments)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn answer(arguments: &Arguments) -> Result<String> {
     let settings = SpaceChoice::Named(arguments.space.clone()).settings()?;
     if arguments.actions {
         let prefix: Prefix = arguments.net.parse()?;

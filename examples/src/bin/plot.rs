@@ -4,8 +4,8 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use dpnas::report::{PlotOptions, reward_plot};
 use dpnas::{read_replay_buffer, reward_points};
-use dpnas_examples::output::print;
-use dpnas_examples::progress::eprintln;
+use dpnas_examples::program::{self, print};
+use dpnas_examples::session::quoted;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,16 +39,10 @@ Examples:
   plot replay_buffer.csv --output figure --title 'FashionMNIST'";
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln(&format!("error: {error:#}"));
-            ExitCode::FAILURE
-        }
-    }
+    program::run(run)
 }
 
-fn run(arguments: Arguments) -> Result<()> {
+fn run(arguments: Arguments) -> Result<ExitCode> {
     let (csv, default_output) = if arguments.path.is_dir() {
         (arguments.path.join("replay_buffer.csv"), arguments.path.join("rewards"))
     } else {
@@ -58,7 +52,7 @@ fn run(arguments: Arguments) -> Result<()> {
         true => format!(
             "{} has no replay_buffer.csv: `search --resume {}` writes it again from the journal",
             arguments.path.display(),
-            arguments.path.display()
+            quoted(&arguments.path)
         ),
         false => format!("cannot open {}", csv.display()),
     })?;
@@ -87,9 +81,9 @@ fn run(arguments: Arguments) -> Result<()> {
     };
     write(&svg_path, svg.as_str().as_bytes())?;
     write(&png_path, &svg.to_png(arguments.scale)?)?;
-    if arguments.json {
-        let files = serde_json::json!({ "svg": svg_path, "png": png_path, "rows": points.len() });
-        return print(&files.to_string());
-    }
-    print(&format!("{}\n{}\n", svg_path.display(), png_path.display()))
+    print(&match arguments.json {
+        true => serde_json::json!({ "svg": svg_path, "png": png_path, "rows": points.len() }).to_string(),
+        false => format!("{}\n{}", svg_path.display(), png_path.display()),
+    })?;
+    Ok(ExitCode::SUCCESS)
 }

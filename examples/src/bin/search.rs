@@ -1,22 +1,20 @@
 //! Searches for deep priors: random encoders whose embedding a linear classifier separates well.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Parser;
-use dpnas::search::Seed;
-use dpnas::{RunEvent, RunFolder, Runner, ScoreError, Splits, StopReason, pixel_baseline};
-use dpnas_examples::earlier;
-use dpnas_examples::fetching::was_stopped;
-use dpnas_examples::interrupt::stop_on_ctrl_c;
-use dpnas_examples::options::{self, Job, SearchFlags, SearchOptions};
-use dpnas_examples::output::{SearchResult, print};
-use dpnas_examples::progress::{SearchProgress, eprintln};
-use dpnas_examples::session;
-use std::fs::OpenOptions;
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use dpnas::data::DataSet;
+use dpnas::search::{Search, SearchSettings, Seed};
+use dpnas::{EarlierRun, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, pixel_baseline};
+use dpnas_examples::evaluation::{evaluator, probe};
+use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice};
+use dpnas_examples::output::SearchResult;
+use dpnas_examples::program::{self, print};
+use dpnas_examples::progress::SearchProgress;
+use dpnas_examples::session::{RunFlags, Session, log, resumable};
+use dpnas_examples::{earlier, interrupt};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 /// Searches for deep priors: convolutional encoders with random weights whose embedding a linear classifier separates
 /// well.
@@ -27,18 +25,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 struct Arguments {
     #[command(flatten)]
     flags: SearchFlags,
-    /// Options from a TOML file, for example a run's settings.toml; flags win
-    #[arg(long, value_name = "FILE", help_heading = "Run")]
-    config: Option<PathBuf>,
-    /// Go on with an earlier run, from its folder alone
-    #[arg(long, value_name = "RUN", conflicts_with = "config", help_heading = "Run")]
-    resume: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunFlags,
     /// End after this many evaluations; go on later with --resume
     #[arg(long, value_name = "N", help_heading = "Run")]
     limit: Option<u64>,
-    /// Print one JSON object on standard output and nothing else there
-    #[arg(long, help_heading = "Run")]
-    json: bool,
+    /// End after this many evaluations in a row that do not count towards the schedule
+    #[arg(long, value_name = "N", default_value_t = MAX_FRUITLESS, help_heading = "Run")]
+    max_fruitless: u64,
 }
 
 const EXAMPLES: &str = "\
@@ -54,91 +48,85 @@ Examples:
          --continue-epsilon 0.5 --continue-ite 40        go on with a run of the published program";
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(StopReason::Interrupted) => ExitCode::from(130),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln(&format!("error: {error:#}"));
-            if was_stopped(&error) { ExitCode::from(130) } else { ExitCode::FAILURE }
-        }
-    }
+    program::run(run)
 }
 
-fn run(arguments: Arguments) -> Result<StopReason> {
-    let resumed = arguments.resume.map(RunFolder::open).transpose()?;
-    let mut options: SearchOptions = match &resumed {
-        Some(folder) => options::options_of_run(&arguments.flags, folder)?,
-        None => options::options(&arguments.flags, arguments.config.as_deref())?,
-    };
-    session::use_threads(&options.resources)?;
-    let stop = stop_on_ctrl_c("ending; what is there is kept. Once more to end at once")?;
-    let data = session::data_until(&options.data, &stop)?;
-    options.data.patch_size = Some(data.train.shape().height);
-    let (search, earlier) = session::search(&options, &data, resumed.as_ref())?;
-    let mut evaluator = session::scorer(options.scoring(), &data, Arc::clone(&stop))?;
-    let folder = match resumed {
-        Some(folder) => folder,
-        None => RunFolder::create(options.resources.runs.as_ref(), "search", &options.to_toml()?)?,
-    };
-    announce(&options, &data, &folder);
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    let mut session = Session::<SearchOptions>::open(&arguments.flags, &arguments.run)?;
+    let data = session.load_data()?;
+    let (search, earlier) = search(&session, &data)?;
+    let evaluator = evaluator(session.options.evaluation(), &data, Arc::clone(&session.stop))?;
+    let folder = session.folder(&data, &format!("{} classes", data.train.classes()))?;
     if let Some(earlier) = &earlier {
         earlier::announce(earlier, search.progress());
     }
 
-    let log =
-        OpenOptions::new().create(true).append(true).open(folder.file("log.txt")).context("cannot open log.txt")?;
-    let mut progress = SearchProgress::new(Some(log));
-    let mut runner = Runner::new(search, &mut evaluator).in_folder(folder.clone()).with_hook(|event: &RunEvent<'_>| {
+    let mut progress = SearchProgress::new(Some(log(&folder)?));
+    let mut begun = false;
+    let hook = |event: &RunEvent<'_>| {
+        begun = true;
         progress.show(event);
-        if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+        session.flow()
+    };
+    let mut runner = Runner::new(search, evaluator).in_folder(folder.clone()).with_hook(hook);
+    runner = runner.with_max_fruitless(arguments.max_fruitless);
     if let Some(earlier) = earlier {
         runner = runner.continuing(earlier);
     }
     if let Some(limit) = arguments.limit {
         runner = runner.with_limit(limit);
     }
-    let report = runner.run();
-    if report.is_err() {
-        progress.finish();
-        return report
-            .map(|report| report.stop)
-            .with_context(|| format!("go on later with: search --resume {}", folder.path().display()));
-    }
-    let report = report?;
-    let baseline = baseline(evaluator.splits(), &options, &stop);
+    let report = match runner.run() {
+        Err(error) if begun => return Err(resumable::<SearchOptions>(error, &folder)),
+        report => report?,
+    };
+    let baseline = baseline(&session, &data)?;
     progress.finish();
 
     let settings = folder.settings()?;
     let input = data.train.shape();
-    let result = SearchResult { folder: &folder, report: &report, input, baseline: baseline?, settings: &settings };
+    let result = SearchResult { folder: &folder, report: &report, input, baseline, settings: &settings };
     folder.replace("report.html", result.html().as_bytes())?;
-    print(&if arguments.json { result.json().to_string() } else { result.text() })?;
-    Ok(report.stop)
+    print(&if arguments.run.json { result.json().to_string() } else { result.text() })?;
+    Ok(match report.stop {
+        StopReason::Interrupted => interrupt::exit_status().unwrap_or(ExitCode::FAILURE),
+        StopReason::Fruitless { .. } => ExitCode::from(2),
+        _ => ExitCode::SUCCESS,
+    })
 }
 
-/// The linear classifier on raw pixels; left out if the run is being interrupted.
-fn baseline(splits: &Splits, options: &SearchOptions, stop: &AtomicBool) -> Result<Option<f64>> {
-    if stop.load(Ordering::Relaxed) {
+/// The search core, and the earlier run that it continues.
+fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, Option<EarlierRun>)> {
+    let options = &session.options;
+    let walk = &options.search;
+    let SpaceChoice::Explicit(space) = &walk.space else {
+        bail!("the space of a run is spelled out in its settings; `space` has only a name");
+    };
+    let space = space.clone().check(data.train.shape(), data.train.classes())?;
+    let settings = SearchSettings {
+        q_learning_rate: walk.q_learning_rate,
+        q_discount_factor: walk.q_discount_factor,
+        initial_q: walk.initial_q,
+        replay_number: walk.replay_number,
+        schedule: walk.schedule.parse().context("schedule")?,
+    };
+    let seed = Seed(options.data.seed);
+    match earlier::earlier_run(&options.earlier, session.resumed.as_ref(), &space)? {
+        Some(earlier) => Ok((earlier.search(space, settings, seed)?, Some(earlier))),
+        None => Ok((Search::new(space, settings, seed)?, None)),
+    }
+}
+
+/// Test accuracy of the linear classifier on raw pixels; `None` if the run is being interrupted.
+fn baseline(session: &Session<SearchOptions>, data: &DataSet) -> Result<Option<f64>> {
+    if session.stop.load(Ordering::Relaxed) {
         return Ok(None);
     }
-    let probe = session::probe(&options.classifier, &options.resources, Seed(options.data.seed))?;
-    match pixel_baseline(splits, &probe, stop) {
+    let seed = Seed(session.options.data.seed);
+    let probe = probe(&session.options.classifier, &session.options.resources, seed)?;
+    match pixel_baseline(&Splits::hold_out(data, seed)?, &probe, &session.stop) {
         Ok(fitted) => Ok(Some(fitted.report.test_accuracy)),
         Err(ScoreError::Interrupted) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-fn announce(options: &SearchOptions, data: &dpnas::data::DataSet, folder: &RunFolder) {
-    eprintln(&format!(
-        "{}: {} training and {} test images of {}, {} classes; device {}; run {}",
-        data.name,
-        data.train.len(),
-        data.test.len(),
-        data.train.shape(),
-        data.train.classes(),
-        options.resources.device,
-        folder.path().display()
-    ));
 }

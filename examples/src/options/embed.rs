@@ -41,17 +41,9 @@ job! {
 impl Job for EmbedOptions {
     type Flags = EmbedFlags;
 
-    /// An embedding is stored whole or not at all: there is nothing to resume.
-    const RESUMABLE: &[&str] = &[];
-
     fn resolved(mut self) -> Result<Self> {
         self.embedding.weight_seed.get_or_insert(self.data.seed);
         self.resources = self.resources.resolved();
-        self.version = Self::default().version;
         Ok(self)
-    }
-
-    fn to_toml(&self) -> Result<String> {
-        self.text()
     }
 }

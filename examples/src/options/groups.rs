@@ -2,6 +2,7 @@
 
 use crate::bytes;
 use crate::options::group::option_group;
+use std::path::{Path, PathBuf};
 
 option_group! {
     /// The data set, and the seed of everything that is random.
@@ -123,19 +124,26 @@ option_group! {
 }
 
 impl ResourceOptions {
-    /// Options that may change when a run is resumed: nothing that a result depends on.
-    pub const RESUMABLE: [&str; 8] =
-        ["threads", "memory-budget", "chunk", "cache", "cache-budget", "data-dir", "offline", "mirror"];
+    /// Options that may change when a run is resumed, because no result depends on them. The data set may have moved; its
+    /// fingerprint is checked.
+    pub const RESUMABLE: [&str; 9] =
+        ["threads", "memory-budget", "chunk", "cache", "cache-budget", "dataset", "data-dir", "offline", "mirror"];
 
-    /// The cache with its folder and the memory budget in numbers, so that a run's settings do not depend on another
-    /// option or on what is free when they are used again.
+    /// The options with the memory budget as a number: a run's settings do not depend on the memory that is free later.
     #[must_use]
     pub fn resolved(mut self) -> Self {
         if self.memory_budget == bytes::AUTO {
             self.memory_budget = bytes::mebibytes(dpnas::auto_memory_budget());
         }
-        let cache = || std::path::Path::new(&self.runs).join("cache").display().to_string();
-        self.cache = Some(self.cache.take().unwrap_or_else(cache));
         self
+    }
+
+    /// The folder that keeps embeddings; `None` if there is none.
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        match self.cache.as_deref() {
+            Some("off") => None,
+            Some(folder) => Some(folder.into()),
+            None => Some(Path::new(&self.runs).join("cache")),
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! The options of scoring.
 
 use super::group::option_group;
-use super::job::{Job, job};
+use super::job::{Job, job, options_of_run, run};
 use super::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
-    ResourceOptions, TrainingFlags, TrainingOptions,
+    ResourceOptions, SearchFlags, SearchOptions, TrainingFlags, TrainingOptions,
 };
-use crate::session::Scoring;
+use crate::progress::eprintln;
 use anyhow::{Context, Result, bail, ensure};
 use dpnas::{RunFolder, Target, fixed_nets, read_replay_buffer, target_of_row};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
 
 option_group! {
     /// Which architectures are scored, and how often.
@@ -64,27 +65,28 @@ job! {
     embedding: KeptOptions, KeptFlags;
 }
 
-impl ScoreOptions {
-    /// What decides how an architecture is scored.
-    pub fn scoring(&self) -> Scoring<'_> {
-        let Self { data, encoder, classifier, training, resources, .. } = self;
-        Scoring { data, encoder, classifier, training, resources }
-    }
-}
+run!(ScoreOptions, "score", "scores.jsonl");
 
 impl Job for ScoreOptions {
     type Flags = ScoreFlags;
 
-    const RESUMABLE: &[&str] = &ResourceOptions::RESUMABLE;
-
     fn resolved(mut self) -> Result<Self> {
         self.resources = self.resources.resolved();
-        self.version = Self::default().version;
         Ok(self)
     }
 
-    fn to_toml(&self) -> Result<String> {
-        self.text()
+    /// Data set, encoder, classifier and device of the search whose run folder is the replay buffer.
+    fn inherited(given: &Table) -> Result<Table> {
+        let run = given.get("replay-buffer").and_then(Value::as_str).map(Path::new).filter(|path| path.is_dir());
+        let (Some(run), false) = (run, given.contains_key("net")) else { return Ok(Table::new()) };
+        let search: SearchOptions = options_of_run(&SearchFlags::default(), &RunFolder::open(run)?)?;
+        let mut table = Table::try_from(&search.data)?;
+        table.extend(Table::try_from(&search.encoder)?);
+        table.extend(Table::try_from(&search.classifier)?);
+        table.insert("device".to_owned(), search.resources.device.into());
+        table.insert("precision".to_owned(), search.resources.precision.into());
+        eprintln(&format!("data set, encoder and classifier as in {}, unless options say otherwise", run.display()));
+        Ok(table)
     }
 }
 

@@ -1,12 +1,11 @@
 //! The options of a search.
 
 use super::group::{Setting, Unset, option_group};
-use super::job::{Job, job};
+use super::job::{Job, job, run};
 use super::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
     ResourceOptions, SpaceChoice, TrainingFlags, TrainingOptions,
 };
-use crate::session::Scoring;
 use anyhow::Result;
 
 option_group! {
@@ -90,18 +89,10 @@ job! {
     search: WalkOptions, WalkFlags;
 }
 
-impl SearchOptions {
-    /// What decides how a candidate is scored.
-    pub fn scoring(&self) -> Scoring<'_> {
-        let Self { data, encoder, classifier, training, resources, .. } = self;
-        Scoring { data, encoder, classifier, training, resources }
-    }
-}
+run!(SearchOptions, "search", "journal.jsonl");
 
 impl Job for SearchOptions {
     type Flags = SearchFlags;
-
-    const RESUMABLE: &[&str] = &ResourceOptions::RESUMABLE;
 
     /// The early-stopping threshold was the initial Q-value until that had an option.
     fn upgrade(settings: &mut toml::Table) {
@@ -118,12 +109,7 @@ impl Job for SearchOptions {
         space.max_fc = walk.max_fc.take().unwrap_or(space.max_fc);
         walk.space = SpaceChoice::Explicit(space);
         self.resources = self.resources.resolved();
-        self.version = Self::default().version;
         Ok(self)
-    }
-
-    fn to_toml(&self) -> Result<String> {
-        self.text()
     }
 }
 

@@ -198,3 +198,29 @@ fn a_full_disk_ends_the_run_and_loses_nothing() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!(crate::replay_buffer(&folder), whole);
 }
+
+#[test]
+fn a_search_in_which_nothing_counts_warns_and_ends_with_status_2() {
+    let folder = tempfile::tempdir().unwrap();
+    // A learning rate that makes every training diverge: each architecture is rejected.
+    let run = |limit: &str| {
+        let output = search()
+            .args(["--limit-train", "60", "--schedule", "1.0:3", "--epochs", "1", "--learning-rate", "1e20"])
+            .args(["--full-training", "--max-fruitless", limit, "--runs"])
+            .arg(folder.path())
+            .output();
+        output.unwrap()
+    };
+    let output = run("52");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let text = stderr(&output);
+    assert!(
+        text.contains("warning: none of the last 50 architectures counts towards the schedule; the last one: "),
+        "{text}"
+    );
+    let output = run("3");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!stderr(&output).contains("warning: none of the last"), "{}", stderr(&output));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("none of the last 3 evaluations counts"), "{text}");
+}

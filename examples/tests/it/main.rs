@@ -9,13 +9,18 @@ mod embed;
 #[path = "../../../crates/dpnas/tests/it/engine.rs"]
 mod engine;
 mod full_training;
+mod output;
+mod paths;
 mod reproducible;
 mod score;
+#[cfg(unix)]
+mod signals;
 #[path = "../../../fixtures/skipped.rs"]
 mod skipped;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 /// A search of ten architectures on 300 digits, a few seconds long.
 const TINY: [&str; 8] = ["--schedule", "1.0:6,0.1:4", "--epochs", "6", "--limit-train", "300", "--seed", "5"];
@@ -43,4 +48,20 @@ fn stderr(output: &Output) -> String {
 
 fn replay_buffer(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("replay_buffer.csv")).unwrap()
+}
+
+/// Waits until the file `name` of some folder in `runs` holds a text `times` times, and gives that folder.
+#[expect(clippy::disallowed_methods, reason = "clock: a limit to waiting for another process")]
+fn wait_for(runs: &Path, name: &str, text: &str, times: usize) -> PathBuf {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(120) {
+        for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
+            let found = std::fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+            if found.matches(text).count() >= times {
+                return entry.path();
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("no {name} with {times} of {text} in {}", runs.display());
 }

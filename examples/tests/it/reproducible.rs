@@ -1,10 +1,7 @@
 //! The same seed gives the same replay buffer, byte for byte, whatever changes around it.
 
-#![expect(clippy::disallowed_methods, reason = "clock: a limit to waiting for another process")]
-
-use crate::{TINY, folder_of, replay_buffer, search, stderr, tiny};
+use crate::{TINY, folder_of, replay_buffer, search, stderr, tiny, wait_for};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 #[test]
 fn the_same_seed_gives_the_same_replay_buffer_whatever_threads_chunk_and_cache() {
@@ -106,7 +103,7 @@ fn a_run_that_was_killed_is_resumed_to_the_same_end() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let killed = wait_for_outcomes(elsewhere.path(), 4);
+    let killed = wait_for(elsewhere.path(), "journal.jsonl", "\"event\":\"told\"", 4);
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();
     // A line that was being written when the power went.
@@ -140,49 +137,9 @@ fn a_limit_ends_a_run_that_resumes_to_the_same_end() {
     assert_eq!(replay_buffer(&folder), whole);
 }
 
-#[cfg(unix)]
-#[test]
-fn ctrl_c_ends_with_the_best_so_far_and_how_to_resume() {
-    let runs = tempfile::tempdir().unwrap();
-    let child = search()
-        .args(["--schedule", "1.0:2000", "--limit-train", "300", "--epochs", "20"])
-        .arg("--runs")
-        .arg(runs.path())
-        .args(["--cache", "off"])
-        .stderr(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let folder = wait_for_outcomes(runs.path(), 2);
-    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("Search ended (interrupted)"), "{text}");
-    assert!(text.contains(&format!("search --resume {}", folder.display())), "{text}");
-    let journal = std::fs::read_to_string(folder.join("journal.jsonl")).unwrap();
-    assert!(journal.ends_with("{\"event\":\"ended\",\"reason\":\"interrupted\"}\n"), "{journal}");
-}
-
 fn tiny_with_seed(runs: &Path, seed: &str) -> PathBuf {
     let mut arguments = TINY;
     arguments[7] = seed;
     let output = search().args(arguments).arg("--runs").arg(runs).args(["--cache", "off", "--json"]).output().unwrap();
     folder_of(&output)
-}
-
-/// Waits until a run's journal has so many outcomes.
-fn wait_for_outcomes(runs: &Path, outcomes: usize) -> PathBuf {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(120) {
-        for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-            let text = std::fs::read_to_string(entry.path().join("journal.jsonl")).unwrap_or_default();
-            if text.matches("\"event\":\"told\"").count() >= outcomes {
-                return entry.path();
-            }
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("no run with {outcomes} outcomes in {}", runs.display());
 }

@@ -1,12 +1,9 @@
 //! Scoring as a process: what is printed and written, what is refused, and going on after an end of any kind.
 
-#![expect(clippy::disallowed_methods, reason = "clock: a limit to waiting for another process")]
-
-use crate::{folder_of, search, stderr, tiny};
+use crate::{folder_of, search, stderr, tiny, wait_for};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 const NET: &str = "[C(8,3,1,1,1), P(2,2,0,0), SM(10)]";
 
@@ -205,7 +202,7 @@ fn a_run_that_was_killed_is_resumed_to_the_same_files() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let killed = wait_for_draws(elsewhere.path(), 2);
+    let killed = wait_for(elsewhere.path(), "scores.jsonl", "\"event\":\"scored\"", 2);
     child.kill().unwrap(); // SIGKILL
     child.wait().unwrap();
     // A line that was being written when the power went.
@@ -223,29 +220,6 @@ fn a_run_that_was_killed_is_resumed_to_the_same_files() {
         let read = |folder: &Path| std::fs::read(folder.join(name)).unwrap();
         assert!(read(&killed) == read(&whole), "{name} differs");
     }
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_ends_with_what_is_scored_and_how_to_go_on() {
-    let runs = tempfile::tempdir().unwrap();
-    let child = score()
-        .args(["--net", NET, "--draws", "5000", "--epochs", "20", "--limit-train", "300", "--cache", "off"])
-        .arg("--runs")
-        .arg(runs.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let folder = wait_for_draws(runs.path(), 2);
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("Scoring ended (interrupted)"), "{text}");
-    assert!(text.contains(&format!("score --resume {}", folder.display())), "{text}");
-    assert!(folder.join("draws.png").is_file());
 }
 
 #[test]
@@ -278,19 +252,4 @@ fn full_training_stands_beside_the_random_encoder_and_keeps_checkpoints() {
         assert!(run.join(name).is_file(), "{name}");
     }
     assert!(std::fs::read_dir(run.join("checkpoints")).unwrap().count() > 0);
-}
-
-/// Waits until a run's journal has so many draws.
-fn wait_for_draws(runs: &Path, draws: usize) -> PathBuf {
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(120) {
-        for entry in std::fs::read_dir(runs).into_iter().flatten().flatten() {
-            let text = std::fs::read_to_string(entry.path().join("scores.jsonl")).unwrap_or_default();
-            if text.matches("\"event\":\"scored\"").count() >= draws {
-                return entry.path();
-            }
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("no run with {draws} draws in {}", runs.display());
 }

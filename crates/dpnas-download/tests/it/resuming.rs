@@ -150,7 +150,7 @@ fn a_stopped_download_keeps_its_part_and_goes_on_later() {
     assert_eq!(
         error.to_string(),
         format!(
-            "stopped: 4000 of 5000 bytes of {NAME} are kept in {}; the next download goes on from there",
+            "stopped: 4000 of 5000 bytes of {NAME} are kept in {}; the next download continues them",
             folder.path().display()
         )
     );

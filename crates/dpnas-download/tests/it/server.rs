@@ -1,4 +1,4 @@
-//! A web server on 127.0.0.1 that answers as it is told.
+//! A web server on 127.0.0.1 with scripted answers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,7 +1,7 @@
 //! Draws made-up searches of several lengths and scorings, as SVG, PNG and one HTML report, into the folder given as the
 //! argument.
 
-use dpnas_report::{Baseline, BestNet, PlotOptions, RewardPoint, RunReport, reward_plot};
+use dpnas_report::{Baseline, BestNet, PageText, PlotOptions, RewardPoint, SearchPage, reward_plot};
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ fn search(phases: &Phases) -> Vec<RewardPoint> {
     points
 }
 
-fn report(plot: dpnas_report::Svg) -> RunReport {
+fn report(plot: dpnas_report::Svg) -> SearchPage {
     let text = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
     let net = "[C(32,5,1,2,1), P(4,4,0,0), C(32,3,1,1,0), C(1024,1,1,0,1), C(512,3,1,0,1), SM(10)]";
     let best = |reward: f64, test| BestNet {
@@ -88,9 +88,9 @@ fn report(plot: dpnas_report::Svg) -> RunReport {
         multiply_adds: Some(14_700_000_000),
         parameters: Some(5_031_000),
     };
-    let mut report = RunReport::titled("Deep-prior search on FashionMNIST");
-    report.subtitle = "Finished: the schedule is complete.".to_owned();
-    report.summary = text(&[
+    let mut report = SearchPage::new(PageText::titled("Deep-prior search on FashionMNIST"));
+    report.text.subtitle = "Finished: the schedule is complete.".to_owned();
+    report.text.summary = text(&[
         ("Architectures", "2,403"),
         ("Rejected", "411"),
         ("Best reward", "0.9132"),
@@ -99,14 +99,14 @@ fn report(plot: dpnas_report::Svg) -> RunReport {
     ]);
     report.best = vec![best(0.9132, Some(0.9087)), best(0.9121, Some(0.9080)), best(0.9110, None)];
     report.baseline = Some(Baseline { name: "linear classifier on raw pixels".to_owned(), test_accuracy: 0.8432 });
-    report.settings = text(&[
+    report.text.settings = text(&[
         ("dataset", "fashion-mnist"),
         ("schedule", "paper"),
         ("epochs", "70"),
         ("learning-rate", "0.001"),
         ("seed", "7"),
     ]);
-    report.footer = format!("dpnas {}", env!("CARGO_PKG_VERSION"));
+    report.text.footer = format!("dpnas {}", env!("CARGO_PKG_VERSION"));
     report.plot = Some(plot);
     report
 }

@@ -1,6 +1,6 @@
 //! Made-up scorings: draws of architectures, and learning curves.
 
-use dpnas_report::{Curve, CurveGroup, CurvesPlot, DrawGroup, DrawSeries, Draws, DrawsPlot, NetDraws, Split, Svg};
+use dpnas_report::{Curve, CurveGroup, CurveKind, CurvesPlot, DrawGroup, Draws, DrawsPlot, NetDraws, Svg};
 
 const NETS: [&str; 6] = [
     "[C(16,3,1,1,1), SM(10)]",
@@ -41,9 +41,9 @@ fn draws_of(mean: f64, spread: f64, count: usize, seed: usize) -> Draws {
 
 fn draws(count: usize, trained: bool) -> DrawsPlot {
     let mut plot = DrawsPlot::titled("FashionMNIST: rewards of re-drawn weights");
-    plot.series = vec![DrawSeries::new("random encoder")];
+    plot.series = vec![String::from("random encoder")];
     if trained {
-        plot.series.push(DrawSeries::new("trained encoder"));
+        plot.series.push(String::from("trained encoder"));
     }
     let group = |name: &str, from: f64, g: usize| DrawGroup {
         name: name.to_owned(),
@@ -68,17 +68,17 @@ fn draws(count: usize, trained: bool) -> DrawsPlot {
 
 fn one_net() -> DrawsPlot {
     let mut plot = DrawsPlot::titled("digits");
-    plot.series = vec![DrawSeries::new("random encoder")];
+    plot.series = vec![String::from("random encoder")];
     let nets = vec![NetDraws { name: NETS[0].to_owned(), searched: None, series: vec![draws_of(0.9, 0.05, 20, 3)] }];
     plot.groups = vec![DrawGroup { name: String::new(), nets }];
     plot
 }
 
-fn curves(nets: usize, count: usize, every_split: bool) -> CurvesPlot {
+fn curves(nets: usize, count: usize, every_kind: bool) -> CurvesPlot {
     let mut plot = CurvesPlot::titled("Learning curves of the classifier on random encoders");
     let epochs = if nets == 1 { 6 } else { 70 };
-    let curve = |split, end: f64, seed: usize| Curve {
-        split,
+    let curve = |kind, end: f64, seed: usize| Curve {
+        kind,
         values: (0..epochs)
             .map(|e| end * (1.0 - 0.7 * (-0.12 * f64::from(e + 1)).exp()) + 0.01 * noise(seed * 1000 + e as usize))
             .collect(),
@@ -87,11 +87,11 @@ fn curves(nets: usize, count: usize, every_split: bool) -> CurvesPlot {
         .map(|net| {
             let end = 0.4 + 0.55 * net as f64 / nets as f64;
             let mut curves: Vec<Curve> = (0..count)
-                .map(|draw| curve(Split::Valid, end + 0.01 * noise(net * 7 + draw), net * 9 + draw))
+                .map(|draw| curve(CurveKind::Valid, end + 0.01 * noise(net * 7 + draw), net * 9 + draw))
                 .collect();
-            if every_split {
-                curves.push(curve(Split::Train, end + 0.03, net + 500));
-                curves.push(curve(Split::Test, end - 0.015, net + 700));
+            if every_kind {
+                curves.push(curve(CurveKind::Train, end + 0.03, net + 500));
+                curves.push(curve(CurveKind::Test, end - 0.015, net + 700));
             }
             CurveGroup { name: NETS[net % 6].to_owned(), curves }
         })

@@ -2,8 +2,7 @@
 
 use crate::common::{plot, published, search};
 use dpnas_report::{
-    Curve, CurveGroup, CurvesPlot, DrawGroup, DrawSeries, Draws, DrawsPlot, NetDraws, PlotOptions, Split, Svg,
-    reward_plot,
+    Curve, CurveGroup, CurveKind, CurvesPlot, DrawGroup, Draws, DrawsPlot, NetDraws, PlotOptions, Svg, reward_plot,
 };
 use proptest::prelude::*;
 use resvg::usvg::fontdb::Database;
@@ -140,15 +139,15 @@ fn any_draws_plot() -> impl Strategy<Value = DrawsPlot> {
             title,
             measure,
             width,
-            series: series.into_iter().map(DrawSeries::new).collect(),
+            series,
             groups: groups.into_iter().map(|(name, nets)| DrawGroup { name, nets }).collect(),
         },
     )
 }
 
 fn any_curves_plot() -> impl Strategy<Value = CurvesPlot> {
-    let split = prop_oneof![Just(Split::Valid), Just(Split::Train), Just(Split::Test)];
-    let curve = (split, prop::collection::vec(0.0f64..=1.0, 0..80)).prop_map(|(split, values)| Curve { split, values });
+    let kind = prop_oneof![Just(CurveKind::Valid), Just(CurveKind::Train), Just(CurveKind::Test)];
+    let curve = (kind, prop::collection::vec(0.0f64..=1.0, 0..80)).prop_map(|(kind, values)| Curve { kind, values });
     let group = (any_name(), prop::collection::vec(curve, 0..4)).prop_map(|(name, curves)| CurveGroup { name, curves });
     (any_name(), 1u32..2000, prop::collection::vec(group, 0..20)).prop_map(|(title, width, groups)| CurvesPlot {
         title,

@@ -1,7 +1,7 @@
 //! The HTML report.
 
 use crate::common::plot;
-use dpnas_report::{Baseline, BestNet, RunReport};
+use dpnas_report::{Baseline, BestNet, PageText, SearchPage};
 use proptest::prelude::*;
 use roxmltree::{Document, ParsingOptions};
 
@@ -21,16 +21,16 @@ fn net(net: &str) -> BestNet {
     }
 }
 
-fn full() -> RunReport {
-    let mut report = RunReport::titled("Search on digits");
-    report.subtitle = "Finished".to_owned();
-    report.summary = pairs(&[("Architectures", "40"), ("Best reward", "0.9132")]);
+fn full() -> SearchPage {
+    let mut report = SearchPage::new(PageText::titled("Search on digits"));
+    report.text.subtitle = "Finished".to_owned();
+    report.text.summary = pairs(&[("Architectures", "40"), ("Best reward", "0.9132")]);
     report.plot = Some(plot(&[(1.0, 30)]));
     report.best =
         vec![net("[C(32,3,1,1,0), SM(10)]"), BestNet { test_accuracy: None, ..net("[C(16,3,1,0,1), SM(10)]") }];
     report.baseline = Some(Baseline { name: "linear classifier on raw pixels".to_owned(), test_accuracy: 0.95 });
-    report.settings = pairs(&[("seed", "7")]);
-    report.footer = "dpnas 0.1.0".to_owned();
+    report.text.settings = pairs(&[("seed", "7")]);
+    report.text.footer = "dpnas 0.1.0".to_owned();
     report
 }
 
@@ -88,7 +88,7 @@ fn the_report_loads_nothing_and_follows_the_reader_into_the_dark() {
 
 #[test]
 fn a_run_without_results_says_so() {
-    let html = RunReport::titled("Empty").to_html();
+    let html = SearchPage::default().to_html();
     let document = parse(&html);
     assert_eq!(
         texts(&document, "p"),
@@ -110,18 +110,18 @@ proptest! {
 
     #[test]
     fn no_text_becomes_markup(text in prop_oneof![any::<String>(), Just("<script>alert(1)</script>\"'&".to_owned())]) {
-        let mut report = RunReport::titled(text.clone());
-        report.subtitle = text.clone();
-        report.summary = vec![(text.clone(), text.clone())];
-        report.settings = vec![(text.clone(), text.clone())];
+        let mut report = SearchPage::new(PageText::titled(text.clone()));
+        report.text.subtitle = text.clone();
+        report.text.summary = vec![(text.clone(), text.clone())];
+        report.text.settings = vec![(text.clone(), text.clone())];
         report.best = vec![BestNet { reward: f64::NAN, ..net(&text) }];
         report.baseline = Some(Baseline { name: text.clone(), test_accuracy: f64::INFINITY });
-        report.footer = text.clone();
+        report.text.footer = text.clone();
         let html = report.to_html();
         let document = parse(&html);
         let tags = |document: &Document<'_>| document.descendants().filter(|node| node.is_element()).count();
         let mut plain = report.clone();
-        for place in [&mut plain.title, &mut plain.subtitle, &mut plain.footer] {
+        for place in [&mut plain.text.title, &mut plain.text.subtitle, &mut plain.text.footer] {
             *place = "x".repeat(text.len().min(1));
         }
         let plain = plain.to_html();

@@ -2,8 +2,8 @@
 
 use crate::common::{classed, texts, value};
 use dpnas_report::{
-    Curve, CurveGroup, CurvesPlot, DrawGroup, DrawSeries, Draws, DrawsPlot, NetDraws, ScoreFigure, ScorePage, ScoreRow,
-    Split,
+    Curve, CurveGroup, CurveKind, CurvesPlot, DrawGroup, Draws, DrawsPlot, NetDraws, PageText, ScoreFigure, ScorePage,
+    ScoreRow,
 };
 use proptest::prelude::*;
 use roxmltree::{Document, ParsingOptions};
@@ -16,7 +16,7 @@ fn net(name: &str, series: &[&[f64]]) -> NetDraws {
 
 fn draws(groups: Vec<DrawGroup>) -> DrawsPlot {
     let mut plot = DrawsPlot::titled("Draws");
-    plot.series = vec![DrawSeries::new("random encoder"), DrawSeries::new("trained encoder")];
+    plot.series = vec![String::from("random encoder"), String::from("trained encoder")];
     plot.groups = groups;
     plot
 }
@@ -25,13 +25,13 @@ fn group(name: &str, nets: Vec<NetDraws>) -> DrawGroup {
     DrawGroup { name: name.to_owned(), nets }
 }
 
-fn curves(groups: &[(&str, Split, &[f64])]) -> CurvesPlot {
+fn curves(groups: &[(&str, CurveKind, &[f64])]) -> CurvesPlot {
     let mut plot = CurvesPlot::titled("Curves");
     plot.groups = groups
         .iter()
-        .map(|(name, split, values)| CurveGroup {
+        .map(|(name, kind, values)| CurveGroup {
             name: (*name).to_owned(),
-            curves: vec![Curve { split: *split, values: values.to_vec() }],
+            curves: vec![Curve { kind: *kind, values: values.to_vec() }],
         })
         .collect();
     plot
@@ -70,7 +70,7 @@ fn what_is_no_accuracy_is_left_out() {
     assert_eq!(draws(vec![]).draw(), None);
     let nothing: &[f64] = &[f64::NAN, f64::INFINITY, -0.1, 1.1];
     assert_eq!(draws(vec![group("", vec![net("x", &[nothing])])]).draw(), None);
-    assert_eq!(curves(&[("x", Split::Valid, nothing), ("y", Split::Test, &[])]).draw(), None);
+    assert_eq!(curves(&[("x", CurveKind::Valid, nothing), ("y", CurveKind::Test, &[])]).draw(), None);
     let mut mixed = net("x", &[&[f64::NAN, 0.5, 7.0]]);
     mixed.searched = Some(f64::NAN);
     mixed.series[0].interval = Some((f64::NEG_INFINITY, f64::INFINITY));
@@ -86,8 +86,8 @@ fn what_is_no_accuracy_is_left_out() {
 }
 
 #[test]
-fn a_curve_goes_through_its_epochs_and_its_split_has_its_own_stroke() {
-    let plot = curves(&[("[A]", Split::Valid, &[0.2, 0.4, 0.6]), ("[B]", Split::Test, &[0.3])]);
+fn a_curve_goes_through_its_epochs_and_its_kind_has_its_own_stroke() {
+    let plot = curves(&[("[A]", CurveKind::Valid, &[0.2, 0.4, 0.6]), ("[B]", CurveKind::Test, &[0.3])]);
     let svg = plot.draw().unwrap();
     let document = Document::parse(svg.as_str()).unwrap();
     assert_eq!(texts(&document, "x-tick"), ["1", "2", "3"]);
@@ -106,8 +106,8 @@ fn a_curve_goes_through_its_epochs_and_its_split_has_its_own_stroke() {
 #[test]
 fn the_legend_of_curves_stands_below_all_of_them() {
     let nets: Vec<String> = (0..18).map(|i| format!("[C({i},3,1,1,1), SM(10)]")).collect();
-    let values: Vec<(&str, Split, &[f64])> =
-        nets.iter().map(|net| (net.as_str(), Split::Valid, &[0.1, 0.9][..])).collect();
+    let values: Vec<(&str, CurveKind, &[f64])> =
+        nets.iter().map(|net| (net.as_str(), CurveKind::Valid, &[0.1, 0.9][..])).collect();
     let svg = curves(&values).draw().unwrap();
     let document = Document::parse(svg.as_str()).unwrap();
     let name = classed(&document, "x-name")[0];
@@ -129,9 +129,9 @@ fn the_same_scores_give_the_same_bytes_and_a_png() {
 
 fn page(text: &str) -> ScorePage {
     let svg = draws(vec![group(text, vec![net(text, &[&[0.5]])])]).draw().unwrap();
-    let mut page = ScorePage::titled(text);
-    page.subtitle = text.to_owned();
-    page.summary = vec![(text.to_owned(), text.to_owned())];
+    let mut page = ScorePage::new(PageText::titled(text));
+    page.text.subtitle = text.to_owned();
+    page.text.summary = vec![(text.to_owned(), text.to_owned())];
     page.figures = vec![ScoreFigure { heading: text.to_owned(), caption: text.to_owned(), svg }];
     page.rows = vec![ScoreRow {
         net: text.to_owned(),
@@ -144,8 +144,8 @@ fn page(text: &str) -> ScorePage {
         test_accuracy: Some(0.75),
         searched: Some(0.625),
     }];
-    page.settings = vec![(text.to_owned(), text.to_owned())];
-    page.footer = text.to_owned();
+    page.text.settings = vec![(text.to_owned(), text.to_owned())];
+    page.text.footer = text.to_owned();
     page
 }
 
@@ -169,7 +169,7 @@ fn the_report_has_figures_table_and_settings() {
     for foreign in ["<script", "<link", "<img", "@import", "src="] {
         assert!(!html.contains(foreign), "{foreign}");
     }
-    assert!(ScorePage::titled("empty").to_html().contains("No architecture has been scored yet."));
+    assert!(ScorePage::default().to_html().contains("No architecture has been scored yet."));
 }
 
 proptest! {
@@ -191,7 +191,7 @@ proptest! {
             (drawn.iter().map(name).collect::<BTreeSet<_>>(), written.iter().map(name).collect::<Vec<_>>())
         };
         prop_assert_eq!(elements(&page(&text).to_html()), elements(&page("plain").to_html()));
-        let plot = curves(&[(&text, Split::Valid, &[0.5, 0.6])]).draw().unwrap();
+        let plot = curves(&[(&text, CurveKind::Valid, &[0.5, 0.6])]).draw().unwrap();
         prop_assert!(!plot.as_str().contains("<script"));
         prop_assert!(Document::parse(plot.as_str()).is_ok());
     }

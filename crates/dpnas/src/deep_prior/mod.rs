@@ -8,6 +8,7 @@ mod evaluate;
 mod free_memory;
 pub(crate) mod head;
 pub(crate) mod memory;
+mod scratch;
 pub(crate) mod train;
 mod weight_draw;
 
@@ -66,7 +67,7 @@ impl DeepPrior {
             calibration,
             config,
             cache: Cache::in_memory(),
-            scratch: std::env::temp_dir(),
+            scratch: scratch::scratch_folder(),
             stop: Arc::default(),
         }
     }
@@ -85,8 +86,8 @@ impl DeepPrior {
         self
     }
 
-    /// The folder for embeddings that do not fit the memory while there is no cache on disk; by default the operating
-    /// system's for temporary files. Files have no name there and are gone with the embedding.
+    /// The folder for embeddings that do not fit the memory while there is no cache on disk; by default the system's
+    /// temporary folder, or `/var/tmp` if that is in memory. The files have no name and are gone with the embedding.
     #[must_use]
     pub fn with_scratch_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = folder.into();

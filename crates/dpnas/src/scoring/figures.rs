@@ -4,7 +4,7 @@ use super::report::ScoringReport;
 use super::runner::Training;
 use super::{Group, Summary, Target};
 use crate::Metrics;
-use dpnas_report::{Curve, CurveGroup, CurvesPlot, DrawGroup, DrawSeries, Draws, DrawsPlot, NetDraws, Split, Svg};
+use dpnas_report::{Curve, CurveGroup, CurveKind, CurvesPlot, DrawGroup, Draws, DrawsPlot, NetDraws, Svg};
 
 /// Architectures whose training and test accuracies are drawn beside the validation accuracies; of more, the picture
 /// would be unreadable.
@@ -19,8 +19,8 @@ impl ScoringReport {
             .trainings
             .iter()
             .map(|training| match training {
-                Training::Random => DrawSeries::new("random encoder"),
-                Training::Full => DrawSeries::new("trained encoder"),
+                Training::Random => "random encoder".to_owned(),
+                Training::Full => "trained encoder".to_owned(),
             })
             .collect();
         plot.groups = self.by_group(|index, target| NetDraws {
@@ -93,11 +93,11 @@ impl ScoringReport {
 }
 
 fn curves(score: &Metrics, detailed: bool) -> Vec<Curve> {
-    let curve = |split, values: &[f64]| Curve { split, values: values.to_vec() };
-    let mut curves = vec![curve(Split::Valid, &score.valid_accuracy)];
+    let curve = |kind, values: &[f64]| Curve { kind, values: values.to_vec() };
+    let mut curves = vec![curve(CurveKind::Valid, &score.valid_accuracy)];
     if detailed {
-        curves.push(curve(Split::Train, &score.train_accuracy));
-        curves.push(curve(Split::Test, &score.test_accuracies));
+        curves.push(curve(CurveKind::Train, &score.train_accuracy));
+        curves.push(curve(CurveKind::Test, &score.test_accuracies));
     }
     curves
 }

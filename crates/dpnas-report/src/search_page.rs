@@ -1,29 +1,21 @@
-//! The HTML report of a run: one file, nothing to load.
+//! The HTML report of a search: one file, nothing to load.
 
 use crate::canvas::escape;
-use crate::page::{MISSING, Page, percent};
+use crate::page::{MISSING, PageText, percent};
 use crate::svg::Svg;
 
-/// Everything that the report of a run shows; all texts are escaped on the way out.
-#[derive(Clone, Debug, PartialEq)]
+/// The report of a search.
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct RunReport {
-    /// The heading.
-    pub title: String,
-    /// A line below the heading; left out if empty.
-    pub subtitle: String,
-    /// Name and value of what matters most, such as the number of architectures and the time it took.
-    pub summary: Vec<(String, String)>,
+pub struct SearchPage {
+    /// The texts around the rest.
+    pub text: PageText,
     /// The reward plot; without it the report says when there will be one.
     pub plot: Option<Svg>,
     /// The best architectures, best first.
     pub best: Vec<BestNet>,
-    /// What the test accuracies are to be compared with.
+    /// A test accuracy to compare with.
     pub baseline: Option<Baseline>,
-    /// Name and value of every setting of the run.
-    pub settings: Vec<(String, String)>,
-    /// A closing line, such as the program and its version; left out if empty.
-    pub footer: String,
 }
 
 /// One architecture of the table of the best.
@@ -54,29 +46,16 @@ pub struct Baseline {
     pub test_accuracy: f64,
 }
 
-impl RunReport {
-    /// A report with a heading and nothing else; the fields are public.
-    pub fn titled(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            subtitle: String::new(),
-            summary: Vec::new(),
-            plot: None,
-            best: Vec::new(),
-            baseline: None,
-            settings: Vec::new(),
-            footer: String::new(),
-        }
+impl SearchPage {
+    /// A report of texts alone; the fields are public.
+    pub fn new(text: PageText) -> Self {
+        Self { text, ..Self::default() }
     }
 
     /// The report as one HTML document without scripts, images or styles from elsewhere; it is also well-formed XML.
     pub fn to_html(&self) -> String {
-        let mut page = Page::new(&self.title, &self.subtitle);
-        page.summary(&self.summary);
-        page.section("Rewards", &self.plot_html());
-        page.section("Best architectures", &self.best_html());
-        page.settings(&self.settings);
-        page.finish(&self.footer)
+        let sections = [("Rewards", self.plot_html()), ("Best architectures", self.best_html())];
+        self.text.document(sections.map(|(heading, markup)| (heading.to_owned(), markup)))
     }
 
     fn plot_html(&self) -> String {

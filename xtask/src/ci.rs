@@ -34,6 +34,8 @@ pub(crate) enum Step {
     Deny,
     /// Lints of every target
     Clippy,
+    /// Lints of the facade with each feature alone
+    Features,
     /// Type check of the CUDA device (needs no CUDA)
     Cuda,
     /// Type check of the portable kernels for aarch64
@@ -63,6 +65,7 @@ impl Step {
             Self::Typos => Call::new("typos", []),
             Self::Deny => Call::cargo(["deny", "--all-features", "check", "licenses", "bans", "sources"]),
             Self::Clippy => Call::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+            Self::Features => Call::cargo(["hack", "clippy", "-p", "dpnas", "--each-feature", "--", "-D", "warnings"]),
             Self::Cuda => Call::cargo(["check", "-p", "dpnas-examples", "--features", "cuda"]),
             Self::Aarch64 => {
                 let packages = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
@@ -80,6 +83,7 @@ impl Step {
         let (found, install) = match self {
             Self::Typos => (works(Call::new("typos", ["--version"])), "cargo install --locked typos-cli"),
             Self::Deny => (works(Call::cargo(["deny", "--version"])), "cargo install --locked cargo-deny"),
+            Self::Features => (works(Call::cargo(["hack", "--version"])), "cargo install --locked cargo-hack"),
             Self::Aarch64 => (has_target(root, AARCH64), "rustup target add aarch64-unknown-linux-gnu"),
             _ => return None,
         };

@@ -8,7 +8,7 @@ use std::path::Path;
 pub(crate) struct Arguments {
     /// Run the benchmarks whose name contains this text
     filter: Option<String>,
-    /// Packages whose benchmarks are run [default: all; those of dpnas-train build burn with optimisation]
+    /// Packages whose benchmarks are run [default: all]
     #[arg(long = "package", short = 'p', value_delimiter = ',', value_name = "PACKAGE,…")]
     packages: Vec<String>,
 }

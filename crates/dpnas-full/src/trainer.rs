@@ -83,20 +83,20 @@ impl<B: Backend> TrainEngine for BurnTrainer<B> {
     /// Backends panic when their device fails; the panic becomes an error. The model is dropped with it.
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         let trained = catch_unwind(AssertUnwindSafe(|| self.train_on(job, on_epoch)));
-        trained.unwrap_or_else(|panic| Err(failure(self.name.clone(), message(&*panic))))
+        trained.unwrap_or_else(|panic| Err(failure(&self.name, message(&*panic))))
     }
 }
 
-fn failure(engine: String, message: String) -> FullError {
-    match (EngineError::Device { engine: engine.clone(), message: message.clone() }).is_out_of_memory() {
-        true => FullError::OutOfMemory { engine, message },
-        false => FullError::Device { engine, message },
+fn failure(engine: &str, message: &str) -> FullError {
+    match EngineError::from_report(engine, message) {
+        EngineError::OutOfMemory { engine, message } => FullError::OutOfMemory { engine, message },
+        _ => FullError::Device { engine: engine.to_owned(), message: message.to_owned() },
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no reason given").to_owned()
+    text.unwrap_or("no reason given")
 }
 
 #[cfg(test)]
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_message_of_a_device_that_is_out_of_memory_is_recognised() {
-        let failure = |message: &str| failure("gpu".to_owned(), message.to_owned());
+        let failure = |message: &str| failure("gpu", message);
         assert!(matches!(failure("CUDA_ERROR_OUT_OF_MEMORY"), FullError::OutOfMemory { .. }));
         assert_eq!(failure("a kernel failed").to_string(), "gpu failed: a kernel failed");
     }

@@ -131,7 +131,7 @@ fn trainer<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> dpnas::
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Box<dyn Engine>> {
     use dpnas::grammar::{ImageShape, Net};
-    use dpnas::prior::{Images, Prior, WeightInit};
+    use dpnas::prior::{EncodeExt, Images, Prior, WeightInit};
     let engine = engine::<burn_cuda::Cuda>(&format!("cuda:{index} f32"), burn_cuda::CudaDevice::new(index));
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
@@ -139,7 +139,7 @@ fn cuda(index: usize) -> Result<Box<dyn Engine>> {
         let shape = ImageShape::square(1, 4);
         let plan = "[C(2,3,1,1,1), SM(2)]".parse::<Net>()?.plan(shape)?;
         let prior = Prior::draw(&plan, WeightInit::KaimingNormal, dpnas::seed::Seed(0))?;
-        engine.load(&prior)?.encode(Images::new(shape, &[0.5; 16])?)?;
+        engine.load(&prior)?.embed(Images::new(shape, &[0.5; 16])?)?;
         Ok(())
     };
     let result = probe();

@@ -1,4 +1,4 @@
-//! The frozen random encoder on tensors.
+//! A frozen random encoder on tensors.
 
 use crate::program::{Op, State, program};
 use burn::tensor::Tensor;
@@ -14,20 +14,20 @@ use dpnas_prior::{Calibration, EngineError, Prior};
 pub struct Encoder<B: Backend> {
     pub(crate) plan: Plan,
     pub(crate) device: B::Device,
-    /// As drawn, norms without statistics.
+    /// Operations as drawn: norms without statistics.
     pub(crate) drawn: Vec<Op<B>>,
-    /// As computed: statistics folded into weights and shifts.
+    /// Operations as computed: statistics folded into weights and shifts.
     frozen: Vec<Op<B>>,
 }
 
 impl<B: Backend> Encoder<B> {
-    /// Brings the weights to the device; the encoder does not normalise until it is frozen with statistics.
+    /// Brings the weights to the device. The encoder does not normalise until it is frozen with statistics.
     pub fn new(prior: &Prior, device: &B::Device) -> Self {
         let drawn = program(prior, device);
         Self { plan: prior.plan().clone(), device: device.clone(), frozen: drawn.clone(), drawn }
     }
 
-    /// The plan that the encoder computes.
+    /// The plan of the encoder.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -37,10 +37,10 @@ impl<B: Backend> Encoder<B> {
         &self.device
     }
 
-    /// Normalises with these statistics (and ε) from now on, or not at all.
+    /// Normalises with these statistics and ε from now on; `None` switches normalisation off.
     ///
-    /// A norm that follows a convolution folds into its weights and a shift; the first norm of a residual block becomes
-    /// a scale and a shift of its input.
+    /// A norm after a convolution folds into its weights and a shift. The first norm of a residual block becomes a scale
+    /// and a shift of its input.
     ///
     /// # Errors
     /// [`EngineError::WrongCalibration`] if the statistics belong to another plan.
@@ -49,7 +49,7 @@ impl<B: Backend> Encoder<B> {
             self.frozen = self.drawn.clone();
             return Ok(());
         };
-        self.check(calibration)?;
+        calibration.check(&self.plan)?;
         let mut stats = calibration.stages.iter().flatten();
         let mut frozen: Vec<Op<B>> = Vec::with_capacity(self.drawn.len());
         for op in &self.drawn {
@@ -77,7 +77,7 @@ impl<B: Backend> Encoder<B> {
     /// `[n, channels, height, width]` → `[n, features]`.
     ///
     /// # Errors
-    /// [`EngineError::WrongShape`] if the images do not have the shape that the plan was made for.
+    /// [`EngineError::WrongShape`] if the images do not have the shape of the plan's input.
     pub fn encode(&self, images: Tensor<B, 4>) -> Result<Tensor<B, 2>, EngineError> {
         let [n, channels, height, width] = images.dims();
         let expected = self.plan.input();
@@ -91,35 +91,7 @@ impl<B: Backend> Encoder<B> {
         }
         let State { value, .. } = self.frozen.iter().fold(State::new(images), |state, op| op.apply(state));
         let features: usize = value.dims()[1..].iter().product();
-        // A backend may rectify −0 to −0 or 0, by the element's place in the chunk: adding 0 leaves only 0.
+        // A backend may rectify −0 to −0 or 0, depending on the element's place in the chunk. Adding 0 makes both 0.
         Ok(value.reshape([n, features]).add_scalar(0.0))
-    }
-
-    /// Channels of every norm's input, stage by stage, in the order of [`Calibration`].
-    pub(crate) fn norm_channels(&self) -> Vec<Vec<u32>> {
-        use dpnas_grammar::Layer;
-        let stages = self.plan.stages().iter();
-        stages
-            .map(|stage| match stage.layer {
-                Layer::Conv { .. } => vec![stage.output.channels],
-                Layer::Residual { .. } => vec![stage.input.channels, stage.output.channels],
-                _ => vec![],
-            })
-            .collect()
-    }
-
-    fn check(&self, calibration: &Calibration) -> Result<(), EngineError> {
-        let expected = self.norm_channels();
-        let stages = expected.len().max(calibration.stages.len());
-        for stage in 0..stages {
-            let found = calibration.stages.get(stage).map(|stats| -> Vec<usize> {
-                stats.iter().map(|stats| stats.mean.len().min(stats.variance.len())).collect()
-            });
-            let wanted = expected.get(stage).map(|channels| channels.iter().map(|&c| c as usize).collect());
-            if found != wanted {
-                return Err(EngineError::WrongCalibration { stage });
-            }
-        }
-        Ok(())
     }
 }

@@ -1,14 +1,17 @@
 //! The encoder as an engine on host slices.
 
 use crate::encoder::Encoder;
-use crate::measure::{HELD_BYTES, Work, read};
+use crate::measure::read;
 use burn::tensor::backend::Backend;
 use dpnas_grammar::Plan;
-use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Prior};
+use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Measure, Moments, Prior};
 use rayon::prelude::*;
 use std::any::Any;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Changes whenever an encoder's numbers change.
+const VERSION: u32 = 2;
 
 /// An engine on one device of a burn backend.
 #[derive(Clone, Debug)]
@@ -19,13 +22,13 @@ pub struct BurnEngine<B: Backend> {
 }
 
 impl<B: Backend> BurnEngine<B> {
-    /// An engine under a name that says device and precision, for example `flex f32`.
-    pub fn new(name: impl Into<String>, device: B::Device) -> Self {
-        Self { name: name.into(), device, split: None }
+    /// An engine on a device. `name` is the device and its precision, for example `flex f32`; the engine adds its version.
+    pub fn new(name: &str, device: B::Device) -> Self {
+        Self { name: format!("{name} v{VERSION}"), device, split: None }
     }
 
-    /// Computes `images` at once on each of rayon's threads: for backends on a CPU, which leave many operations to one
-    /// thread and stream large chunks through memory. No number depends on it.
+    /// Computes at most `images` images at once on each of rayon's threads. It is for backends on a CPU, which run many
+    /// operations on one thread and stream large chunks through memory. No number depends on it.
     #[must_use]
     pub fn split_over_threads(mut self, images: NonZeroUsize) -> Self {
         self.split = Some(images);
@@ -40,7 +43,7 @@ impl<B: Backend> Engine for BurnEngine<B> {
 
     fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError> {
         let encoder = guarded(&self.name, || Ok(Encoder::<B>::new(prior, &self.device)))?;
-        Ok(Box::new(Loaded { name: self.name.clone(), encoder, split: self.split, held_bytes: HELD_BYTES }))
+        Ok(Box::new(Loaded { name: self.name.clone(), encoder, split: self.split }))
     }
 }
 
@@ -48,11 +51,10 @@ struct Loaded<B: Backend> {
     name: String,
     encoder: Encoder<B>,
     split: Option<NonZeroUsize>,
-    held_bytes: u64,
 }
 
 impl<B: Backend> Loaded<B> {
-    /// Images of a part, and parts that all threads together compute at once, of at most `images` images.
+    /// Images of a part, and parts in flight, which together are at most `images` images.
     fn parts(&self, images: NonZeroUsize) -> (NonZeroUsize, NonZeroUsize) {
         let Some(split) = self.split else { return (images, NonZeroUsize::MIN) };
         let even = images.get().div_ceil(rayon::current_num_threads());
@@ -74,10 +76,8 @@ impl<B: Backend> Encode for Loaded<B> {
         guarded(&self.name, || self.encoder.freeze(statistics))
     }
 
-    fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
-        if images.shape() != self.plan().input() {
-            return Err(EngineError::WrongShape { expected: self.plan().input(), found: images.shape() });
-        }
+    fn encode(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
+        images.check(self.plan())?;
         rows.clear();
         match (self.split, NonZeroUsize::new(images.len())) {
             (Some(_), Some(len)) => {
@@ -90,27 +90,23 @@ impl<B: Backend> Encode for Loaded<B> {
         Ok(())
     }
 
-    fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
-        let (at_once, in_flight) = self.parts(chunk);
-        let work = Work { at_once, in_flight, held_bytes: self.held_bytes };
-        guarded(&self.name, || self.encoder.measure_on(images, epsilon, work))
-    }
-
-    fn hold_at_most(&mut self, bytes: u64) {
-        self.held_bytes = bytes;
+    fn measure(&self, mut request: Measure<'_>) -> Result<Vec<Vec<Moments>>, EngineError> {
+        let (part, in_flight) = self.parts(request.chunk);
+        request.chunk = part;
+        guarded(&self.name, || self.encoder.measure_in_flight(&request, in_flight))
     }
 }
 
-/// Backends report a failing device by a panic: it becomes an error here.
+/// Turns a panic into an error: backends report a failing device by a panic.
 ///
-/// Shapes are checked before burn is called, so an unwound call leaves no half-changed encoder behind: freezing replaces
-/// the operations in one assignment, and the others change nothing.
+/// Shapes are checked before burn is called, and freezing replaces the operations in one assignment, so an unwound call
+/// leaves no half-changed encoder behind.
 fn guarded<T>(engine: &str, compute: impl FnOnce() -> Result<T, EngineError>) -> Result<T, EngineError> {
     catch_unwind(AssertUnwindSafe(compute))
-        .unwrap_or_else(|panic| Err(EngineError::Device { engine: engine.to_owned(), message: message(&*panic) }))
+        .unwrap_or_else(|panic| Err(EngineError::from_report(engine, message(&*panic))))
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no reason given").to_owned()
+    text.unwrap_or("no reason given")
 }

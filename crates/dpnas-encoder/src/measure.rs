@@ -4,59 +4,45 @@ use crate::encoder::Encoder;
 use crate::program::{Op, State};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
-use dpnas_prior::{Calibration, EngineError, Images, Moments};
+use dpnas_prior::{EngineError, Images, Measure, Moments};
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
-/// Activations of the calibration set that are kept between two norms by default, in bytes; beyond it they are computed
-/// again from the last kept ones. Changes time and memory, no number.
-pub(crate) const HELD_BYTES: u64 = 1 << 30;
-
 impl<B: Backend> Encoder<B> {
-    /// Measures every norm's input over a set of images, layer by layer with the earlier norms in effect, `chunk`
-    /// images at once: what one training-mode pass with the whole set as a single batch computes. Earlier norms are
-    /// folded as in [`freeze`](Self::freeze), so that a norm meets the bits that it will meet when encoding.
+    /// Measures the input of every norm over a set of images, as [`Encode::measure`](dpnas_prior::Encode::measure) says.
+    /// Rows are left out.
     ///
     /// # Errors
     /// [`EngineError::WrongShape`], [`EngineError::EmptyCalibrationSet`], or [`EngineError::Device`] if results cannot
     /// be read back.
-    pub fn measure(
-        &self,
-        images: Images<'_>,
-        epsilon: f64,
-        chunk: NonZeroUsize,
-    ) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.measure_on(images, epsilon, Work { at_once: chunk, in_flight: NonZeroUsize::MIN, held_bytes: HELD_BYTES })
+    pub fn measure(&self, request: &Measure<'_>) -> Result<Vec<Vec<Moments>>, EngineError> {
+        self.measure_in_flight(request, NonZeroUsize::MIN)
     }
 
-    /// As [`measure`](Self::measure), with more than one chunk computed at once and less or more held between norms.
-    pub(crate) fn measure_on(
+    /// As [`measure`](Self::measure), with several chunks at once on rayon's threads. Earlier norms are folded as in
+    /// [`freeze`](Self::freeze), so that a norm's input has the same bits as when encoding.
+    pub(crate) fn measure_in_flight(
         &self,
-        images: Images<'_>,
-        epsilon: f64,
-        work: Work,
+        request: &Measure<'_>,
+        in_flight: NonZeroUsize,
     ) -> Result<Vec<Vec<Moments>>, EngineError> {
-        if images.is_empty() {
-            return Err(EngineError::EmptyCalibrationSet);
-        }
-        if images.shape() != self.plan.input() {
-            return Err(EngineError::WrongShape { expected: self.plan.input(), found: images.shape() });
-        }
+        request.check(&self.plan)?;
+        let Measure { images, epsilon, .. } = *request;
         let mut measured: Vec<Vec<Moments>> = vec![Vec::new(); self.plan.stages().len()];
-        // The operations so far as they are once frozen; `held` is each chunk's state before operation `held_at`.
+        // `ops` are the operations so far, frozen; `held` is each chunk's state before operation `held_at`.
         let mut ops: Vec<Op<B>> = Vec::with_capacity(self.drawn.len());
         let (mut held, mut held_at): (Vec<State<B>>, usize) = (Vec::new(), 0);
         let bytes_of = |state: &State<B>| (state.elements_per_image() * images.len() * size_of::<f32>()) as u64;
-        let blocks: Vec<Images<'_>> = images.chunks(work.at_once).collect();
+        let blocks: Vec<Images<'_>> = images.chunks(request.chunk).collect();
         for op in &self.drawn {
             let Op::Norm { stage, .. } = op else {
                 ops.push(op.clone());
                 continue;
             };
-            // A norm folds into the convolution before it, whose output is then another: its input is held.
+            // Folding a norm changes the output of the convolution before it, so that convolution's input is held.
             let hold_at = ops.len() - usize::from(matches!(ops.last(), Some(Op::Conv(_))));
-            // What was held until now stays until all of the next is there.
-            let room = work.held_bytes.saturating_sub(held.first().map_or(0, bytes_of));
+            // Both the old and the new states are in memory until all new ones are there.
+            let room = request.held_bytes.saturating_sub(held.first().map_or(0, bytes_of));
             let advance = |(index, block): (usize, &Images<'_>)| {
                 let start = held.get(index).cloned().unwrap_or_else(|| State::new(self.upload(*block)));
                 let before = ops[held_at..hold_at].iter().fold(start, |state, op| op.apply(state));
@@ -65,7 +51,7 @@ impl<B: Backend> Encoder<B> {
                 let state = ops[hold_at..].iter().fold(before, |state, op| op.apply(state));
                 Ok((image_moments(&state.value)?, kept))
             };
-            let results: Vec<(ImageMoments, Option<State<B>>)> = work.run(&blocks, advance)?;
+            let results: Vec<(ImageMoments, Option<State<B>>)> = run(&blocks, in_flight, advance)?;
             let mut moments = Moments::new(results.first().map_or(0, |(measured, _)| measured.channels));
             let mut states = Vec::new();
             for (measured, state) in results {
@@ -85,21 +71,6 @@ impl<B: Backend> Encoder<B> {
         Ok(measured)
     }
 
-    /// Measures a calibration set and freezes the encoder with its biased variances.
-    ///
-    /// # Errors
-    /// As [`measure`](Self::measure).
-    pub fn calibrate(
-        &mut self,
-        images: Images<'_>,
-        epsilon: f64,
-        chunk: NonZeroUsize,
-    ) -> Result<Calibration, EngineError> {
-        let calibration = Calibration::from_moments(&self.measure(images, epsilon, chunk)?);
-        self.freeze(Some((&calibration, epsilon)))?;
-        Ok(calibration)
-    }
-
     /// Images on the encoder's device, `[n, channels, height, width]`.
     pub(crate) fn upload(&self, images: Images<'_>) -> Tensor<B, 4> {
         let shape = images.shape();
@@ -109,38 +80,25 @@ impl<B: Backend> Encoder<B> {
     }
 }
 
-/// How a set is measured; no number depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Work {
-    /// Images of a chunk.
-    pub(crate) at_once: NonZeroUsize,
-    /// Chunks that rayon's threads compute at once; of one chunk, all is left to the backend.
-    pub(crate) in_flight: NonZeroUsize,
-    /// Bytes that are kept between two norms, at most.
-    pub(crate) held_bytes: u64,
-}
-
-impl Work {
-    /// Every chunk's result in order.
-    fn run<I: Sync, T: Send>(
-        &self,
-        blocks: &[I],
-        compute: impl Fn((usize, &I)) -> Result<T, EngineError> + Sync,
-    ) -> Result<Vec<T>, EngineError> {
-        if self.in_flight == NonZeroUsize::MIN {
-            return blocks.iter().enumerate().map(compute).collect();
-        }
-        // Rayon may begin any number of chunks, since a thread that waits for a part of one begins another: the number
-        // in flight is that of those handed out.
-        let mut results = Vec::with_capacity(blocks.len());
-        for (window, blocks) in blocks.chunks(self.in_flight.get()).enumerate() {
-            let first = window * self.in_flight.get();
-            let part: Result<Vec<T>, EngineError> =
-                blocks.par_iter().enumerate().map(|(index, block)| compute((first + index, block))).collect();
-            results.extend(part?);
-        }
-        Ok(results)
+/// Every chunk's result, in order; `in_flight` chunks are computed at once.
+fn run<I: Sync, T: Send>(
+    blocks: &[I],
+    in_flight: NonZeroUsize,
+    compute: impl Fn((usize, &I)) -> Result<T, EngineError> + Sync,
+) -> Result<Vec<T>, EngineError> {
+    if in_flight == NonZeroUsize::MIN {
+        return blocks.iter().enumerate().map(compute).collect();
     }
+    // Rayon may begin any number of chunks, since a thread that waits for a part of one begins another. Handing out one
+    // window after the other bounds the number in flight.
+    let mut results = Vec::with_capacity(blocks.len());
+    for (window, blocks) in blocks.chunks(in_flight.get()).enumerate() {
+        let first = window * in_flight.get();
+        let part: Result<Vec<T>, EngineError> =
+            blocks.par_iter().enumerate().map(|(index, block)| compute((first + index, block))).collect();
+        results.extend(part?);
+    }
+    Ok(results)
 }
 
 /// Mean and sum of squared deviations of each channel of each image, `[n, channels]`.
@@ -159,7 +117,7 @@ impl ImageMoments {
     }
 }
 
-/// Each image is reduced on the device over its own pixels only, so no number depends on the chunk.
+/// Each image is reduced over its own pixels on the device, so no number depends on the chunk.
 fn image_moments<B: Backend>(value: &Tensor<B, 4>) -> Result<ImageMoments, EngineError> {
     let [n, channels, height, width] = value.dims();
     let pixels = value.clone().reshape([n, channels, height * width]);
@@ -197,8 +155,9 @@ mod tests {
         let images = Images::new(plan.input(), &pixels).unwrap();
         let number = |n| NonZeroUsize::new(n).unwrap();
         let measure = |in_flight, held_bytes| {
-            let work = Work { at_once: number(2), in_flight: number(in_flight), held_bytes };
-            encoder.measure_on(images, 1e-4, work).unwrap()
+            let mut request = Measure::new(images, 1e-4, number(2));
+            request.held_bytes = held_bytes;
+            encoder.measure_in_flight(&request, number(in_flight)).unwrap()
         };
         let expected = measure(1, u64::MAX);
         let norms: Vec<usize> = expected.iter().map(Vec::len).collect();

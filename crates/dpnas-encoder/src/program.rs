@@ -13,13 +13,13 @@ use dpnas_prior::{Affine, ConvWeights, Prior};
 pub(crate) enum Op<B: Backend> {
     /// Convolves the value.
     Conv(Conv<B>),
-    /// Scales and shifts each channel of the value: what norm `site` becomes once its statistics are known.
+    /// Scales and shifts each channel of the value; does nothing without statistics.
     Norm { stage: usize, affine: Option<(Tensor<B, 4>, Tensor<B, 4>)> },
     /// Rectifies the value.
     Relu,
     /// Max-pools the value.
     MaxPool { size: usize, stride: usize },
-    /// Keeps the value as the skip path.
+    /// Copies the value to the skip path.
     Fork,
     /// Replaces the skip path by a convolution of the value.
     Project(Conv<B>),
@@ -36,7 +36,7 @@ pub(crate) struct Conv<B: Backend> {
     padding: usize,
 }
 
-/// What the operations work on: the current feature map and, inside a residual block, the skip path.
+/// The current feature map and, inside a residual block, the skip path.
 #[derive(Clone, Debug)]
 pub(crate) struct State<B: Backend> {
     pub(crate) value: Tensor<B, 4>,
@@ -48,7 +48,7 @@ impl<B: Backend> State<B> {
         Self { value, skip: None }
     }
 
-    /// Elements held, for one image.
+    /// Elements of both, for one image.
     pub(crate) fn elements_per_image(&self) -> usize {
         let of = |tensor: &Tensor<B, 4>| tensor.dims()[1..].iter().product::<usize>();
         of(&self.value) + self.skip.as_ref().map_or(0, of)
@@ -73,7 +73,7 @@ impl<B: Backend> Conv<B> {
         conv2d(x, self.weight.clone(), self.shift.clone(), options)
     }
 
-    /// The convolution followed by `scale · x + shift`, in one.
+    /// The convolution with `scale · x + shift` folded in.
     pub(crate) fn folded(&self, affine: &Affine) -> Self {
         let device = self.weight.device();
         let scale = channels::<B>(&affine.scale, &device).reshape([-1, 1, 1, 1]);
@@ -91,7 +91,7 @@ fn channels<B: Backend>(values: &[f32], device: &B::Device) -> Tensor<B, 1> {
 }
 
 impl<B: Backend> Op<B> {
-    /// A norm whose statistics are known.
+    /// A norm with statistics.
     pub(crate) fn affine(stage: usize, affine: &Affine, device: &B::Device) -> Self {
         let map = |values: &[f32]| channels::<B>(values, device).reshape([1, -1, 1, 1]);
         Self::Norm { stage, affine: Some((map(&affine.scale), map(&affine.shift))) }
@@ -119,7 +119,7 @@ impl<B: Backend> Op<B> {
     }
 }
 
-/// The operations of a prior, norms still without statistics.
+/// The operations of a prior, with norms without statistics.
 ///
 /// # Source
 /// SPEC §6.
@@ -138,7 +138,7 @@ pub(crate) fn program<B: Backend>(prior: &Prior, device: &B::Device) -> Vec<Op<B
             (Layer::MaxPool { size, stride }, _) => {
                 ops.push(Op::MaxPool { size: size as usize, stride: stride as usize });
             }
-            // A plan's stages are encoder layers, and a prior has the weights of each: nothing else occurs.
+            // A plan has no other stages.
             _ => {}
         }
     }

@@ -1,9 +1,9 @@
-//! The parts of an encoder, each on a plan that is made of little else, at the fastest level in both precisions.
+//! Parts of an encoder, each on a plan that consists mostly of it, at the fastest level in both precisions.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dpnas_grammar::{ImageShape, Net, Plan};
 use dpnas_kernels::{CpuEngine, Precision};
-use dpnas_prior::{Encode, Engine, Images, Prior, WeightInit};
+use dpnas_prior::{EncodeExt, Engine, Images, Measure, Prior, WeightInit};
 use dpnas_seed::Seed;
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -31,14 +31,14 @@ fn pixels(plan: &Plan) -> Vec<f32> {
     pixels
 }
 
-/// Whole encoders: what the other layers of a plan take is small beside the part it is named for.
+/// Whole encoders, which spend little time outside of the part that they are named for.
 fn encode(criterion: &mut Criterion) {
     let parts = [
         ("direct 7x7", plan("[C(64,7,1,3,1), SM(10)]", 64, 14)),
         ("direct 1x1 in blocks", plan("[C(512,1,1,0,1), SM(10)]", 1024, 7)),
-        ("polynomials 3x3", plan("[C(64,1,1,0,1), C(256,3,1,1,1), C(64,3,1,1,1), SM(10)]", 16, 14)),
-        ("polynomials 5x5", plan("[C(64,1,1,0,1), C(64,5,1,2,1), SM(10)]", 16, 14)),
-        ("polynomials 7x7 in parts", plan("[C(64,1,1,0,1), C(64,7,1,3,1), SM(10)]", 16, 14)),
+        ("winograd 3x3", plan("[C(64,1,1,0,1), C(256,3,1,1,1), C(64,3,1,1,1), SM(10)]", 16, 14)),
+        ("winograd 5x5", plan("[C(64,1,1,0,1), C(64,5,1,2,1), SM(10)]", 16, 14)),
+        ("winograd 7x7 in parts", plan("[C(64,1,1,0,1), C(64,7,1,3,1), SM(10)]", 16, 14)),
         ("residual block", plan("[C(64,1,1,0,1), C(64,3,1,1,0), SM(10)]", 16, 14)),
         ("pooling with overlap", plan("[P(3,2,0,0), SM(10)]", 64, 29)),
     ];
@@ -50,18 +50,18 @@ fn encode(criterion: &mut Criterion) {
         for precision in PRECISIONS {
             let encoder: Box<dyn Encode> = engine(precision).load(&prior(plan)).expect("no device to fail");
             group.bench_function(BenchmarkId::new(*name, precision), |bencher| {
-                bencher.iter(|| black_box(encoder.encode(images).expect("images of the plan")));
+                bencher.iter(|| black_box(encoder.embed(images).expect("images of the plan")));
             });
         }
     }
     group.finish();
 }
 
-/// Weights: drawn, and packed for either way.
+/// Weights: drawn, and packed for direct and Winograd convolution.
 fn load(criterion: &mut Criterion) {
     let parts = [
         ("direct", plan("[C(512,3,2,1,1), SM(10)]", 256, 9)),
-        ("polynomials", plan("[C(256,1,1,0,1), C(512,3,1,1,1), SM(10)]", 16, 8)),
+        ("winograd", plan("[C(256,1,1,0,1), C(512,3,1,1,1), SM(10)]", 16, 8)),
     ];
     let mut group = criterion.benchmark_group("weights");
     group.sample_size(10);
@@ -90,7 +90,9 @@ fn calibrate(criterion: &mut Criterion) {
     for precision in PRECISIONS {
         let mut encoder = engine(precision).load(&prior(&plan)).expect("no device to fail");
         group.bench_function(precision.to_string(), |bencher| {
-            bencher.iter(|| black_box(encoder.calibrate(images, 1e-4, chunk).expect("images of the plan")));
+            bencher.iter(|| {
+                black_box(encoder.calibrate(&mut Measure::new(images, 1e-4, chunk)).expect("images of the plan"))
+            });
         });
     }
     group.finish();

@@ -1,6 +1,6 @@
 //! Memory that starts at a cache line.
 
-use crate::element::Element;
+use crate::scalar::Scalar;
 
 /// Bytes of a cache line, and of the widest vector.
 const LINE: usize = 64;
@@ -13,16 +13,27 @@ pub(crate) struct Buffer<E> {
     len: usize,
 }
 
-impl<E: Element> Buffer<E> {
+impl<E: Scalar> Buffer<E> {
     /// `len` zeros.
     pub(crate) fn zeros(len: usize) -> Self {
-        let values = vec![E::default(); len + LINE / size_of::<E>()];
-        // Where the allocator cannot align, it does not: only speed depends on it.
+        Self::of(vec![E::default(); len + LINE / size_of::<E>()], len)
+    }
+
+    /// `len` zeros; `None` if the allocator has too little memory.
+    pub(crate) fn try_zeros(len: usize) -> Option<Self> {
+        let (mut values, with_line) = (Vec::new(), len.checked_add(LINE / size_of::<E>())?);
+        values.try_reserve_exact(with_line).ok()?;
+        values.resize(with_line, E::default());
+        Some(Self::of(values, len))
+    }
+
+    fn of(values: Vec<E>, len: usize) -> Self {
+        // Only speed depends on the alignment, so a start that cannot be aligned is accepted.
         let start = values.as_ptr().align_offset(LINE).min(LINE / size_of::<E>());
         Self { values, start, len }
     }
 
-    /// Makes the buffer at least `len` long; what was in it may be lost.
+    /// Makes the buffer at least `len` long. Its values may be lost.
     pub(crate) fn grow(&mut self, len: usize) {
         if self.len < len {
             *self = Self::zeros(len);
@@ -45,9 +56,11 @@ mod tests {
     #[test]
     fn a_buffer_is_zero_and_starts_at_a_cache_line() {
         for len in [0, 1, 63, 1000] {
-            let mut buffer = Buffer::<f32>::zeros(len);
-            assert_eq!(buffer.as_slice(), vec![0.0; len]);
-            assert_eq!(buffer.as_mut_slice().as_ptr().align_offset(LINE), 0);
+            for mut buffer in [Buffer::<f32>::zeros(len), Buffer::try_zeros(len).unwrap()] {
+                assert_eq!(buffer.as_slice(), vec![0.0; len]);
+                assert_eq!(buffer.as_mut_slice().as_ptr().align_offset(LINE), 0);
+            }
         }
+        assert!(Buffer::<f32>::try_zeros(usize::MAX).is_none() && Buffer::<f32>::try_zeros(usize::MAX / 8).is_none());
     }
 }

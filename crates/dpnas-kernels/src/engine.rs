@@ -1,26 +1,28 @@
 //! The engine: weights packed once, images in groups over rayon's threads.
 
+use crate::group;
 use crate::kernel::Compute;
 use crate::level::{Level, LevelError};
-use crate::measure::Holding;
+use crate::measure::LEAST_WORK;
 use crate::memory::memory;
 use crate::norms::Norms;
 use crate::pack::Pixels;
 use crate::program::{Fusion, Program};
 use crate::run::Workspaces;
 use crate::weights::{StageWeights, input_pixels, pack};
-use crate::{KERNELS_VERSION, group};
 use dpnas_grammar::Plan;
-use dpnas_prior::{Calibration, Encode, Engine, EngineError, EngineMemory, Images, Moments, Precision, Prior};
+use dpnas_prior::{Calibration, Encode, Engine, EngineError, EngineMemory, Images, Measure, Moments, Precision, Prior};
 use half::bf16;
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 
+/// Changes whenever an encoder's numbers change.
+const VERSION: u32 = 3;
+
 /// The engine on the kernels of this crate.
 ///
-/// Every number depends on the level, the precision and [`KERNELS_VERSION`], which are its name, and on nothing else of
-/// the machine.
+/// Its numbers depend on the level, the precision and the version, which are its name, and on nothing else of the machine.
 #[derive(Clone, Debug)]
 pub struct CpuEngine {
     name: String,
@@ -39,15 +41,15 @@ impl CpuEngine {
 
     /// An engine at a level.
     pub fn at(level: Level, precision: Precision) -> Self {
-        Self { name: format!("cpu {level} {precision} v{KERNELS_VERSION}"), level, precision }
+        Self { name: format!("cpu {level} {precision} v{VERSION}"), level, precision }
     }
 
-    /// The instructions that the engine uses.
+    /// The engine's instructions.
     pub fn level(&self) -> Level {
         self.level
     }
 
-    /// What maps and weights are stored in.
+    /// Number type of maps and weights.
     pub fn precision(&self) -> Precision {
         self.precision
     }
@@ -60,8 +62,8 @@ impl Engine for CpuEngine {
 
     fn load(&self, prior: &Prior) -> Result<Box<dyn Encode>, EngineError> {
         Ok(match self.precision {
-            Precision::F32 => Box::new(Loaded::<f32>::new(self.level, prior)),
-            Precision::Bf16 => Box::new(Loaded::<bf16>::new(self.level, prior)),
+            Precision::F32 => Box::new(Loaded::<f32>::new(self, prior)),
+            Precision::Bf16 => Box::new(Loaded::<bf16>::new(self, prior)),
         })
     }
 
@@ -77,8 +79,9 @@ impl Engine for CpuEngine {
     }
 }
 
-/// A prior on this engine.
+/// An encoder of this engine.
 pub(crate) struct Loaded<E> {
+    engine: String,
     pub(crate) level: Level,
     pub(crate) plan: Plan,
     weights: Vec<StageWeights<E>>,
@@ -89,17 +92,17 @@ pub(crate) struct Loaded<E> {
     /// The program without fused pooling, for measuring.
     raw: OnceLock<Program<E>>,
     pub(crate) raw_workspaces: Workspaces<E>,
-    /// What measuring may keep of the calibration set.
-    holding: Holding,
 }
 
 impl<E: Compute> Loaded<E> {
-    pub(crate) fn new(level: Level, prior: &Prior) -> Self {
-        let plan = prior.plan().clone();
+    /// Packs the weights. Maps and weights are of `E`, for any precision of the engine.
+    pub(crate) fn new(engine: &CpuEngine, prior: &Prior) -> Self {
+        let (level, plan) = (engine.level, prior.plan().clone());
         let weights = pack(level, prior);
         let pixels = input_pixels(prior);
         let program = Program::new(level, &plan, (&weights, pixels), group::images::<E>(&plan), Fusion::Fused);
         Self {
+            engine: engine.name.clone(),
             level,
             norms: Norms::none(&plan),
             plan,
@@ -109,7 +112,6 @@ impl<E: Compute> Loaded<E> {
             workspaces: Workspaces::new(),
             raw: OnceLock::new(),
             raw_workspaces: Workspaces::new(),
-            holding: Holding::default(),
         }
     }
 
@@ -120,17 +122,22 @@ impl<E: Compute> Loaded<E> {
         })
     }
 
-    /// Bytes of a thread's maps, with and without fused pooling, and the images that they hold.
+    /// Bytes of a thread's maps, with and without fused pooling, and images of a group.
     #[cfg(test)]
     pub(crate) fn map_bytes(&self) -> (usize, usize) {
         let slots = self.program.slots.iter().chain(&self.raw_program().slots);
         (slots.map(|numbers| numbers * size_of::<E>()).sum(), self.program.images)
     }
 
-    pub(crate) fn check_shape(&self, images: Images<'_>) -> Result<(), EngineError> {
-        if images.shape() != self.plan.input() {
-            return Err(EngineError::WrongShape { expected: self.plan.input(), found: images.shape() });
-        }
+    pub(crate) fn out_of_memory(&self, what: &str) -> EngineError {
+        EngineError::OutOfMemory { engine: self.engine.clone(), message: format!("cannot allocate {what}") }
+    }
+
+    /// Resizes `rows` for some images.
+    pub(crate) fn resize_rows(&self, rows: &mut Vec<f32>, images: usize) -> Result<(), EngineError> {
+        let values = images.saturating_mul(self.plan.features() as usize);
+        rows.try_reserve_exact(values.saturating_sub(rows.len())).map_err(|_| self.out_of_memory("the rows"))?;
+        rows.resize(values, 0.0);
         Ok(())
     }
 }
@@ -148,37 +155,23 @@ impl<E: Compute> Encode for Loaded<E> {
         Ok(())
     }
 
-    fn encode_into(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
-        self.check_shape(images)?;
-        let features = self.plan.features() as usize;
-        rows.resize(images.len() * features, 0.0);
-        // A chunk that is smaller than a group a thread is divided evenly.
+    fn encode(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError> {
+        images.check(&self.plan)?;
+        self.resize_rows(rows, images.len())?;
+        // A chunk that is smaller than one group for each thread is divided evenly.
         let share = images.len().div_ceil(rayon::current_num_threads().max(1));
         let group = NonZeroUsize::new(self.program.images.min(share)).unwrap_or(NonZeroUsize::MIN);
         let blocks: Vec<Images<'_>> = images.chunks(group).collect();
-        rows.par_chunks_mut(group.get() * features).zip(blocks).for_each(|(rows, block)| {
+        let rows = rows.par_chunks_mut(group.get() * self.plan.features() as usize);
+        let encoded = rows.zip(blocks).try_for_each(|(rows, block)| {
             self.workspaces.with(&self.program, |workspace| {
                 self.program.run(self.level, &self.norms, workspace, block.pixels(), rows);
-            });
+            })
         });
-        Ok(())
+        encoded.ok_or_else(|| self.out_of_memory("maps"))
     }
 
-    fn measure(&self, images: Images<'_>, epsilon: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.measure_holding(images, epsilon, chunk, self.holding, None)
-    }
-
-    fn measure_and_encode(
-        &self,
-        images: Images<'_>,
-        epsilon: f64,
-        chunk: NonZeroUsize,
-        rows: &mut Vec<f32>,
-    ) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.measure_holding(images, epsilon, chunk, self.holding, Some(rows))
-    }
-
-    fn hold_at_most(&mut self, bytes: u64) {
-        self.holding.bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    fn measure(&self, request: Measure<'_>) -> Result<Vec<Vec<Moments>>, EngineError> {
+        self.measure_holding(request, LEAST_WORK)
     }
 }

@@ -1,11 +1,11 @@
-//! The tables of a convolution: where its windows lie, and where its outputs go.
+//! Tables of a convolution: positions of its windows and outputs.
 
 use crate::layout::Layout;
 use crate::pack::Tap;
 use dpnas_grammar::ConvShape;
 
-/// Max pooling without overlap, which a convolution computes before it stores: rows and columns of a window, and
-/// between windows.
+/// Max pooling without overlap that a convolution computes before it stores: rows and columns of a window, and between
+/// windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pooling {
     pub(crate) size: usize,
@@ -17,7 +17,7 @@ impl Pooling {
     pub(crate) const NONE: Self = Self { size: 1, stride: 1 };
 }
 
-/// The border that a map needs for a convolution: a window beyond it would meet nothing but zeros.
+/// The border that a map needs for a convolution. A window beyond it would read only zeros.
 pub(crate) fn halo(kernel: u32, padding: u32) -> usize {
     kernel.min(padding) as usize
 }
@@ -45,7 +45,7 @@ pub(crate) fn pixels(
 
 /// Positions of the windows of a convolution's pixels in its input.
 ///
-/// A window that lies beyond the border is moved to where it meets only the border.
+/// A window beyond the border is moved to the border's edge, where it reads only zeros as well.
 pub(crate) fn windows(from: Layout, conv: &ConvShape, size: usize, pooling: Pooling, images: usize) -> Vec<usize> {
     let [kernel, stride, padding] = [conv.kernel, conv.stride, conv.padding].map(|n| n as usize);
     let last = from.size + 2 * from.halo - kernel;
@@ -64,9 +64,9 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Each number that a window meets is the one of the padded map that was meant, or zero where that is padding.
+        /// Each number of a window is that of the padded map, zero in the padding.
         #[test]
-        fn windows_meet_the_padded_map(
+        fn windows_read_the_padded_map(
             size in 1usize..7, kernel in 1u32..6, stride in 1u32..5, padding in 0u32..12
         ) {
             let padded = size + 2 * padding as usize;

@@ -1,19 +1,18 @@
-//! How many images a thread takes through the net at once.
+//! Number of images that a thread computes at once.
 
-use crate::element::Element;
+use crate::scalar::Scalar;
 use dpnas_grammar::{Layer, Plan, Stage};
 
-/// Bytes of a stage's maps that a thread may hold.
+/// Bytes of a stage's maps that stay in a thread's cache.
 const MAP_BYTES: u64 = 8 << 20;
-/// Images of a group where weights are light, and where they are so heavy that they must be read seldom.
+/// Images of a group with few weights, and with many: a large group reads its weights less often for each image.
 const LIGHT: u64 = 8;
 const HEAVY: u64 = 32;
-/// Weights of a stage that are heavy.
+/// Weights of a stage from which on they are many.
 const HEAVY_WEIGHTS: u64 = 1 << 20;
 
-/// Images of a group: enough to fill the kernels' tiles and to read weights seldom, few enough to stay in the cache. No
-/// bit of a result depends on it.
-pub(crate) fn images<E: Element>(plan: &Plan) -> usize {
+/// Images of a group: enough to fill the kernels' tiles, few enough for the cache. No bit of a result depends on it.
+pub(crate) fn images<E: Scalar>(plan: &Plan) -> usize {
     let stages = plan.stages();
     let heaviest = stages.iter().map(|stage| stage.parameters).max().unwrap_or(0);
     let wanted = if heaviest >= HEAVY_WEIGHTS { HEAVY } else { LIGHT };
@@ -24,8 +23,8 @@ pub(crate) fn images<E: Element>(plan: &Plan) -> usize {
 }
 
 /// Bytes of the maps before and after the first of these stages, for one image.
-fn map_bytes<E: Element>(stages: &[Stage]) -> u64 {
-    // Where pooling follows, the map before it is mostly not stored.
+fn map_bytes<E: Scalar>(stages: &[Stage]) -> u64 {
+    // Pooling is mostly fused, and then the map before it is not stored.
     let output = match stages {
         [_, next, ..] if matches!(next.layer, Layer::MaxPool { .. }) => next.output,
         [stage, ..] => stage.output,

@@ -1,8 +1,8 @@
-//! Where the pixels of a feature map lie in memory.
+//! Memory layout of feature maps.
 
-use crate::element::Element;
+use crate::scalar::Scalar;
 
-/// Channels of a stored pixel are a multiple of this, so that vectors of every level end with a pixel.
+/// The stored channels of a pixel are a multiple of this, so that vectors of every level end with a pixel.
 pub(crate) const CHANNEL_BLOCK: usize = 16;
 
 /// Square maps of several images, `[image, row, column, channel]`, each with a border of zeros.
@@ -10,9 +10,9 @@ pub(crate) const CHANNEL_BLOCK: usize = 16;
 pub(crate) struct Layout {
     /// Rows and columns, without the border.
     pub(crate) size: usize,
-    /// Channels that mean something.
+    /// Channels of the map.
     pub(crate) channels: usize,
-    /// Channels that are stored; the others are zero.
+    /// Channels that are stored; those beyond `channels` are zero.
     pub(crate) stride: usize,
     /// Width of the border, in pixels.
     pub(crate) halo: usize,
@@ -39,17 +39,17 @@ impl Layout {
         (self.size + 2 * self.halo) * self.row()
     }
 
-    /// Room for `images` images of `image` numbers each, and for what a kernel may read past them.
+    /// Length of a buffer for `images` images of `image` numbers each; kernels may read past the last image.
     pub(crate) fn room(image: usize, images: usize) -> usize {
         images * image + CHANNEL_BLOCK
     }
 
-    /// Position of a pixel; row and column count from the border's corner.
+    /// Position of a pixel. Rows and columns count from the border's corner.
     pub(crate) fn at(&self, image: usize, y: usize, x: usize) -> usize {
         image * self.image() + y * self.row() + x * self.stride
     }
 
-    /// Position of a pixel; row and column count from the map's corner.
+    /// Position of a pixel. Rows and columns count from the map's corner.
     pub(crate) fn inside(&self, image: usize, y: usize, x: usize) -> usize {
         self.at(image, y + self.halo, x + self.halo)
     }
@@ -60,7 +60,7 @@ impl Layout {
     }
 
     /// Writes zeros to the border of the first `images` images.
-    pub(crate) fn clear_halo<E: Element>(&self, map: &mut [E], images: usize) {
+    pub(crate) fn clear_halo<E: Scalar>(&self, map: &mut [E], images: usize) {
         if self.halo == 0 {
             return;
         }

@@ -1,4 +1,4 @@
-//! Which instructions the kernels use: found at run time, or forced by an environment variable.
+//! Instruction sets of the kernels: detected at run time, or forced by an environment variable.
 
 use crate::Precision;
 #[cfg(target_arch = "x86_64")]
@@ -10,15 +10,14 @@ pub const LEVEL_VARIABLE: &str = "DPNAS_CPU_LEVEL";
 
 /// A set of instructions that this processor has.
 ///
-/// Only [`Level::available`] and [`Level::from_environment`] make one, so holding a level means that its instructions
-/// may be used.
+/// Only [`Level::available`] and [`Level::from_environment`] make one, so the instructions of any level can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Level(pub(crate) Kind);
 
-/// The levels that exist.
+/// All levels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
-    /// What the compiler makes of plain code, on any processor.
+    /// Plain code, on any processor.
     Portable,
     /// AVX2 and FMA, x86-64.
     #[cfg(target_arch = "x86_64")]
@@ -32,11 +31,11 @@ pub(crate) enum Kind {
     /// Products of tiles of bf16, and AVX-512 for the rest, x86-64.
     #[cfg(target_arch = "x86_64")]
     Amx,
-    /// What [`Kind::Amx`] computes, in plain code.
+    /// [`Kind::Amx`] in plain code.
     Tiles,
 }
 
-/// A level that cannot be had.
+/// A level that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LevelError {
@@ -53,9 +52,9 @@ pub enum LevelError {
     Unsupported {
         /// The variable's value.
         value: String,
-        /// The precision that was asked for.
+        /// The precision.
         precision: Precision,
-        /// The levels that it has.
+        /// The processor's levels.
         usable: String,
     },
 }
@@ -106,7 +105,7 @@ impl Level {
         Self(Kind::Portable)
     }
 
-    /// The way of AMX in plain code: for tests on processors without these instructions.
+    /// AMX in plain code, for tests on processors without it.
     #[doc(hidden)]
     pub fn tiles_in_plain_code() -> Self {
         Self(Kind::Tiles)

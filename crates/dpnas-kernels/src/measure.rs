@@ -4,62 +4,45 @@ use crate::engine::Loaded;
 use crate::kernel::{Compute, emit, rectify, stats};
 use crate::layout::Layout;
 use crate::level::Level;
-use crate::norms::{Norms, norm_channels};
+use crate::norms::Norms;
 use crate::program::{Map, Op, Program};
 use crate::run::Workspace;
 use crate::stats::ImageStats;
-use dpnas_prior::{EngineError, Images, Moments};
+use dpnas_prior::{Calibration, EngineError, Images, Measure, Moments};
 use rayon::prelude::*;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-/// Which activations of the calibration set are held between norms; what is not is computed again from what is. Changes
-/// time and memory, no bit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Holding {
-    /// Bytes that may be held.
-    pub(crate) bytes: usize,
-    /// Multiply-adds that a held byte must save: as many take as long as to bring it to memory and back.
-    pub(crate) least_work: usize,
-}
-
-impl Default for Holding {
-    fn default() -> Self {
-        Self { bytes: 1 << 30, least_work: 25 }
-    }
-}
+/// Multiply-adds that a held byte must save: computing as many takes as long as moving the byte to memory and back.
+pub(crate) const LEAST_WORK: usize = 25;
 
 /// A map of a group of images, without its border.
 struct HeldMap<E> {
     map: Map,
     values: Vec<E>,
-    /// The norm, and with it the rectification, that the map still lacks.
+    /// The norm that the map still lacks, with its rectification.
     pending: Option<usize>,
 }
 
-/// A group of images on the way through the steps.
+/// A group of images, and how far it is computed.
 struct Block<'a, E> {
     images: Images<'a>,
-    /// The step that comes next, and the maps that it and later ones need; at first there are none.
+    /// The next step, and the held maps that it and later ones need. Without maps the group starts from its images.
     held: (usize, Vec<HeldMap<E>>),
 }
 
 impl<E: Compute> Loaded<E> {
-    /// See [`dpnas_prior::Encode::measure_and_encode`].
+    /// See [`dpnas_prior::Encode::measure`]. Holds maps between two norms where each byte saves `least_work` multiply-adds;
+    /// maps that are not held are computed again from held ones, which changes no bit.
     pub(crate) fn measure_holding(
         &self,
-        images: Images<'_>,
-        epsilon: f64,
-        chunk: NonZeroUsize,
-        holding: Holding,
-        rows: Option<&mut Vec<f32>>,
+        request: Measure<'_>,
+        least_work: usize,
     ) -> Result<Vec<Vec<Moments>>, EngineError> {
-        self.check_shape(images)?;
-        if images.is_empty() {
-            return Err(EngineError::EmptyCalibrationSet);
-        }
+        request.check(&self.plan)?;
+        let Measure { images, epsilon, chunk, held_bytes, rows, .. } = request;
         let program = self.raw_program();
-        // A chunk that is smaller than a group a thread is divided evenly.
+        // A chunk that is smaller than one group for each thread is divided evenly.
         let group = program.images.min(chunk.get().div_ceil(rayon::current_num_threads().max(1)));
         let group = NonZeroUsize::new(group).unwrap_or(chunk);
         let mut blocks: Vec<Block<'_, E>> =
@@ -72,9 +55,11 @@ impl<E: Compute> Loaded<E> {
             let held = blocks.first().map_or(0, |block| block.held.0);
             let (work, bytes) = (program.work(held..after), program.live_bytes(after));
             let is_needed = rows.is_some() || program.steps[index + 1..].iter().any(|step| step.norm.is_some());
-            let keeps = is_needed && work >= holding.least_work * bytes && bytes * images.len() <= holding.bytes;
+            let fits = (bytes * images.len()) as u64 <= held_bytes;
+            let keeps = is_needed && work >= least_work * bytes && fits;
             let stats = |block: &mut Block<'_, E>| self.stats(block, (index, after), keeps, &norms);
-            let stats: Vec<ImageStats> = blocks.par_iter_mut().map(stats).collect();
+            let stats: Option<Vec<ImageStats>> = blocks.par_iter_mut().map(stats).collect();
+            let stats = stats.ok_or_else(|| self.out_of_memory("maps"))?;
             let layout = if matches!(step.op, Op::Rectify) { step.inputs[0].layout } else { step.output.layout };
             let mut moments = Moments::new(layout.channels);
             stats.iter().for_each(|images| images.add_to(&mut moments));
@@ -82,24 +67,26 @@ impl<E: Compute> Loaded<E> {
             measured.push(moments);
         }
         if let Some(rows) = rows {
-            let features = self.plan.features() as usize;
-            rows.clear();
-            rows.resize(images.len() * features, 0.0);
-            let rows = rows.par_chunks_mut(group.get() * features);
-            blocks.par_iter().zip(rows).for_each(|(block, rows)| self.finish(block, &norms, rows));
+            self.resize_rows(rows, images.len())?;
+            let rows = rows.par_chunks_mut(group.get() * self.plan.features() as usize);
+            let finished = blocks.par_iter().zip(rows).try_for_each(|(block, rows)| self.finish(block, &norms, rows));
+            finished.ok_or_else(|| self.out_of_memory("maps"))?;
         }
         let mut measured = measured.into_iter();
-        Ok(norm_channels(&self.plan).iter().map(|norms| measured.by_ref().take(norms.len()).collect()).collect())
+        Ok(Calibration::channels(&self.plan)
+            .iter()
+            .map(|norms| measured.by_ref().take(norms.len()).collect())
+            .collect())
     }
 
-    /// Reduces the input of the norm of step `index`, and holds what the steps from `after` on need if `keeps`.
+    /// Reduces the input of the norm of step `index`. Holds the maps that the steps from `after` on need, if `keeps`.
     fn stats(
         &self,
         block: &mut Block<'_, E>,
         (index, after): (usize, usize),
         keeps: bool,
         norms: &Norms,
-    ) -> ImageStats {
+    ) -> Option<ImageStats> {
         let (program, count) = (self.raw_program(), block.images.len());
         let step = &program.steps[index];
         self.raw_workspaces.with(program, |workspace| {
@@ -123,17 +110,17 @@ impl<E: Compute> Loaded<E> {
         })
     }
 
-    /// Computes the steps that are left.
-    fn finish(&self, block: &Block<'_, E>, norms: &Norms, rows: &mut [f32]) {
+    /// Computes the remaining steps and writes the rows.
+    fn finish(&self, block: &Block<'_, E>, norms: &Norms, rows: &mut [f32]) -> Option<()> {
         let program = self.raw_program();
         self.raw_workspaces.with(program, |workspace| {
             self.advance(block, program.steps.len(), norms, workspace);
             let Map { slot, layout } = program.result;
             emit(self.level, (workspace.slots[slot].as_slice(), layout), rows);
-        });
+        })
     }
 
-    /// Brings a group of images before step `index`.
+    /// Computes a group of images up to step `index`.
     fn advance(&self, block: &Block<'_, E>, index: usize, norms: &Norms, workspace: &mut Workspace<E>) {
         let (program, count) = (self.raw_program(), block.images.len());
         let (start, held) = &block.held;
@@ -148,10 +135,10 @@ impl<E: Compute> Loaded<E> {
 }
 
 impl<E: Compute> Program<E> {
-    /// The step before which a group of images is held once the norm of step `index` was measured.
+    /// The step before which a group of images is held after the norm of step `index` was measured.
     ///
-    /// Sums that are rounded where they are stored are not held: normalised, they would be rounded twice, and the
-    /// convolution that comes next must meet what it meets when nothing is measured.
+    /// Sums that are rounded when stored are not held: they would be rounded again when normalised, which encoding does not
+    /// do.
     fn held_before(&self, index: usize) -> usize {
         match (&self.steps[index].op, self.steps.get(index + 1).map(|step| &step.op)) {
             (Op::Rectify, _) => index,
@@ -166,7 +153,7 @@ impl<E: Compute> Program<E> {
         self.steps[steps].iter().map(|step| step.work).sum()
     }
 
-    /// The maps that steps from `next` on read before anything writes them.
+    /// The maps that the steps from `next` on read before a step writes them.
     fn live(&self, next: usize) -> Vec<Map> {
         let mut live: Vec<Map> = if self.steps.len() == next { vec![self.result] } else { Vec::new() };
         let mut written = Vec::new();
@@ -187,8 +174,8 @@ impl<E: Compute> Program<E> {
     }
 }
 
-/// Copies the maps that the steps from `next` on need, into the memory of what was held before; the one that was written
-/// last still lacks norm `pending`.
+/// Copies the maps that the steps from `next` on need, into the memory of the maps held before; the one that was written
+/// last still lacks norm `pending`. Holds nothing where there is no memory.
 fn hold<E: Compute>(
     program: &Program<E>,
     held: &mut (usize, Vec<HeldMap<E>>),
@@ -202,17 +189,20 @@ fn hold<E: Compute>(
         let (layout, source) = (map.layout, workspace.slots[map.slot].as_slice());
         let mut values = memory.next().unwrap_or_default();
         values.clear();
-        values.reserve_exact(images * layout.pixels() * layout.stride);
+        values.try_reserve_exact(images * layout.pixels() * layout.stride).ok()?;
         for (image, y) in (0..images).flat_map(|image| (0..layout.size).map(move |y| (image, y))) {
             values.extend_from_slice(&source[layout.inside(image, y, 0)..][..layout.size * layout.stride]);
         }
-        HeldMap { map, values, pending: pending.filter(|_| Some(map.slot) == last) }
+        Some(HeldMap { map, values, pending: pending.filter(|_| Some(map.slot) == last) })
     };
-    *held = (next, program.live(next).into_iter().map(copy).collect());
+    *held = match program.live(next).into_iter().map(copy).collect() {
+        Some(maps) => (next, maps),
+        None => (0, Vec::new()),
+    };
 }
 
 impl<E: Compute> HeldMap<E> {
-    /// Copies the map back, with the norm that it lacked.
+    /// Copies the map back and applies the norm that it lacks.
     fn restore(&self, level: Level, norms: &Norms, workspace: &mut Workspace<E>, images: usize) {
         let Self { map, values, pending } = self;
         let target = workspace.slots[map.slot].as_mut_slice();
@@ -231,7 +221,7 @@ impl<E: Compute> HeldMap<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Precision;
+    use crate::{CpuEngine, Precision};
     use dpnas_grammar::{ImageShape, Net};
     use dpnas_prior::{Prior, WeightInit};
     use dpnas_seed::Seed;
@@ -247,26 +237,25 @@ mod tests {
         Seed(1).stream("test images", 0).fill_uniform(0, 0.0, 1.0, &mut pixels);
         let images = Images::new(plan.input(), &pixels).unwrap();
         for level in Level::available(Precision::F32) {
-            holding_changes_nothing(&Loaded::<f32>::new(level, &prior), images);
+            holding_changes_nothing(&Loaded::<f32>::new(&CpuEngine::at(level, Precision::F32), &prior), images);
         }
         for level in Level::available(Precision::Bf16) {
-            holding_changes_nothing(&Loaded::<bf16>::new(level, &prior), images);
+            holding_changes_nothing(&Loaded::<bf16>::new(&CpuEngine::at(level, Precision::Bf16), &prior), images);
         }
     }
 
     fn holding_changes_nothing<E: Compute>(loaded: &Loaded<E>, images: Images<'_>) {
         let measure = |chunk: usize, bytes| {
-            let holding = Holding { bytes, least_work: 0 };
-            let mut rows = vec![1.0];
-            let chunk = NonZeroUsize::new(chunk).unwrap();
-            let moments = loaded.measure_holding(images, 1e-4, chunk, holding, Some(&mut rows)).unwrap();
-            (moments, rows)
+            let mut rows = Vec::new();
+            let mut request = Measure::new(images, 1e-4, NonZeroUsize::new(chunk).unwrap());
+            (request.held_bytes, request.rows) = (bytes, Some(&mut rows));
+            (loaded.measure_holding(request, 0).unwrap(), rows)
         };
-        let expected = measure(512, usize::MAX);
+        let expected = measure(512, u64::MAX);
         let norms: Vec<usize> = expected.0.iter().map(Vec::len).collect();
         assert_eq!(norms, [1, 2, 0, 2, 2, 1]);
         // Nothing held; only the small maps after the pooling held; all held.
-        for held_bytes in [0, 9 * size_of::<E>() * 16 * 16 * 2, usize::MAX] {
+        for held_bytes in [0, 9 * size_of::<E>() as u64 * 16 * 16 * 2, u64::MAX] {
             for chunk in [1, 2, 9] {
                 let level = loaded.level;
                 assert_eq!(measure(chunk, held_bytes), expected, "{level}, {held_bytes} bytes, chunk {chunk}");

@@ -1,23 +1,23 @@
-//! What the engine takes for a plan, from above.
+//! Upper bound of the memory for a plan.
 
-use crate::element::Element;
 use crate::group;
 use crate::kernel::{scratch_bytes, tile_scratch_bytes};
-use crate::polynomials::Polynomials;
+use crate::scalar::Scalar;
+use crate::winograd::WinogradTile;
 use dpnas_grammar::{ConvShape, Plan, Stage};
 use dpnas_prior::EngineMemory;
 
-/// Threads whose groups of images are counted, whatever the chunk; each further one takes as much.
+/// Threads whose buffers are counted, for any chunk. Each further thread needs as much.
 const THREADS: u64 = 2;
-/// Workspaces: one with and one without fused pooling, for measuring.
+/// Workspaces of a thread: one with fused pooling, and one without for measuring.
 const WORKSPACES: u64 = 2;
-/// Pixels are padded to whole vectors and maps get a border: twice the plan's maps, except where these are tiny.
+/// Factor for padding to whole vectors and for borders; too small only for tiny maps.
 const PADDING: u64 = 2;
 
 /// Bytes of the weights, drawn and packed, with the buffers of the threads, and of the maps of one image.
 ///
-/// A stage's activation bytes are those of `f32`; with bf16 the same number is more than enough.
-pub(crate) fn memory<E: Element>(plan: &Plan) -> EngineMemory {
+/// A plan's activation bytes are those of `f32`, which is more than bf16 needs.
+pub(crate) fn memory<E: Scalar>(plan: &Plan) -> EngineMemory {
     let stages = plan.stages().iter();
     let convs: Vec<(ConvShape, &Stage)> =
         stages.flat_map(|stage| stage.weights().map(move |conv| (conv, stage))).collect();
@@ -30,20 +30,20 @@ pub(crate) fn memory<E: Element>(plan: &Plan) -> EngineMemory {
     EngineMemory { weights: weights.saturating_add(drawn).saturating_add(threads), image }
 }
 
-/// Bytes of one convolution's weights, as they are or by polynomials, whichever takes more.
-fn packed<E: Element>(conv: &ConvShape, stage: &Stage) -> u64 {
+/// Bytes of one convolution's weights, direct or transformed, whichever is more.
+fn packed<E: Scalar>(conv: &ConvShape, stage: &Stage) -> u64 {
     let channels = |n: u32| u64::from(n).next_multiple_of(16);
     let taps = u64::from(conv.kernel).saturating_mul(conv.kernel.into());
     let direct = channels(conv.in_channels).saturating_mul(channels(conv.out_channels)).saturating_mul(taps * 4);
-    direct.max(Polynomials::choose::<E>(conv, stage).map_or(0, |way| way.weight_bytes(conv) as u64))
+    direct.max(WinogradTile::choose::<E>(conv, stage).map_or(0, |tile| tile.weight_bytes(conv) as u64))
 }
 
-/// Bytes of one thread's buffers, by polynomials or by matrix tiles, whichever takes more.
-fn scratch<E: Element>(conv: &ConvShape, stage: &Stage) -> u64 {
-    let polynomials = Polynomials::choose::<E>(conv, stage).map_or(0, |way| scratch_bytes(way, conv));
-    // Maps and weights of one number a step never become matrix tiles.
+/// Bytes of one thread's buffers, for Winograd or matrix tiles, whichever is more.
+fn scratch<E: Scalar>(conv: &ConvShape, stage: &Stage) -> u64 {
+    let winograd = WinogradTile::choose::<E>(conv, stage).map_or(0, |tile| scratch_bytes(tile, conv));
+    // Only numbers that are multiplied in pairs become matrix tiles.
     let tiles = if E::STEP > 1 { tile_scratch_bytes(conv.out_channels as usize) } else { 0 };
-    polynomials.max(tiles) as u64
+    winograd.max(tiles) as u64
 }
 
 #[cfg(test)]
@@ -69,9 +69,10 @@ mod tests {
             let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(1, 28)).unwrap();
             let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(0)).unwrap();
             let (portable, tiles) = (Level::portable(), Level::tiles_in_plain_code());
+            let [f32, half] = [(portable, Precision::F32), (tiles, Precision::Bf16)].map(|(l, p)| CpuEngine::at(l, p));
             for ((bytes, images), engine) in [
-                (Loaded::<f32>::new(portable, &prior).map_bytes(), CpuEngine::at(portable, Precision::F32)),
-                (Loaded::<bf16>::new(tiles, &prior).map_bytes(), CpuEngine::at(tiles, Precision::Bf16)),
+                (Loaded::<f32>::new(&f32, &prior).map_bytes(), &f32),
+                (Loaded::<bf16>::new(&half, &prior).map_bytes(), &half),
             ] {
                 let estimate = engine.memory(&plan).image * images as u64;
                 assert!(bytes as u64 <= estimate, "{net} on {}: {bytes} bytes, estimated {estimate}", engine.name());

@@ -1,7 +1,7 @@
 //! The scale and shift of every norm of a plan, padded to stored channels.
 
 use crate::layout::CHANNEL_BLOCK;
-use dpnas_grammar::{Layer, Plan};
+use dpnas_grammar::Plan;
 use dpnas_prior::{Affine, Calibration, EngineError};
 
 /// The scale and shift of every norm, in the order of a plan's stages.
@@ -14,7 +14,7 @@ pub(crate) struct Norms {
 impl Norms {
     /// No normalisation.
     pub(crate) fn none(plan: &Plan) -> Self {
-        let channels = norm_channels(plan);
+        let channels = Calibration::channels(plan);
         let widest = plan.stages().iter().map(|stage| stage.input.channels.max(stage.output.channels)).max();
         Self {
             affines: channels.iter().flatten().map(|&channels| identity(channels as usize)).collect(),
@@ -24,7 +24,7 @@ impl Norms {
 
     /// Normalisation with these statistics.
     pub(crate) fn with(plan: &Plan, calibration: &Calibration, epsilon: f64) -> Result<Self, EngineError> {
-        check(plan, calibration)?;
+        calibration.check(plan)?;
         let affines = calibration.stages.iter().flatten().map(|stats| padded(stats.fold(epsilon))).collect();
         Ok(Self { affines, ..Self::none(plan) })
     }
@@ -46,37 +46,11 @@ impl Norms {
     }
 }
 
-/// Channels of every norm's input, stage by stage, in the order of [`Calibration`].
-pub(crate) fn norm_channels(plan: &Plan) -> Vec<Vec<u32>> {
-    let stages = plan.stages().iter();
-    stages
-        .map(|stage| match stage.layer {
-            Layer::Conv { .. } => vec![stage.output.channels],
-            Layer::Residual { .. } => vec![stage.input.channels, stage.output.channels],
-            _ => vec![],
-        })
-        .collect()
-}
-
-fn check(plan: &Plan, calibration: &Calibration) -> Result<(), EngineError> {
-    let expected = norm_channels(plan);
-    for stage in 0..expected.len().max(calibration.stages.len()) {
-        let found = calibration.stages.get(stage).map(|norms| -> Vec<(usize, usize)> {
-            norms.iter().map(|stats| (stats.mean.len(), stats.variance.len())).collect()
-        });
-        let wanted = expected.get(stage).map(|channels| channels.iter().map(|&c| (c as usize, c as usize)).collect());
-        if found != wanted {
-            return Err(EngineError::WrongCalibration { stage });
-        }
-    }
-    Ok(())
-}
-
 fn identity(channels: usize) -> Affine {
     padded(Affine { scale: vec![1.0; channels], shift: vec![0.0; channels] })
 }
 
-/// Channels that are stored but mean nothing stay zero.
+/// Pads with zeros for the stored channels beyond the map's.
 fn padded(mut affine: Affine) -> Affine {
     let stored = affine.scale.len().next_multiple_of(CHANNEL_BLOCK);
     affine.scale.resize(stored, 0.0);

@@ -1,15 +1,15 @@
-//! Weights in the order in which the kernels read them.
+//! Weights, packed in the order in which kernels read them.
 
 use crate::buffer::Buffer;
 use crate::kernel::Compute;
 use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
-use crate::polynomials::{MOST_POINTS, Polynomials};
+use crate::winograd::{MOST_POINTS, WinogradTile};
 use dpnas_grammar::ConvShape;
 use dpnas_prior::ConvWeights;
 use rayon::prelude::*;
 
-/// The first of the numbers that a step multiplies: a place of the kernel's window, and a channel.
+/// Position of a step's first number: a pixel of the kernel's window, and a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tap {
     pub(crate) y: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Tap {
     pub(crate) channel: usize,
 }
 
-/// A convolution's weights in panels of output channels, each `[step][channel][number of the step]`.
+/// A convolution's weights, in panels of output channels: `[step][channel][number of the step]`.
 #[derive(Debug)]
 pub(crate) struct Packed<E> {
     taps: Vec<Tap>,
@@ -25,17 +25,17 @@ pub(crate) struct Packed<E> {
     channels: usize,
 }
 
-/// Whether the pixels of the input are stored without padding between them.
+/// How the pixels of an input are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pixels {
-    /// A row of the window is one run of numbers.
+    /// Without padding between them: a row of the window is one run of numbers.
     Dense,
-    /// Each pixel is a run of numbers.
+    /// Padded to whole vectors: each pixel is a run of numbers.
     Padded,
 }
 
 impl<E: Compute> Packed<E> {
-    /// Packs weights for an input with such pixels.
+    /// Packs weights for an input with these pixels.
     pub(crate) fn new(level: Level, weights: &ConvWeights, pixels: Pixels) -> Self {
         let shape = weights.shape();
         let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
@@ -76,7 +76,7 @@ impl<E: Compute> Packed<E> {
         &self.taps
     }
 
-    /// Whether there are weights for so many steps and stored output channels.
+    /// Whether there are weights for `steps` steps and `channels` stored output channels.
     pub(crate) fn covers(&self, steps: usize, channels: usize) -> bool {
         steps == self.taps.len()
             && channels == self.channels
@@ -89,21 +89,20 @@ impl<E: Compute> Packed<E> {
     }
 }
 
-/// The weights of the products of a convolution by polynomials, part after part of the kernel, each those of a 1×1
-/// convolution.
-pub(crate) fn pack_products(level: Level, weights: &ConvWeights, way: Polynomials) -> Vec<Packed<f32>> {
-    let places = (0..way.parts()).flat_map(|y| (0..way.parts()).map(move |x| (y * way.part, x * way.part)));
-    places.flat_map(|corner| pack_part(level, weights, way, corner)).collect()
+/// The transformed weights of a Winograd convolution, part by part of the kernel. Each product is a 1×1 convolution.
+pub(crate) fn pack_winograd(level: Level, weights: &ConvWeights, tile: WinogradTile) -> Vec<Packed<f32>> {
+    let places = (0..tile.parts()).flat_map(|y| (0..tile.parts()).map(move |x| (y * tile.part, x * tile.part)));
+    places.flat_map(|corner| pack_part(level, weights, tile, corner)).collect()
 }
 
-/// The weights of the products of the part of a kernel that starts at a corner.
-fn pack_part(level: Level, weights: &ConvWeights, way: Polynomials, (y, x): (usize, usize)) -> Vec<Packed<f32>> {
+/// The transformed weights of the kernel's part with this corner.
+fn pack_part(level: Level, weights: &ConvWeights, tile: WinogradTile, (y, x): (usize, usize)) -> Vec<Packed<f32>> {
     let shape = weights.shape();
     let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
-    let (outputs, square) = (shape.out_channels as usize, way.square());
+    let (outputs, square) = (shape.out_channels as usize, tile.square());
     let taps: Vec<Tap> = (0..inputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
-    let points: Vec<[f64; 5]> = (0..way.points).map(|point| way.at_point(point)).collect();
-    let (rows, columns) = (way.part.min(kernel - y), way.part.min(kernel - x));
+    let points: Vec<[f64; 5]> = (0..tile.points).map(|point| tile.at_point(point)).collect();
+    let (rows, columns) = (tile.part.min(kernel - y), tile.part.min(kernel - x));
     // [output][input][point]
     let mut transformed = vec![0.0f32; outputs * inputs * square];
     let squares = transformed.par_chunks_mut(square).with_min_len(256);
@@ -116,7 +115,7 @@ fn pack_part(level: Level, weights: &ConvWeights, way: Polynomials, (y, x): (usi
                 half.iter_mut().zip(row).for_each(|(sum, weight)| *sum += power * f64::from(*weight));
             }
         }
-        for (half, line) in half.iter().zip(square.chunks_exact_mut(way.points)) {
+        for (half, line) in half.iter().zip(square.chunks_exact_mut(tile.points)) {
             for (place, powers) in line.iter_mut().zip(&points) {
                 *place = half.iter().zip(powers).take(columns).map(|(sum, power)| sum * power).sum::<f64>() as f32;
             }
@@ -150,7 +149,7 @@ fn taps(shape: &ConvShape, pixels: Pixels, step: usize) -> Vec<Tap> {
     taps
 }
 
-/// The numbers that have a weight among those of a step; what follows the last one meets a zero.
+/// The numbers of a step that have a weight. The others have weight 0.
 fn numbers(tap: Tap, shape: &ConvShape, pixels: Pixels, step: usize) -> impl Iterator<Item = Tap> {
     let (kernel, channels) = (shape.kernel as usize, shape.in_channels as usize);
     let start = tap.x * channels + tap.channel;

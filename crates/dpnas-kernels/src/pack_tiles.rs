@@ -1,4 +1,4 @@
-//! Weights in the order in which products of matrix tiles read them.
+//! Weights, packed in the order in which products of matrix tiles read them.
 
 use crate::buffer::Buffer;
 use crate::kernel::{Compute, PANEL, TILE, tile_numbers};
@@ -7,16 +7,16 @@ use crate::pack::{Pixels, Tap};
 use dpnas_prior::ConvWeights;
 use rayon::prelude::*;
 
-/// In which order the numbers of a window fill the rows of tiles.
+/// Order in which the numbers of a window fill the rows of tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// Each row of the window begins a new tile: tiles can be read where the map lies.
+    /// Each row of the window begins a new tile, so tiles can be read directly from the map.
     Rows,
-    /// The rows of the window, of so many numbers each, follow each other without a gap: for few channels.
+    /// The rows of the window follow each other without a gap, for few channels. Holds the numbers of a row.
     Whole(usize),
 }
 
-/// A convolution's weights in panels of output channels, each `[tile][half][place][channel][number]`.
+/// A convolution's weights, in panels of output channels: `[tile][half][place][channel][number]`.
 #[derive(Debug)]
 pub(crate) struct TileWeights<E> {
     order: Order,
@@ -27,7 +27,7 @@ pub(crate) struct TileWeights<E> {
 }
 
 impl<E: Compute> TileWeights<E> {
-    /// Packs weights for an input with such pixels.
+    /// Packs weights for an input with these pixels.
     pub(crate) fn new(weights: &ConvWeights, pixels: Pixels) -> Self {
         let shape = weights.shape();
         let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
@@ -76,17 +76,17 @@ impl<E: Compute> TileWeights<E> {
         Self { order, taps, weights: packed, tiles, panels }
     }
 
-    /// How the window's numbers are ordered.
+    /// Order of the window's numbers.
     pub(crate) fn order(&self) -> Order {
         self.order
     }
 
-    /// The first number of each tile, or of each row of the window where these follow each other without a gap.
+    /// The first number of each tile, or of each row of the window with [`Order::Whole`].
     pub(crate) fn taps(&self) -> &[Tap] {
         &self.taps
     }
 
-    /// Tiles that a window's numbers fill.
+    /// Tiles of a window.
     pub(crate) fn tiles(&self) -> usize {
         self.tiles
     }

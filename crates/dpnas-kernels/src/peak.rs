@@ -1,4 +1,4 @@
-//! How many operations a core can do at most at a level, to be timed by a benchmark.
+//! Peak operations of a core at a level, for benchmarks.
 
 use crate::Precision;
 use crate::kernel::Compute;
@@ -6,9 +6,8 @@ use crate::level::Level;
 use half::bf16;
 use std::hint::black_box;
 
-/// Multiplies and adds with numbers that stay in registers, on this thread, and gives the number of floating-point
-/// operations: 2 for each product that is added to a sum. No encoder of this level can do more in the same time by direct
-/// convolution.
+/// Multiplies and adds numbers in registers, on this thread, and gives the number of floating-point operations: 2 for each
+/// multiply-add. It is the upper bound for direct convolution at this level.
 #[doc(hidden)]
 pub fn peak_operations(level: Level, precision: Precision, rounds: usize) -> u64 {
     match precision {

@@ -26,15 +26,15 @@ pub(crate) struct Step<E> {
     pub(crate) output: Map,
     /// Multiply-adds of an image.
     pub(crate) work: usize,
-    /// The norm that follows a convolution, or that a rectification starts with; counted over the plan.
+    /// Index in the plan of the norm that follows a convolution or begins a rectification.
     pub(crate) norm: Option<usize>,
 }
 
-/// What a step does.
+/// Operation of a step.
 #[derive(Debug)]
 pub(crate) enum Op<E> {
-    /// Convolves and, where the step has a norm, normalises and rectifies; pools first where pooling is fused. A second
-    /// input is added to the products.
+    /// Adds the second input, if any, to the products; pools if pooling is fused; normalises and rectifies if the step has a
+    /// norm.
     Conv(Box<Kernel<E>>),
     /// Normalises and rectifies.
     Rectify,
@@ -42,15 +42,15 @@ pub(crate) enum Op<E> {
     Pool { size: usize, stride: usize },
 }
 
-/// A way to convolve, with its weights.
+/// A convolution kernel with its weights.
 #[derive(Debug)]
 pub(crate) enum Kernel<E> {
     Direct(ConvKernel<E>, Arc<Packed<E>>),
-    Products(Box<Winograd>, Arc<Vec<Packed<f32>>>),
+    Winograd(Box<Winograd>, Arc<Vec<Packed<f32>>>),
     Tiles(TileConv<E>, Arc<TileWeights<E>>),
 }
 
-/// Whether pooling that follows a convolution without overlap is computed by it.
+/// Whether a convolution computes the pooling without overlap that follows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fusion {
     Fused,
@@ -65,7 +65,7 @@ pub(crate) struct Program<E> {
     pub(crate) image: Map,
     /// Where the features are.
     pub(crate) result: Map,
-    /// Numbers of each buffer, with what kernels read past the last image.
+    /// Length of each buffer. Kernels may read past the last image.
     pub(crate) slots: Vec<usize>,
     /// Images of a group.
     pub(crate) images: usize,
@@ -157,12 +157,12 @@ impl<E: Compute> Builder<E> {
                 let op = Op::Pool { size: size as usize, stride: stride as usize };
                 self.push((op, 0), vec![map], output, Norm::None)
             }
-            // A plan's stages are encoder layers with the convolutions that they need: nothing else occurs.
+            // A plan has no other stages.
             _ => map,
         }
     }
 
-    /// Appends a convolution of the first input; the second one, if any, is added to it.
+    /// Appends a convolution of the first input, which adds the second one, if any.
     fn conv(&mut self, conv: &Conv<E>, inputs: Vec<Map>, output: Map, pooling: Pooling, norm: Norm) -> Map {
         let (from, to, images) = (inputs[0].layout, output.layout, self.images);
         let skip = inputs.get(1).map(|map| map.layout);
@@ -176,10 +176,10 @@ impl<E: Compute> Builder<E> {
             images,
         };
         let kernel = match &conv.pack {
-            ConvPack::Products(way, weights) => {
+            ConvPack::Winograd(tile, weights) => {
                 let size = from.size + 2 * from.halo + 1 - conv.shape.kernel as usize;
-                let winograd = Winograd::new(self.level, *way, (from, to, skip), (size, pooling.size), images);
-                Kernel::Products(Box::new(winograd), Arc::clone(weights))
+                let winograd = Winograd::new(self.level, *tile, (from, to, skip), (size, pooling.size), images);
+                Kernel::Winograd(Box::new(winograd), Arc::clone(weights))
             }
             ConvPack::Direct(weights) => {
                 Kernel::Direct(ConvKernel::new(self.level, tables(weights.taps())), Arc::clone(weights))
@@ -208,7 +208,7 @@ impl<E: Compute> Builder<E> {
         output
     }
 
-    /// A map in the first buffer that none of these maps is in.
+    /// A map in the first buffer that holds none of the used maps.
     fn free(&mut self, used: &[Map], layout: Layout) -> Map {
         let slot = (0..=used.len()).find(|slot| used.iter().all(|map| map.slot != *slot)).unwrap_or(used.len());
         let map = Map { slot, layout };

@@ -1,4 +1,4 @@
-//! Running a program's steps on a group of images.
+//! Runs a program on a group of images.
 
 use crate::buffer::Buffer;
 use crate::kernel::{Compute, ConvCall, Scratch, emit, fill, pool, rectify};
@@ -24,16 +24,19 @@ impl<E: Compute> Workspaces<E> {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Lends buffers for a group of images.
-    pub(crate) fn with<T>(&self, program: &Program<E>, f: impl FnOnce(&mut Workspace<E>) -> T) -> T {
+    /// Lends buffers for a group of images; `None` if there is no memory for them.
+    pub(crate) fn with<T>(&self, program: &Program<E>, f: impl FnOnce(&mut Workspace<E>) -> T) -> Option<T> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut workspace = kept.unwrap_or_else(|| Workspace {
-            slots: program.slots.iter().map(|length| Buffer::zeros(*length)).collect(),
-            scratch: Scratch::default(),
-        });
+        let mut workspace = match kept {
+            Some(workspace) => workspace,
+            None => Workspace {
+                slots: program.slots.iter().map(|length| Buffer::try_zeros(*length)).collect::<Option<_>>()?,
+                scratch: Scratch::default(),
+            },
+        };
         let result = f(&mut workspace);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
-        result
+        Some(result)
     }
 }
 
@@ -56,7 +59,7 @@ impl<E: Compute> Program<E> {
         emit(level, (workspace.slots[slot].as_slice(), layout), rows);
     }
 
-    /// Brings images, `[n, channels, height, width]`, into their buffer.
+    /// Copies images, `[n, channels, height, width]`, into their buffer.
     pub(crate) fn fill(&self, level: Level, workspace: &mut Workspace<E>, images: &[f32]) {
         let layout = self.image.layout;
         let map = workspace.slots[self.image.slot].as_mut_slice();
@@ -115,7 +118,7 @@ impl<E: Compute> Step<E> {
                 let call = ConvCall { input: input(0), skip: input(1), output, affine, floor, images, scratch };
                 match &**kernel {
                     Kernel::Direct(kernel, weights) => kernel.run(weights, call),
-                    Kernel::Products(kernel, weights) => kernel.run(weights, call),
+                    Kernel::Winograd(kernel, weights) => kernel.run(weights, call),
                     Kernel::Tiles(kernel, weights) => kernel.run(weights, call),
                 }
             }

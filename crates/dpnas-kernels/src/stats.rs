@@ -1,4 +1,4 @@
-//! Mean and spread of each channel of each image.
+//! Mean and deviation of each channel of each image.
 
 use crate::layout::Layout;
 use dpnas_prior::Moments;
@@ -12,13 +12,13 @@ pub(crate) struct ImageStats {
 }
 
 impl ImageStats {
-    /// Room for the images of a map.
+    /// Zeros for the images of a map.
     pub(crate) fn zeros(layout: Layout, images: usize) -> Self {
         let zeros = vec![0.0; images * layout.stride];
         Self { layout, means: zeros.clone(), deviations: zeros }
     }
 
-    /// Where means and deviations go.
+    /// Means and deviations, to be written.
     pub(crate) fn places(&mut self) -> (&mut [f32], &mut [f32]) {
         (&mut self.means, &mut self.deviations)
     }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
     use crate::kernel::{Compute, stats};
     use crate::level::Level;
-    use crate::{Precision, element::Element};
+    use crate::{Precision, scalar::Scalar};
     use half::bf16;
     use proptest::prelude::*;
 
@@ -46,7 +46,7 @@ mod tests {
         let found = stats(level, (&map[..], layout), 2);
         for (image, channel) in (0..2).flat_map(|image| (0..layout.channels).map(move |channel| (image, channel))) {
             let value = |i: usize| map[layout.inside(image, i / layout.size, i % layout.size) + channel];
-            let pixels: Vec<f64> = (0..layout.pixels()).map(|i| f64::from(Element::to_f32(value(i)))).collect();
+            let pixels: Vec<f64> = (0..layout.pixels()).map(|i| f64::from(Scalar::to_f32(value(i)))).collect();
             let mean = pixels.iter().sum::<f64>() / pixels.len() as f64;
             let deviation: f64 = pixels.iter().map(|x| (x - mean).powi(2)).sum();
             let place = image * layout.stride + channel;

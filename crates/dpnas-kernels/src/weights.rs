@@ -1,11 +1,11 @@
-//! The weights of a plan, packed for the way in which each convolution is computed.
+//! Weights of a plan, packed for the kernel of each convolution.
 
 use crate::geometry::Pooling;
 use crate::kernel::Compute;
 use crate::level::Level;
-use crate::pack::{Packed, Pixels, pack_products};
+use crate::pack::{Packed, Pixels, pack_winograd};
 use crate::pack_tiles::TileWeights;
-use crate::polynomials::Polynomials;
+use crate::winograd::WinogradTile;
 use dpnas_grammar::{ConvShape, Layer, Stage};
 use dpnas_prior::{ConvWeights, Prior};
 use std::sync::Arc;
@@ -23,14 +23,14 @@ pub(crate) struct Conv<E> {
     pub(crate) pack: ConvPack<E>,
 }
 
-/// Weights, and with them the way.
+/// Packed weights, and with them the kind of kernel.
 #[derive(Debug)]
 pub(crate) enum ConvPack<E> {
-    /// Every product as it is written.
+    /// Direct convolution.
     Direct(Arc<Packed<E>>),
-    /// By polynomials.
-    Products(Polynomials, Arc<Vec<Packed<f32>>>),
-    /// By matrix tiles.
+    /// Winograd convolution.
+    Winograd(WinogradTile, Arc<Vec<Packed<f32>>>),
+    /// Products of matrix tiles.
     Tiles(Arc<TileWeights<E>>),
 }
 
@@ -58,19 +58,18 @@ pub(crate) fn input_pixels(prior: &Prior) -> Pixels {
 }
 
 fn pack_conv<E: Compute>(level: Level, weights: &ConvWeights, stage: &Stage, is_first: bool) -> ConvPack<E> {
-    // The pixels of images are not padded.
     let pixels = if is_first { Pixels::Dense } else { Pixels::Padded };
     match () {
         () if level.kind().has_tiles() => ConvPack::Tiles(Arc::new(TileWeights::new(weights, pixels))),
-        () => match Polynomials::choose::<E>(weights.shape(), stage) {
-            Some(way) if !is_first => ConvPack::Products(way, Arc::new(pack_products(level, weights, way))),
+        () => match WinogradTile::choose::<E>(weights.shape(), stage) {
+            Some(tile) if !is_first => ConvPack::Winograd(tile, Arc::new(pack_winograd(level, weights, tile))),
             _ => ConvPack::Direct(Arc::new(Packed::new(level, weights, pixels))),
         },
     }
 }
 
 impl<E> StageWeights<E> {
-    /// The convolution that makes the stage's output: not the projection, which comes last in a residual block.
+    /// The convolution of the stage's output. In a residual block the projection comes after it.
     pub(crate) fn last_conv(&self) -> Option<&Conv<E>> {
         self.convs.get(1).or(self.convs.first())
     }
@@ -81,7 +80,7 @@ impl<E> Conv<E> {
     pub(crate) fn can_pool(&self, pooling: Pooling) -> bool {
         match self.pack {
             ConvPack::Direct(_) | ConvPack::Tiles(_) => pooling.stride >= pooling.size,
-            ConvPack::Products(way, _) => pooling.stride == pooling.size && way.out().is_multiple_of(pooling.size),
+            ConvPack::Winograd(tile, _) => pooling.stride == pooling.size && tile.out().is_multiple_of(pooling.size),
         }
     }
 }

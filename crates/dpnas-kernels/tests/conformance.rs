@@ -8,7 +8,7 @@ mod plans;
 use dpnas_grammar::{ImageShape, Net, Plan};
 use dpnas_kernels::{CpuEngine, Level, Precision};
 use dpnas_prior::conformance::{Tolerance, check};
-use dpnas_prior::{Engine, Images, Prior, WeightInit};
+use dpnas_prior::{EncodeExt, Engine, Images, Prior, WeightInit};
 use dpnas_seed::Seed;
 use plans::plans;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ proptest! {
     }
 }
 
-/// Each of these takes another way through the kernels.
+/// Each of these runs through other kernels.
 #[test]
 fn chosen_plans_conform() {
     let plans = [
@@ -51,7 +51,7 @@ fn chosen_plans_conform() {
         ("[C(3,1,5,9,1), SM(10)]", "2x4x4"),
         ("[C(100,11,2,5,1), C(33,1,1,0,1), C(33,3,1,1,0), SM(10)]", "1x8x8"),
         ("[SM(10)]", "3x4x4"),
-        // Polynomials by six, seven and eight points, with every window that divides their tiles, and in parts.
+        // Winograd tiles of six, seven and eight points, with every pooling window that divides them, and kernels in parts.
         ("[C(32,1,1,0,1), C(32,3,1,1,1), P(4,4,0,0), SM(10)]", "1x4x4"),
         ("[C(32,1,1,0,1), C(32,3,1,1,1), P(5,5,0,0), SM(10)]", "1x10x10"),
         ("[C(32,1,1,0,1), C(32,3,1,1,1), P(3,3,0,0), SM(10)]", "1x12x12"),
@@ -79,9 +79,20 @@ fn a_pixel_that_is_not_a_number_reaches_the_embedding() {
         for precision in [Precision::F32, Precision::Bf16] {
             for level in Level::available(precision).into_iter().chain([Level::tiles_in_plain_code()]) {
                 let encoder = CpuEngine::at(level, precision).load(&prior).unwrap();
-                let rows = encoder.encode(Images::new(plan.input(), &pixels).unwrap()).unwrap();
+                let rows = encoder.embed(Images::new(plan.input(), &pixels).unwrap()).unwrap();
                 assert!(rows.iter().any(|value| value.is_nan()), "{net} at {level} {precision}");
             }
         }
     }
+}
+
+#[test]
+fn an_engine_can_be_shared_between_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<CpuEngine>();
+}
+
+#[test]
+fn an_engine_is_named_by_level_precision_and_version() {
+    assert_eq!(CpuEngine::at(Level::portable(), Precision::Bf16).name(), "cpu portable bf16 v3");
 }

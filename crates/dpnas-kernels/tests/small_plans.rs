@@ -1,8 +1,8 @@
-//! Every way through the kernels on plans that are small enough for Miri, which takes a second for a few thousand products.
+//! Every kernel on plans that are small enough for Miri, which needs a second for a few thousand products.
 
 use dpnas_grammar::{ImageShape, Net};
 use dpnas_kernels::{CpuEngine, Level, Precision};
-use dpnas_prior::{Engine, Images, Prior, WeightInit};
+use dpnas_prior::{EncodeExt, Engine, Images, Measure, Prior, WeightInit};
 use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
 
@@ -22,15 +22,15 @@ fn check(net: &str, input: &str, norms: Norms, engine: &CpuEngine) {
     let images = Images::new(plan.input(), &pixels).unwrap();
     let mut encoder = engine.load(&prior).unwrap();
     if norms == Norms::Calibrated {
-        encoder.calibrate(images, 1e-4, NonZeroUsize::MIN).unwrap();
+        encoder.calibrate(&mut Measure::new(images, 1e-4, NonZeroUsize::MIN)).unwrap();
     }
-    let together = encoder.encode(images).unwrap();
+    let together = encoder.embed(images).unwrap();
     assert!(together.iter().all(|value| value.is_finite()), "{}", engine.name());
-    let first = encoder.encode(images.chunks(NonZeroUsize::MIN).next().unwrap()).unwrap();
+    let first = encoder.embed(images.chunks(NonZeroUsize::MIN).next().unwrap()).unwrap();
     assert_eq!(first, together[..first.len()], "{}", engine.name());
 }
 
-/// A test for each plan. Polynomials multiply numbers of f32 whatever maps are stored in: one precision has to do.
+/// A test for each plan. Winograd multiplies f32 for any number type of maps, so one precision suffices there.
 macro_rules! plans {
     ($($name:ident: $net:literal on $input:literal, $norms:ident, [$($precision:ident),*];)*) => {
         $(
@@ -53,11 +53,11 @@ plans! {
     windows_of_4x4_are_pooled_in_registers: "[C(16,1,1,0,1), P(4,4,0,0), SM(2)]" on "3x4x4", None, [F32, Bf16];
     windows_overlap_and_convolutions_have_strides: "[P(2,1,0,0), C(5,2,2,1,1), SM(2)]" on "3x3x3", Calibrated, [F32, Bf16];
     there_are_more_steps_than_registers_keep: "[C(16,11,1,5,1), SM(2)]" on "5x1x1", None, [F32, Bf16];
-    products_are_by_3x3_polynomials_and_pooled: "[C(16,1,1,0,1), C(16,3,1,1,1), P(2,2,0,0), SM(2)]" on "1x4x4", None, [F32];
-    products_are_by_seven_points: "[C(16,1,1,0,1), C(16,3,1,0,1), SM(2)]" on "1x7x7", None, [F32];
-    products_are_by_5x5_polynomials: "[C(16,1,1,0,1), C(16,5,1,2,1), SM(2)]" on "1x4x4", None, [F32];
+    winograd_tiles_of_3x3_kernels_are_pooled: "[C(16,1,1,0,1), C(16,3,1,1,1), P(2,2,0,0), SM(2)]" on "1x4x4", None, [F32];
+    winograd_tiles_have_seven_points: "[C(16,1,1,0,1), C(16,3,1,0,1), SM(2)]" on "1x7x7", None, [F32];
+    winograd_tiles_of_5x5_kernels: "[C(16,1,1,0,1), C(16,5,1,2,1), SM(2)]" on "1x4x4", None, [F32];
     a_kernel_comes_in_parts: "[C(16,1,1,0,1), C(16,7,1,3,1), SM(2)]" on "1x3x3", None, [F32];
-    polynomials_start_from_a_skip_path: "[C(16,1,1,0,1), C(16,3,1,1,0), SM(2)]" on "1x4x4", None, [F32];
+    winograd_starts_from_a_skip_path: "[C(16,1,1,0,1), C(16,3,1,1,0), SM(2)]" on "1x4x4", None, [F32];
     a_projection_changes_the_channels: "[C(3,1,1,0,1), C(4,3,1,1,0), SM(2)]" on "1x1x1", Calibrated, [F32, Bf16];
 }
 

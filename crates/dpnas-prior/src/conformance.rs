@@ -1,8 +1,7 @@
-//! What every engine must satisfy, as checks that its tests call with plans of their choice.
+//! Conformance suite of engines: an engine's tests call it with plans of their choice.
 //!
-//! [`check`] compares an engine with a slow reference that shares no code with any, and holds it to the promises of
-//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads; errors where they are due. The first
-//! broken promise comes back as a text.
+//! [`check`] compares an engine with a slow reference that shares no code with any engine, and checks the promises of
+//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads, and errors where they are due.
 //!
 //! ```no_run
 //! # fn of(engine: &dyn dpnas_prior::Engine) -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +18,7 @@ mod oracle;
 
 pub use oracle::{calibrate, embed};
 
-use crate::{Calibration, Encode, Engine, EngineError, Images, Precision, Prior, WeightInit};
+use crate::{Calibration, Encode, EncodeExt, Engine, EngineError, Images, Measure, Precision, Prior, WeightInit};
 use dpnas_grammar::{ImageShape, Plan};
 use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
@@ -43,18 +42,19 @@ impl Tolerance {
 /// Added to variances: large enough that a channel which is almost constant does not amplify a rounding error.
 const EPSILON: f64 = 0.3;
 const IMAGES: usize = 7;
+const CHUNK: NonZeroUsize = NonZeroUsize::new(3).unwrap();
+/// The first of the images, which calibrate.
+const CALIBRATING: usize = 5;
 
-/// Checks everything that is checked, on one plan.
+/// Checks an engine on one plan.
 ///
 /// # Errors
-/// What the engine broke, with the plan.
+/// The first broken promise, with the plan.
 pub fn check(engine: &dyn Engine, plan: &Plan, seed: u64, tolerance: Tolerance) -> Result<(), String> {
     let case = Case::new(engine, plan, seed)?;
     case.embedding(tolerance)
         .and_then(|()| case.moments(tolerance))
-        .and_then(|()| case.chunks())
-        .and_then(|()| case.threads())
-        .and_then(|()| case.rows_of_the_calibration_set())
+        .and_then(|()| case.bits())
         .and_then(|()| case.errors())
         .map_err(|broken| format!("{} on {} of {}, seed {seed}: {broken}", engine.name(), plan.net(), plan.input()))
 }
@@ -91,7 +91,7 @@ impl<'a> Case<'a> {
         let calibration = conditioned(calibrate(&self.prior, EPSILON, images));
         for statistics in [None, Some((&calibration, EPSILON))] {
             encoder.freeze(statistics).map_err(text)?;
-            let rows = encoder.encode(images).map_err(text)?;
+            let rows = encoder.embed(images).map_err(text)?;
             if rows.iter().any(|value| value.to_bits() == (-0.0f32).to_bits()) {
                 return Err("an embedding has a negative zero".into());
             }
@@ -108,7 +108,7 @@ impl<'a> Case<'a> {
 
     fn moments(&self, tolerance: Tolerance) -> Result<(), String> {
         let (encoder, images) = (self.load()?, self.images()?);
-        let measured = encoder.measure(images, EPSILON, NonZeroUsize::MIN.saturating_add(2)).map_err(text)?;
+        let measured = encoder.measure(Measure::new(images, EPSILON, CHUNK)).map_err(text)?;
         let measured = Calibration::from_moments(&measured);
         let expected = calibrate(&self.prior, EPSILON, images);
         let norms = |calibration: &Calibration| calibration.stages.iter().map(Vec::len).collect::<Vec<_>>();
@@ -124,51 +124,42 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Calibrates on the first five images and embeds all, `chunk` at once.
-    fn results(&self, chunk: usize) -> Result<(Calibration, Vec<u32>), String> {
-        let chunk = NonZeroUsize::new(chunk).unwrap_or(NonZeroUsize::MIN);
-        let (calibration, rows) = calibrate_and_embed(&mut *self.load()?, self.images()?, chunk)?;
-        Ok((calibration, rows.into_iter().map(f32::to_bits).collect()))
-    }
-
-    fn chunks(&self) -> Result<(), String> {
-        let whole = self.results(512)?;
-        for chunk in [1, 2, 3, 6] {
-            if self.results(chunk)? != whole {
-                return Err(format!("chunks of {chunk} give other bits than all at once"));
+    /// Chunks, threads, and what is held between norms change no bit.
+    fn bits(&self) -> Result<(), String> {
+        let expected = self.results(512, u64::MAX)?;
+        for (chunk, held_bytes) in [(1, u64::MAX), (2, 0), (3, u64::MAX), (6, 0)] {
+            if self.results(chunk, held_bytes)? != expected {
+                return Err(format!("chunks of {chunk} with {held_bytes} bytes held give other bits than all at once"));
             }
         }
-        Ok(())
-    }
-
-    fn threads(&self) -> Result<(), String> {
-        let run = |threads: usize| {
+        for threads in [1, 3] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(text)?;
-            // An engine need not be shared between threads: the pool's one thread that runs this holds it alone.
-            pool.in_place_scope(|_| self.results(4))
-        };
-        if run(1)? != run(3)? { Err("three threads give other bits than one".into()) } else { Ok(()) }
-    }
-
-    /// Measuring and embedding at once give what one after the other gives, whatever is held between norms.
-    fn rows_of_the_calibration_set(&self) -> Result<(), String> {
-        let (mut encoder, images) = (self.load()?, self.images()?);
-        let chunk = NonZeroUsize::MIN.saturating_add(2);
-        let calibration = encoder.calibrate(images, EPSILON, chunk).map_err(text)?;
-        let expected: Vec<u32> = encoder.encode(images).map_err(text)?.into_iter().map(f32::to_bits).collect();
-        for held in [0, u64::MAX] {
-            let (mut encoder, mut rows) = (self.load()?, vec![1.0; 3]);
-            encoder.hold_at_most(held);
-            let found = encoder.calibrate_and_encode(images, EPSILON, chunk, &mut rows).map_err(text)?;
-            if found != calibration {
-                return Err(format!("measured with rows and {held} bytes held, the calibration has other bits"));
-            }
-            // An engine may leave the rows to be encoded.
-            if !rows.is_empty() && !rows.iter().map(|value| value.to_bits()).eq(expected.iter().copied()) {
-                return Err(format!("measured with rows and {held} bytes held, the embedding has other bits"));
+            if pool.install(|| self.results(4, u64::MAX))? != expected {
+                return Err(format!("{threads} threads give other bits"));
             }
         }
         Ok(())
+    }
+
+    /// Calibrates on the first images and embeds all. Rows that come with the calibration must be those of the embedding.
+    fn results(&self, chunk: usize, held_bytes: u64) -> Result<(Calibration, Vec<u32>), String> {
+        let (mut encoder, images, mut known) = (self.load()?, self.images()?, vec![1.0; 3]);
+        let chunk = NonZeroUsize::new(chunk).unwrap_or(NonZeroUsize::MIN);
+        let mut request = Measure::new(images.split_at(CALIBRATING).0, EPSILON, chunk);
+        (request.held_bytes, request.rows) = (held_bytes, Some(&mut known));
+        let calibration = encoder.calibrate(&mut request).map_err(text)?;
+        let mut rows = Vec::new();
+        let sink = |block: &[f32]| -> Result<(), EngineError> {
+            rows.extend(block.iter().map(|value| value.to_bits()));
+            Ok(())
+        };
+        encoder.encode_in_chunks(images, &mut request.chunk, sink).map_err(text)?;
+        let features = rows.len() / IMAGES;
+        let known: Vec<u32> = known.into_iter().map(f32::to_bits).collect();
+        if !known.is_empty() && known != rows[..CALIBRATING * features] {
+            return Err(format!("rows measured with {held_bytes} bytes held have other bits than encoded ones"));
+        }
+        Ok((calibration, rows))
     }
 
     fn errors(&self) -> Result<(), String> {
@@ -177,56 +168,36 @@ impl<'a> Case<'a> {
         let found = ImageShape { channels: expected.channels + 1, ..expected };
         let zeros = vec![0.0; found.elements().unwrap_or(0) as usize];
         let wrong = Images::new(found, &zeros).map_err(text)?;
-        let is_wrong = |error: Option<EngineError>| matches!(error, Some(EngineError::WrongShape { expected: e, found: f }) if (e, f) == (expected, found));
-        if !is_wrong(encoder.encode(wrong).err()) || !is_wrong(encoder.measure(wrong, EPSILON, NonZeroUsize::MIN).err())
-        {
+        let errors = [encoder.embed(wrong).err(), encoder.measure(Measure::new(wrong, EPSILON, CHUNK)).err()];
+        if errors != [(); 2].map(|()| Some(EngineError::WrongShape { expected, found })) {
             return Err("images of another shape are accepted".into());
         }
         let none = Images::new(expected, &[]).map_err(text)?;
-        if !matches!(encoder.measure(none, EPSILON, NonZeroUsize::MIN), Err(EngineError::EmptyCalibrationSet)) {
+        if encoder.measure(Measure::new(none, EPSILON, CHUNK)) != Err(EngineError::EmptyCalibrationSet) {
             return Err("an empty calibration set is accepted".into());
         }
-        if !encoder.encode(none).map_err(text)?.is_empty() {
+        if !encoder.embed(none).map_err(text)?.is_empty() {
             return Err("no images have an embedding".into());
         }
-        let before = encoder.encode(images).map_err(text)?;
+        let before = encoder.embed(images).map_err(text)?;
         let mut calibration = calibrate(&self.prior, EPSILON, images);
-        for (stage, norms) in calibration.stages.iter_mut().enumerate().rev() {
-            let Some(norm) = norms.last_mut() else { continue };
+        if let Some(stage) = calibration.stages.iter().rposition(|norms| !norms.is_empty()) {
+            let norm = &mut calibration.stages[stage][0];
             norm.mean.push(0.0);
             norm.variance.push(1.0);
-            let error = encoder.freeze(Some((&calibration, EPSILON)));
-            if !matches!(error, Err(EngineError::WrongCalibration { stage: found }) if found == stage) {
+            if encoder.freeze(Some((&calibration, EPSILON))) != Err(EngineError::WrongCalibration { stage }) {
                 return Err(format!("statistics with a channel too many in stage {stage} are accepted"));
             }
-            break;
         }
         calibration.stages.push(Vec::new());
         if !matches!(encoder.freeze(Some((&calibration, EPSILON))), Err(EngineError::WrongCalibration { .. })) {
             return Err("statistics of another plan are accepted".into());
         }
-        if encoder.encode(images).map_err(text)? != before {
+        if encoder.embed(images).map_err(text)? != before {
             return Err("refused statistics have an effect".into());
         }
         Ok(())
     }
-}
-
-/// Calibrates on the first five images and embeds all.
-fn calibrate_and_embed(
-    encoder: &mut dyn Encode,
-    images: Images<'_>,
-    chunk: NonZeroUsize,
-) -> Result<(Calibration, Vec<f32>), String> {
-    let first = images.chunks(NonZeroUsize::MIN.saturating_add(4)).next().unwrap_or(images);
-    let calibration = encoder.calibrate(first, EPSILON, chunk).map_err(text)?;
-    let mut rows = Vec::new();
-    let sink = |block: &[f32]| -> Result<(), EngineError> {
-        rows.extend_from_slice(block);
-        Ok(())
-    };
-    encoder.encode_in_chunks(images, chunk, sink).map_err(text)?;
-    Ok((calibration, rows))
 }
 
 /// Variances that are small beside the mean would amplify rounding errors: they are raised, for both sides.

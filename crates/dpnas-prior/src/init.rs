@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How the weights of a convolution are drawn; fan = channels · kernel².
+/// Distribution of a convolution's weights; fan = channels · kernel².
 ///
 /// Prints and parses as `kaiming-normal` and so on; underscores are accepted for hyphens.
 ///
@@ -41,7 +41,7 @@ impl fmt::Display for WeightInit {
     }
 }
 
-/// A name that is none of the five initialisations.
+/// An unknown initialisation.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown weight initialisation `{name}`: use kaiming-normal, kaiming-uniform, xavier-normal, xavier-uniform or \

@@ -1,10 +1,11 @@
 #![doc = include_str!("../README.md")]
 
 pub mod conformance;
+mod encode_ext;
 mod engine;
-mod halving;
+mod error;
+mod images;
 mod init;
-mod known;
 mod memory;
 mod norm;
 mod orthogonal;
@@ -12,11 +13,13 @@ mod precision;
 mod reference;
 mod weights;
 
-pub use engine::{Encode, Engine, EngineError, Images, ImagesError};
+pub use encode_ext::{EncodeExt, KnownRows};
+pub use engine::{Encode, Engine, Measure};
+pub use error::EngineError;
+pub use images::{Images, ImagesError};
 pub use init::{UnknownInit, WeightInit};
-pub use known::KnownRows;
 pub use memory::EngineMemory;
 pub use norm::{Affine, Calibration, ChannelStats, Moments, NormMode, Normalisation, UnknownNormMode};
 pub use precision::{Precision, UnknownPrecision};
-pub use reference::{MOMENTUM, RunningStats, embed_by_mini_batch};
+pub use reference::{MOMENTUM, RunningStats};
 pub use weights::{ConvWeights, DrawError, Prior};

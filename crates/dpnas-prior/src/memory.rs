@@ -1,28 +1,28 @@
-//! What computing an encoder takes, as an engine estimates it.
+//! Upper bounds of an encoder's memory.
 
 use dpnas_grammar::{Layer, Plan, Stage};
 
 const F32_BYTES: u64 = 4;
-/// Copies of a stage's maps that a general framework holds: other layouts, and results of operations one by one.
+/// Copies of a stage's maps: other layouts, and the results of single operations.
 const COPIES: u64 = 4;
-/// Output pixels whose windows a general framework unrolls at a time.
+/// Output pixels whose windows are unrolled at a time.
 const UNROLLED_PIXELS: u64 = 512;
 
-/// Bytes that an engine takes on its device, estimated from above.
+/// Upper bounds of an encoder's memory on its device, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineMemory {
     /// The encoder itself, for as long as it is loaded.
     pub weights: u64,
-    /// Each image that is computed at once.
+    /// Each image of a chunk.
     pub image: u64,
 }
 
 impl EngineMemory {
-    /// What a general framework takes that computes operation by operation.
+    /// Upper bound for an unfused engine.
     ///
-    /// It holds the weights as drawn and as frozen. An image needs some copies of the maps of its largest stage, and
-    /// where that stage convolves, unrolled windows and a copy of the weights in another order.
-    pub fn of_a_framework(plan: &Plan) -> Self {
+    /// Such an engine holds the weights as drawn and as frozen. For an image it holds copies of the maps of the largest
+    /// stage and, where that stage convolves, unrolled windows and reordered weights.
+    pub fn unfused(plan: &Plan) -> Self {
         let image = plan.stages().iter().map(image).max();
         let input = plan.input().elements().unwrap_or(u64::MAX).saturating_mul(COPIES * F32_BYTES);
         Self { weights: plan.parameters().saturating_mul(2 * F32_BYTES), image: image.unwrap_or(0).max(input) }
@@ -46,11 +46,11 @@ mod tests {
     use dpnas_grammar::{ImageShape, Net};
 
     fn memory(net: &str) -> EngineMemory {
-        EngineMemory::of_a_framework(&net.parse::<Net>().unwrap().plan(ImageShape::square(1, 28)).unwrap())
+        EngineMemory::unfused(&net.parse::<Net>().unwrap().plan(ImageShape::square(1, 28)).unwrap())
     }
 
     #[test]
-    fn a_convolution_takes_its_maps_its_windows_and_its_weights() {
+    fn a_convolution_needs_its_maps_its_windows_and_its_weights() {
         let memory = memory("[C(32,5,1,2,1), P(4,4,0,0), SM(10)]");
         assert_eq!(memory.weights, 2 * 4 * 800);
         let maps = 4 * 4 * (28 * 28 + 32 * 28 * 28);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn large_kernels_take_more_than_small_ones_on_the_same_maps() {
+    fn large_kernels_need_more_than_small_ones_on_the_same_maps() {
         let with = |kernel, padding| memory(&format!("[C(64,3,1,1,1), C(64,{kernel},1,{padding},1), SM(10)]")).image;
         assert!(with(11, 5) > with(3, 1) + 4 * 512 * 64 * 100);
     }

@@ -1,9 +1,11 @@
-//! Normalisation: statistics per channel, and how they fold into a scale and a shift.
+//! Normalisation: statistics of each channel, and the scale and shift that they fold into.
 
+use crate::EngineError;
+use dpnas_grammar::{Layer, Plan};
 use std::fmt;
 use std::str::FromStr;
 
-/// Where the statistics of the encoder's normalisations come from.
+/// Source of the statistics of the encoder's normalisations.
 ///
 /// Prints and parses as `calibrated`, `reference`, `none`.
 ///
@@ -11,18 +13,18 @@ use std::str::FromStr;
 /// SPEC §6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NormMode {
-    /// From a fixed calibration set, computed layer by layer once and then frozen for every split.
+    /// A fixed calibration set, measured once layer by layer and then frozen for every split.
     Calibrated,
-    /// From each mini-batch for the training images, from running averages for the others.
+    /// Each mini-batch for the training images, running averages for the others.
     Reference,
     /// No normalisation.
     None,
 }
 
-/// How the encoder normalises: where the statistics come from, and what is added to a variance.
+/// Normalisation of the encoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Normalisation {
-    /// Where the statistics come from.
+    /// Source of the statistics.
     pub mode: NormMode,
     /// Added to each variance before the square root; 0 switches normalisation off.
     pub epsilon: f64,
@@ -37,13 +39,13 @@ impl Normalisation {
         Self { mode: NormMode::Calibrated, epsilon: Self::PAPER_EPSILON }
     }
 
-    /// The mode in effect: [`NormMode::None`] where ε is 0.
+    /// The mode in effect: [`NormMode::None`] if ε is 0.
     pub fn effective_mode(&self) -> NormMode {
         if self.epsilon == 0.0 { NormMode::None } else { self.mode }
     }
 }
 
-/// A name that is none of the normalisation modes.
+/// An unknown normalisation mode.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown normalisation `{name}`: use calibrated, reference or none")]
 pub struct UnknownNormMode {
@@ -113,6 +115,38 @@ pub struct Calibration {
 }
 
 impl Calibration {
+    /// Channels of the input of every norm of a plan, stage by stage.
+    pub fn channels(plan: &Plan) -> Vec<Vec<u32>> {
+        let stages = plan.stages().iter();
+        stages
+            .map(|stage| match stage.layer {
+                Layer::Conv { .. } => vec![stage.output.channels],
+                Layer::Residual { .. } => vec![stage.input.channels, stage.output.channels],
+                _ => vec![],
+            })
+            .collect()
+    }
+
+    /// Checks that the statistics have the norms and channels of a plan.
+    ///
+    /// # Errors
+    /// [`EngineError::WrongCalibration`] with the first stage that differs.
+    pub fn check(&self, plan: &Plan) -> Result<(), EngineError> {
+        let expected = Self::channels(plan);
+        let fits = |stats: &ChannelStats, channels: &u32| {
+            [&stats.mean, &stats.variance].map(Vec::len) == [*channels as usize; 2]
+        };
+        for stage in 0..expected.len().max(self.stages.len()) {
+            match (self.stages.get(stage), expected.get(stage)) {
+                (Some(found), Some(expected))
+                    if found.len() == expected.len() && found.iter().zip(expected).all(|(stats, n)| fits(stats, n)) => {
+                }
+                _ => return Err(EngineError::WrongCalibration { stage }),
+            }
+        }
+        Ok(())
+    }
+
     /// Mean and biased variance of measured moments.
     pub fn from_moments(moments: &[Vec<Moments>]) -> Self {
         Self::from_each(moments, Moments::stats)
@@ -139,8 +173,7 @@ impl Calibration {
 
 /// Mean and sum of squared deviations of each channel, gathered image by image in `f64`.
 ///
-/// Images are added in the order of the set, whatever the chunk they were computed in, so the result does not depend on
-/// chunk or thread count.
+/// Images are added in the order of the set for any chunk and any number of threads, so the result depends on neither.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moments {
     count: u64,
@@ -149,7 +182,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// Moments of no images yet.
+    /// Moments of no images.
     pub fn new(channels: usize) -> Self {
         Self { count: 0, mean: vec![0.0; channels], deviation: vec![0.0; channels] }
     }

@@ -4,8 +4,8 @@ use dpnas_seed::Stream;
 
 /// A random `rows` × `columns` matrix, row-major, whose shorter side is orthonormal.
 ///
-/// Gram–Schmidt, done twice for each vector, on the shorter side's vectors of a normal matrix, in `f64`. This is the Q
-/// of a QR decomposition whose R has a positive diagonal, hence uniformly distributed (Mezzadri 2007).
+/// Gram–Schmidt in `f64`, twice for each vector, on the shorter side's vectors of a normal matrix. The result is the Q of a
+/// QR decomposition whose R has a positive diagonal, so it is uniformly distributed (Mezzadri 2007).
 pub(crate) fn orthogonal(stream: &Stream, start: u64, rows: usize, columns: usize) -> Vec<f32> {
     let (count, length) = (rows.min(columns), rows.max(columns));
     let mut normal = vec![0.0f32; rows * columns];

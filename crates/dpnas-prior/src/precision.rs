@@ -1,9 +1,9 @@
-//! The two number types that an engine may store its maps in.
+//! Number types of an engine's maps and weights.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What an engine stores maps and weights in; sums are always `f32`.
+/// Number type of an engine's maps and weights. Sums are always `f32`.
 ///
 /// Prints and parses as `f32` and `bf16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +23,7 @@ impl fmt::Display for Precision {
     }
 }
 
-/// A name that is no precision.
+/// An unknown precision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown precision `{name}`: use f32 or bf16")]
 pub struct UnknownPrecision {

@@ -1,8 +1,6 @@
-//! The published program's normalisation: mini-batch statistics for training images, running averages for the rest.
+//! Running averages of normalisation statistics, for validation and test images.
 
-use crate::halving::halving;
-use crate::{Calibration, Encode, EngineError, Images, Moments};
-use std::num::NonZeroUsize;
+use crate::{Calibration, Moments};
 
 /// Weight of the newest mini-batch in the running averages.
 pub const MOMENTUM: f64 = 0.1;
@@ -15,12 +13,12 @@ pub struct RunningStats {
 }
 
 impl RunningStats {
-    /// Averages that have seen no mini-batch.
+    /// Averages of no mini-batches.
     pub fn new() -> Self {
         Self { calibration: None }
     }
 
-    /// Takes in one mini-batch.
+    /// Adds a mini-batch.
     pub fn update(&mut self, moments: &[Vec<Moments>]) {
         let batch = Calibration::unbiased_from_moments(moments);
         let averages = self.calibration.get_or_insert_with(|| batch.start_values());
@@ -46,36 +44,6 @@ fn mix(old: &mut [f32], new: &[f32]) {
     for (old, new) in old.iter_mut().zip(new) {
         *old = ((1.0 - MOMENTUM) * f64::from(*old) + MOMENTUM * f64::from(*new)) as f32;
     }
-}
-
-/// Embeds the training images in order, each normalised by its own mini-batch of `batch_size`, and leaves the encoder
-/// frozen with the running averages for validation and test images.
-///
-/// Rows of each mini-batch go to `sink` in order; `chunk` images are computed at once, fewer where the engine is out of
-/// memory, which changes no number.
-///
-/// # Errors
-/// As [`Encode::measure`] and [`Encode::encode`], or the first error of `sink`.
-///
-/// # Source
-/// SPEC §6, `reference`.
-pub fn embed_by_mini_batch<E: From<EngineError>>(
-    encoder: &mut dyn Encode,
-    images: Images<'_>,
-    batch_size: NonZeroUsize,
-    epsilon: f64,
-    mut chunk: NonZeroUsize,
-    mut sink: impl FnMut(&[f32]) -> Result<(), E>,
-) -> Result<RunningStats, E> {
-    let mut running = RunningStats::new();
-    for batch in images.chunks(batch_size) {
-        let moments = halving(&mut chunk, |chunk| encoder.measure(batch, epsilon, chunk))?;
-        running.update(&moments);
-        encoder.freeze(Some((&Calibration::from_moments(&moments), epsilon)))?;
-        encoder.encode_in_chunks(batch, chunk, &mut sink)?;
-    }
-    encoder.freeze(running.calibration().map(|calibration| (calibration, epsilon)))?;
-    Ok(running)
 }
 
 #[cfg(test)]

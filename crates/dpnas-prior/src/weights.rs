@@ -29,10 +29,10 @@ impl ConvWeights {
     }
 }
 
-/// A plan with random weights: what an engine turns into a frozen encoder.
+/// A plan with random weights, which an engine loads as a frozen encoder.
 ///
-/// Stage `i` draws from the stream (seed, "encoder", i), its convolutions one after the other, so nets with the same
-/// prefix have the same weights in that prefix under one seed, for any number of threads.
+/// Stage `i` draws from the stream (seed, "encoder", i), its convolutions one after the other. So nets that begin with the
+/// same layers have the same weights there under one seed, for any number of threads.
 #[derive(Clone, Debug)]
 pub struct Prior {
     plan: Plan,
@@ -45,7 +45,7 @@ pub struct Prior {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DrawError {
-    /// A convolution has more weights than the machine can address or provide.
+    /// A convolution has more weights than the memory holds.
     #[error("layer {layer} ({token}) has {weights} weights: more memory than this machine can give")]
     TooLarge {
         /// Index of the layer, from 0.
@@ -61,7 +61,7 @@ impl Prior {
     /// Draws the weights of every convolution of the plan.
     ///
     /// # Errors
-    /// [`DrawError::TooLarge`] if the memory for a convolution's weights cannot be had.
+    /// [`DrawError::TooLarge`] if there is no memory for a convolution's weights.
     ///
     /// # Source
     /// SPEC §6.
@@ -91,7 +91,7 @@ impl Prior {
         Ok(Self { plan: plan.clone(), seed, init, stages })
     }
 
-    /// The plan whose weights these are.
+    /// The plan of the weights.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -106,8 +106,8 @@ impl Prior {
         self.init
     }
 
-    /// The convolutions of stage `index`: one for a convolution; conv a, conv b and, where the channel count changes,
-    /// the 1×1 projection for a residual block; none for pooling.
+    /// The convolutions of stage `index`: one for a convolution; conv a, conv b and, if the number of channels changes, the
+    /// 1×1 projection for a residual block; none for pooling.
     ///
     /// # Panics
     /// If the plan has no such stage.
@@ -116,7 +116,7 @@ impl Prior {
     }
 }
 
-/// `None` if the memory cannot be had.
+/// `None` if there is no memory for the weights.
 fn draw_convolution(shape: &ConvShape, init: WeightInit, stream: &Stream, start: u64) -> Option<Arc<[f32]>> {
     let count = usize::try_from(shape.weights()).ok()?;
     let mut values = Vec::new();

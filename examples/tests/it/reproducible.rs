@@ -39,7 +39,7 @@ fn the_cpu_device_gives_the_same_replay_buffer_whatever_threads_and_chunk() {
 }
 
 #[test]
-fn a_run_with_options_of_an_earlier_version_is_resumed_with_one_warning() {
+fn a_run_of_an_earlier_version_is_resumed_with_one_warning() {
     let runs = tempfile::tempdir().unwrap();
     let whole = replay_buffer(&tiny(runs.path(), &[]));
     let folder = tiny(runs.path(), &["--limit", "3"]);
@@ -47,6 +47,11 @@ fn a_run_with_options_of_an_earlier_version_is_resumed_with_one_warning() {
     let text = std::fs::read_to_string(&settings).unwrap();
     std::fs::write(&settings, text.replacen("\n# ", "\nprefix-budget = \"auto\"\nprefix-worth = 400.0\n# ", 1))
         .unwrap();
+    // That version also named its evaluation in another way.
+    let journal = folder.join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    assert!(text.contains("\"deep prior on cpu "), "{text}");
+    std::fs::write(&journal, text.replace("\"deep prior on cpu ", "\"deep prior v2 on cpu ")).unwrap();
     let output = search().arg("--resume").arg(&folder).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
     let expected = format!(

@@ -4,7 +4,7 @@ use crate::{Workload, timed};
 use anyhow::Result;
 use dpnas_grammar::{Layer, Plan};
 use dpnas_kernels::Precision;
-use dpnas_prior::{Encode, Engine, EngineError, Images, KnownRows, Prior, WeightInit};
+use dpnas_prior::{Encode, EncodeExt, Engine, EngineError, Images, KnownRows, Measure, Prior, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::{Bf16, Element, Labelled, ProbeConfig, fit};
 use serde::Serialize;
@@ -82,7 +82,7 @@ fn measure_rows<E: Element>(
 
     let embed = |encoder: &dyn Encode, known: KnownRows<'_>, rows: &mut Vec<E>| -> Result<()> {
         rows.clear();
-        Ok(encoder.encode_others_in_chunks::<EngineError>(images, CHUNK, known, |chunk| {
+        Ok(encoder.encode_with_known_rows::<EngineError>(images, &mut { CHUNK }, known, |chunk| {
             rows.extend(chunk.iter().map(|value| stored(*value)));
             Ok(())
         })?)
@@ -95,7 +95,9 @@ fn measure_rows<E: Element>(
         let set: Vec<f32> = indices.iter().flat_map(|index| &pixels[index * values..][..values]).copied().collect();
         let (embedded, seconds) = timed(|| {
             let mut known = Vec::new();
-            encoder.calibrate_and_encode(Images::new(plan.input(), &set)?, EPSILON, CHUNK, &mut known)?;
+            let mut request = Measure::new(Images::new(plan.input(), &set)?, EPSILON, CHUNK);
+            request.rows = Some(&mut known);
+            encoder.calibrate(&mut request)?;
             let known = KnownRows { indices: if known.is_empty() { &[] } else { &indices }, rows: &known };
             embed(&*encoder, known, &mut rows)
         });

@@ -1,15 +1,12 @@
 //! The conformance suite of every engine, on both CPU backends.
 
-#[path = "../../../dpnas-prior/tests/common/plans.rs"]
-mod plans;
-
+use crate::plans::plans;
 use burn::tensor::backend::Backend;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_encoder::BurnEngine;
 use dpnas_grammar::Plan;
 use dpnas_prior::conformance::{Tolerance, check};
-use plans::plans;
 use proptest::prelude::*;
 use std::num::NonZeroUsize;
 

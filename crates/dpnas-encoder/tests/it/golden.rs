@@ -5,7 +5,7 @@ use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_encoder::BurnEngine;
 use dpnas_grammar::{ImageShape, Net};
-use dpnas_prior::{Encode, Engine, EngineError, Images, NormMode, Normalisation, Prior, embed_by_mini_batch};
+use dpnas_prior::{Encode, EncodeExt, Engine, EngineError, Images, Measure, NormMode, Normalisation, Prior};
 use dpnas_seed::Seed;
 use serde::Deserialize;
 use std::num::NonZeroUsize;
@@ -39,7 +39,7 @@ fn embed(case: &Case, encoder: &mut dyn Encode, chunk: usize) -> Vec<f32> {
     let (train, held_out) = pixels.split_at(case.images * values);
     let (train, held_out) = (Images::new(shape, train).unwrap(), Images::new(shape, held_out).unwrap());
     let norm = Normalisation { mode: case.norm.parse().unwrap(), epsilon: case.epsilon };
-    let chunk = NonZeroUsize::new(chunk).unwrap();
+    let mut request = Measure::new(train, norm.epsilon, NonZeroUsize::new(chunk).unwrap());
     let mut rows = Vec::new();
     let mut sink = |block: &[f32]| -> Result<(), EngineError> {
         rows.extend_from_slice(block);
@@ -48,16 +48,16 @@ fn embed(case: &Case, encoder: &mut dyn Encode, chunk: usize) -> Vec<f32> {
     match norm.effective_mode() {
         NormMode::Reference => {
             let batch = NonZeroUsize::new(case.batch_size).unwrap();
-            embed_by_mini_batch(encoder, train, batch, norm.epsilon, chunk, &mut sink).unwrap();
+            encoder.encode_by_mini_batch(&mut request, batch, &mut sink).unwrap();
         }
         mode => {
             if mode == NormMode::Calibrated {
-                encoder.calibrate(train, norm.epsilon, chunk).unwrap();
+                encoder.calibrate(&mut request).unwrap();
             }
-            encoder.encode_in_chunks(train, chunk, &mut sink).unwrap();
+            encoder.encode_in_chunks(train, &mut request.chunk, &mut sink).unwrap();
         }
     }
-    encoder.encode_in_chunks(held_out, chunk, &mut sink).unwrap();
+    encoder.encode_in_chunks(held_out, &mut request.chunk, &mut sink).unwrap();
     rows
 }
 

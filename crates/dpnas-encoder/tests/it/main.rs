@@ -3,4 +3,6 @@
 
 mod conformance;
 mod golden;
+#[path = "../../../dpnas-prior/tests/common/plans.rs"]
+mod plans;
 mod properties;

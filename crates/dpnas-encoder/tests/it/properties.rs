@@ -1,46 +1,18 @@
 //! Properties of the encoder over random small plans, on both CPU backends.
 
+use crate::plans::plans;
 use burn::tensor::backend::Backend;
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_encoder::{BurnEngine, Encoder};
-use dpnas_grammar::{ImageShape, Layer, Net, Plan};
-use dpnas_prior::{Calibration, Encode, Engine, EngineError, Images, Prior, WeightInit};
+use dpnas_grammar::{ImageShape, Net, Plan};
+use dpnas_prior::{Calibration, Encode, EncodeExt, Engine, EngineError, Images, Measure, Prior, WeightInit};
 use dpnas_seed::Seed;
 use proptest::prelude::*;
 use std::num::NonZeroUsize;
 
 const EPSILON: f64 = 1e-4;
-
-/// Encoder layers of every type, with odd channel counts, strides, paddings and overlapping pools.
-fn layers() -> impl Strategy<Value = Layer> {
-    prop_oneof![
-        4 => (1u32..10, 1u32..6, 1u32..3, 0u32..3)
-            .prop_map(|(features, kernel, stride, padding)| Layer::Conv { features, kernel, stride, padding }),
-        2 => (1u32..10).prop_map(|features| Layer::Residual { features }),
-        2 => (1u32..4, 1u32..4).prop_map(|(size, stride)| Layer::MaxPool { size, stride }),
-    ]
-}
-
-/// Plans that fit their input: layers that do not fit are left out.
-fn plans() -> impl Strategy<Value = Plan> {
-    let shapes =
-        (prop_oneof![Just(1u32), Just(3)], 3u32..11).prop_map(|(channels, size)| ImageShape::square(channels, size));
-    (shapes, prop::collection::vec(layers(), 1..6)).prop_filter_map("no layer fits", |(shape, layers)| {
-        let plan = |layers: &[Layer]| {
-            let layers = layers.iter().copied().chain([Layer::Softmax { classes: 10 }]).collect();
-            Net::new(layers).ok()?.plan(shape).ok()
-        };
-        let mut fitting = Vec::new();
-        for layer in layers {
-            fitting.push(layer);
-            if plan(&fitting).is_none() {
-                fitting.pop();
-            }
-        }
-        plan(&fitting).filter(|plan| !plan.stages().is_empty())
-    })
-}
+const CHUNK: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 fn prior(plan: &Plan, seed: u64) -> Prior {
     Prior::draw(plan, WeightInit::KaimingNormal, Seed(seed)).unwrap()
@@ -56,82 +28,28 @@ fn load<B: Backend>(prior: &Prior) -> Box<dyn Encode> {
     BurnEngine::<B>::new("test", B::Device::default()).load(prior).unwrap()
 }
 
-/// Calibrates on the first images and embeds all, `chunk` at once.
-fn embed(encoder: &mut dyn Encode, images: Images<'_>, calibrating: usize, chunk: usize) -> (Calibration, Vec<f32>) {
-    let chunk = NonZeroUsize::new(chunk).unwrap();
-    let first = images.chunks(NonZeroUsize::new(calibrating).unwrap()).next().unwrap();
-    let calibration = encoder.calibrate(first, EPSILON, chunk).unwrap();
-    let mut rows = Vec::new();
-    let sink = |block: &[f32]| -> Result<(), EngineError> {
-        rows.extend_from_slice(block);
-        Ok(())
-    };
-    encoder.encode_in_chunks(images, chunk, sink).unwrap();
-    (calibration, rows)
-}
-
-fn bits(values: &[f32]) -> Vec<u32> {
-    values.iter().map(|value| value.to_bits()).collect()
-}
-
-fn chunks_do_not_matter<B: Backend>(plan: &Plan, seed: u64, chunk: usize) -> Result<(), TestCaseError> {
-    let (prior, pixels) = (prior(plan, seed), pixels(plan, 7, seed));
-    let images = Images::new(plan.input(), &pixels).unwrap();
-    let (whole_calibration, whole) = embed(&mut *load::<B>(&prior), images, 5, 512);
-    for chunk in [1, chunk] {
-        let (calibration, rows) = embed(&mut *load::<B>(&prior), images, 5, chunk);
-        prop_assert_eq!(&calibration, &whole_calibration, "chunk {}", chunk);
-        prop_assert_eq!(bits(&rows), bits(&whole), "chunk {}", chunk);
-    }
-    Ok(())
-}
-
-fn shapes_are_as_planned<B: Backend>(plan: &Plan, seed: u64) -> Result<(), TestCaseError> {
-    let pixels = pixels(plan, 2, seed);
-    let rows = load::<B>(&prior(plan, seed)).encode(Images::new(plan.input(), &pixels).unwrap()).unwrap();
-    prop_assert_eq!(rows.len() as u64, 2 * plan.features());
-    Ok(())
+/// Calibrates on all images and embeds them.
+fn calibrate_and_embed(encoder: &mut dyn Encode, images: Images<'_>) -> (Calibration, Vec<f32>) {
+    let calibration = encoder.calibrate(&mut Measure::new(images, EPSILON, CHUNK)).unwrap();
+    (calibration, encoder.embed(images).unwrap())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_real_output_has_the_planned_shape(plan in plans(), seed: u64) {
-        shapes_are_as_planned::<Flex>(&plan, seed)?;
-        shapes_are_as_planned::<NdArray>(&plan, seed)?;
-    }
-
-    #[test]
-    fn no_bit_depends_on_the_chunk(plan in plans(), seed: u64, chunk in 2usize..7) {
-        chunks_do_not_matter::<Flex>(&plan, seed, chunk)?;
-        chunks_do_not_matter::<NdArray>(&plan, seed, chunk)?;
-    }
-
-    #[test]
     fn both_backends_compute_the_same_function(plan in plans(), seed: u64) {
         let (prior, pixels) = (prior(&plan, seed), pixels(&plan, 5, seed));
         let images = Images::new(plan.input(), &pixels).unwrap();
         // One calibration for both: a channel that is almost constant would amplify a difference in the last bit.
-        let (calibration, flex) = embed(&mut *load::<Flex>(&prior), images, 5, 3);
+        let (calibration, flex) = calibrate_and_embed(&mut *load::<Flex>(&prior), images);
         let mut ndarray = load::<NdArray>(&prior);
         ndarray.freeze(Some((&calibration, EPSILON))).unwrap();
-        let rows = ndarray.encode(images).unwrap();
+        let rows = ndarray.embed(images).unwrap();
         let largest = flex.iter().fold(1.0f32, |largest, x| largest.max(x.abs()));
         for (a, b) in flex.iter().zip(&rows) {
             prop_assert!((a - b).abs() <= 1e-4 * largest, "{} beside {}", a, b);
         }
-    }
-
-    #[test]
-    fn threads_do_not_matter(plan in plans(), seed: u64) {
-        let (prior, pixels) = (prior(&plan, seed), pixels(&plan, 5, seed));
-        let images = Images::new(plan.input(), &pixels).unwrap();
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| embed(&mut *load::<Flex>(&prior), images, 5, 3))
-        };
-        prop_assert_eq!(run(1), run(3));
     }
 }
 
@@ -144,7 +62,7 @@ fn calibrated_channels_have_mean_zero_and_variance_one_before_the_relu() {
     let (prior, pixels) = (prior(&plan, 3), pixels(&plan, 16, 3));
     let images = Images::new(plan.input(), &pixels).unwrap();
     let encoder = load::<Flex>(&prior);
-    let moments = encoder.measure(images, EPSILON, NonZeroUsize::new(4).unwrap()).unwrap();
+    let moments = encoder.measure(Measure::new(images, EPSILON, CHUNK)).unwrap();
     let input = moments[1][0].stats();
     for (mean, variance) in input.mean.iter().zip(&input.variance) {
         // relu(z) of a standardised z: mean² + variance = E[relu(z)²] ≤ E[z²] = 1, and about half of it.
@@ -160,14 +78,14 @@ fn wrong_input_is_an_error_and_not_a_panic() {
     let mut encoder = load::<Flex>(&prior(&plan, 0));
     let wrong = [0.0; 3 * 64];
     let images = Images::new(ImageShape::square(3, 8), &wrong).unwrap();
-    let error = encoder.encode(images).unwrap_err();
+    let error = encoder.embed(images).unwrap_err();
     assert_eq!(error.to_string(), "the encoder was planned for images of 1x8x8, these are 3x8x8");
     let none = Images::new(plan.input(), &[]).unwrap();
-    let chunk = NonZeroUsize::MIN;
-    assert!(matches!(encoder.calibrate(none, EPSILON, chunk), Err(EngineError::EmptyCalibrationSet)));
+    let error = encoder.calibrate(&mut Measure::new(none, EPSILON, CHUNK)).unwrap_err();
+    assert_eq!(error, EngineError::EmptyCalibrationSet);
     let pixels = pixels(&plan, 2, 0);
     let images = Images::new(plan.input(), &pixels).unwrap();
-    let calibration = load::<Flex>(&prior(&other, 0)).calibrate(images, EPSILON, chunk).unwrap();
+    let (calibration, _) = calibrate_and_embed(&mut *load::<Flex>(&prior(&other, 0)), images);
     let error = encoder.freeze(Some((&calibration, EPSILON))).unwrap_err();
     assert!(matches!(error, EngineError::WrongCalibration { stage: 0 }), "{error}");
 }
@@ -178,10 +96,25 @@ fn an_encoder_on_tensors_and_its_engine_give_the_same_rows() {
     let (prior, pixels) = (prior(&plan, 1), pixels(&plan, 3, 1));
     let images = Images::new(plan.input(), &pixels).unwrap();
     let mut encoder = Encoder::<Flex>::new(&prior, &Default::default());
-    encoder.calibrate(images, EPSILON, NonZeroUsize::MIN).unwrap();
+    let moments = encoder.measure(&Measure::new(images, EPSILON, CHUNK)).unwrap();
+    encoder.freeze(Some((&Calibration::from_moments(&moments), EPSILON))).unwrap();
     let data = burn::tensor::TensorData::new(pixels.clone(), [3, 1, 8, 8]);
     let rows = encoder.encode(burn::tensor::Tensor::from_data(data, encoder.device())).unwrap();
     assert_eq!(rows.dims(), [3, 96]);
     let rows: Vec<f32> = rows.into_data().into_vec().unwrap();
-    assert_eq!(rows, embed(&mut *load::<Flex>(&prior), images, 3, 2).1);
+    assert_eq!(rows, calibrate_and_embed(&mut *load::<Flex>(&prior), images).1);
+}
+
+#[test]
+fn an_engine_can_be_shared_between_threads_and_an_encoder_moves_to_one() {
+    fn is_shared<T: Send + Sync + ?Sized>() {}
+    fn moves<T: Send + ?Sized>() {}
+    is_shared::<BurnEngine<Flex>>();
+    is_shared::<dyn Engine>();
+    moves::<dyn Encode>();
+}
+
+#[test]
+fn an_engine_is_named_by_device_precision_and_version() {
+    assert_eq!(BurnEngine::<Flex>::new("flex f32", Default::default()).name(), "flex f32 v2");
 }

@@ -28,7 +28,7 @@ const WEIGHTS: usize = TILE * ROW;
 /// Bytes of a panel's sums of one tile of windows.
 const SUMS: usize = TILE * PANEL * size_of::<f32>();
 
-/// Whether the processor multiplies tiles of bf16 and the operating system lets this process do so.
+/// Whether the processor multiplies tiles of bf16 and the operating system allows it.
 pub(crate) fn is_usable() -> bool {
     static USABLE: OnceLock<bool> = OnceLock::new();
     *USABLE.get_or_init(|| cfg!(all(target_os = "linux", not(miri))) && processor_has_tiles() && may_use_tiles())
@@ -51,14 +51,13 @@ fn processor_has_tiles() -> bool {
     saved & tile_state == tile_state
 }
 
-/// Asks Linux for the tile registers, which are large and not given unasked: once for the whole process, before a thread
-/// uses them.
+/// Asks Linux for the tile registers, which a process gets only on request: once, before a thread uses them.
 fn may_use_tiles() -> bool {
     const ARCH_PRCTL: isize = 158;
     const REQUEST_PERMISSION: usize = 0x1023;
     const TILE_DATA: usize = 18;
     let mut result = ARCH_PRCTL;
-    // SAFETY: the call changes nothing but what this process may use, and touches rcx and r11 alone.
+    // SAFETY: the call changes only the permissions of this process, and only rcx and r11.
     unsafe {
         asm!(
             "syscall", inlateout("rax") result, in("rdi") REQUEST_PERMISSION, in("rsi") TILE_DATA,
@@ -68,7 +67,7 @@ fn may_use_tiles() -> bool {
     result == 0
 }
 
-/// Products of a round of [`peak`].
+/// Multiply-adds of a round of [`peak`].
 pub(super) const PEAK_PRODUCTS: usize = 4 * TILE * TILE * ROW / size_of::<bf16>();
 
 /// Products of tiles that stay in registers, four a round, `rounds` times over; the sum of all.
@@ -116,7 +115,7 @@ pub(super) unsafe fn peak(rounds: usize) -> f32 {
     sums.iter().sum()
 }
 
-/// What `ldtilecfg` reads: palette 1, rows and bytes a row of each tile register.
+/// Operand of `ldtilecfg`: palette 1, rows and bytes a row of each tile register.
 #[repr(C, align(64))]
 struct TileShapes {
     palette: u8,

@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy)]
 pub(super) struct Avx2<E>(PhantomData<E>);
 
-/// What both kinds of stored numbers have in common.
+/// The parts that both number types share.
 macro_rules! sums {
     () => {
         type Sums = __m256;
@@ -54,7 +54,7 @@ macro_rules! sums {
 }
 
 impl Lanes for Avx2<f32> {
-    type Element = f32;
+    type Scalar = f32;
     type Weights = __m256;
     type Input = __m256;
     sums!();
@@ -101,7 +101,7 @@ unsafe fn halves(pairs: __m256i) -> [__m256; 2] {
 }
 
 impl Lanes for Avx2<bf16> {
-    type Element = bf16;
+    type Scalar = bf16;
     type Weights = [__m256; 2];
     type Input = [__m256; 2];
     sums!();

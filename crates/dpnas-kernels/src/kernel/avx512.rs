@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy)]
 pub(super) struct Avx512<E>(PhantomData<E>);
 
-/// What both kinds of stored numbers have in common.
+/// The parts that both number types share.
 macro_rules! sums {
     () => {
         type Sums = __m512;
@@ -59,7 +59,7 @@ macro_rules! sums {
     };
 }
 
-/// Swaps lanes and vectors of sixteen vectors: pairs of vectors by one lane, by two, by four and by eight.
+/// Transposes sixteen vectors: pairs of vectors by one lane, by two, by four and by eight.
 ///
 /// # Safety
 /// The processor has AVX-512.
@@ -83,7 +83,7 @@ unsafe fn transpose(square: &mut [__m512]) {
                 *place = _mm512_castpd_ps(pair);
             }
         }
-        // Quarters of a vector are now right in themselves: [4 i + j] has column j of rows 4 i … 4 i + 3, of each quarter.
+        // Each quarter of a vector is now transposed: [4 i + j] has column j of rows 4 i … 4 i + 3, of each quarter.
         for column in 0..4 {
             let [a, b, c, d] = [0, 4, 8, 12].map(|first: usize| square[first + column]);
             let (ab, cd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0x88>(c, d));
@@ -97,7 +97,7 @@ unsafe fn transpose(square: &mut [__m512]) {
 }
 
 impl Lanes for Avx512<f32> {
-    type Element = f32;
+    type Scalar = f32;
     type Weights = __m512;
     type Input = __m512;
     sums!();
@@ -134,7 +134,7 @@ impl Lanes for Avx512<f32> {
 }
 
 impl Lanes for Avx512<bf16> {
-    type Element = bf16;
+    type Scalar = bf16;
     type Weights = __m512bh;
     type Input = __m512bh;
     sums!();

@@ -1,4 +1,4 @@
-//! A convolution's tables, checked once, and its calls, checked each time.
+//! Direct convolution. Tables are checked once, arguments at each call.
 
 use super::level::Shape;
 use super::tile::Job;
@@ -7,17 +7,17 @@ use crate::level::Level;
 use crate::pack::Packed;
 use std::marker::PhantomData;
 
-/// A convolution with no more steps than this keeps its sums in registers from the first to the last.
+/// Most steps of a convolution that keeps its sums in registers throughout.
 const DIRECT_STEPS: usize = 600;
-/// Steps of a block otherwise: their weights stay in the first cache.
+/// Steps of a block otherwise, so that their weights stay in the first cache.
 const BLOCK_STEPS: usize = 256;
-/// Convolution pixels of a block, about.
+/// Approximate convolution pixels of a block.
 const BLOCK_PIXELS: usize = 192;
 
 /// Windows that a tile may read past the last one.
 const SPARE: usize = 16;
 
-/// Where a convolution finds its input and leaves its outputs, for a group of images.
+/// Positions of a convolution's inputs and outputs, for a group of images.
 #[derive(Clone, Debug)]
 pub(crate) struct ConvTables {
     /// Position of each convolution pixel's window, image by image.
@@ -26,9 +26,9 @@ pub(crate) struct ConvTables {
     pub(crate) steps: Vec<usize>,
     /// Position of each output pixel.
     pub(crate) outputs: Vec<usize>,
-    /// Position of what is added to each convolution pixel's products.
+    /// Position of the skip path's pixel that is added to each convolution pixel's products.
     pub(crate) skip: Option<Vec<usize>>,
-    /// Consecutive convolution pixels of which an output is the largest.
+    /// Consecutive convolution pixels that are pooled into an output.
     pub(crate) window: usize,
     /// Stored channels of an output pixel.
     pub(crate) channels: usize,
@@ -44,7 +44,7 @@ pub(crate) struct ConvKernel<E> {
     panels: Vec<Panel>,
     /// Convolution pixels of a block.
     block: usize,
-    /// Numbers that the maps must have.
+    /// Least lengths of the maps.
     input_len: usize,
     output_len: usize,
     skip_len: usize,
@@ -72,9 +72,9 @@ pub(crate) struct ConvCall<'a, E> {
     pub(crate) output: &'a mut [E],
     /// Scale and shift of each channel.
     pub(crate) affine: (&'a [f32], &'a [f32]),
-    /// No output is smaller.
+    /// Least value of an output: 0 rectifies.
     pub(crate) floor: f32,
-    /// The first images of the group, which are computed.
+    /// Number of images to compute, the first ones of the group.
     pub(crate) images: usize,
     pub(crate) scratch: &'a mut Scratch,
 }
@@ -168,7 +168,7 @@ impl<E: Compute> ConvKernel<E> {
 }
 
 impl Shapes {
-    /// The tile for a panel of so many vectors.
+    /// The tile for a panel of `vectors` vectors.
     fn tile(&self, vectors: usize, window: usize, fits_registers: bool) -> Tile {
         let plain = self.plain.iter().find(|(_, v)| *v == vectors).copied().unwrap_or(self.plain[0]);
         assert!(plain.1 == vectors, "a tile for each number of vectors");

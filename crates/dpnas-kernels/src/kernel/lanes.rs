@@ -1,16 +1,15 @@
-//! What a level offers: vectors of sums, and products of stored numbers.
+//! Vector operations of a level.
 
-use crate::element::Element;
+use crate::scalar::Scalar;
 
-/// Instructions of one level on one kind of stored number.
+/// Vector operations of one level on one number type.
 ///
 /// # Safety
-/// Every function may only be called where the processor has the level's instructions, and inlined into a function that
-/// is compiled for them. Pointers must be valid for the numbers that the function's description names; no alignment is
-/// needed.
+/// The processor must have the level's instructions, and each function must be inlined into one that is compiled for them.
+/// Pointers must be valid for the numbers that the function's description names; no alignment is needed.
 pub(super) trait Lanes: Copy {
-    /// What maps and weights are stored in.
-    type Element: Element;
+    /// Number type of maps and weights.
+    type Scalar: Scalar;
     /// A vector of `f32` sums.
     type Sums: Copy;
     /// Weights of one step for each lane.
@@ -27,16 +26,16 @@ pub(super) trait Lanes: Copy {
     /// Writes `LANES` sums.
     unsafe fn store(to: *mut f32, sums: Self::Sums);
     /// Reads `LANES · STEP` weights.
-    unsafe fn weights(from: *const Self::Element) -> Self::Weights;
+    unsafe fn weights(from: *const Self::Scalar) -> Self::Weights;
     /// Reads `STEP` numbers.
-    unsafe fn input(from: *const Self::Element) -> Self::Input;
+    unsafe fn input(from: *const Self::Scalar) -> Self::Input;
     /// Adds the products of a step.
     unsafe fn multiply_add(sums: Self::Sums, input: Self::Input, weights: Self::Weights) -> Self::Sums;
     /// `sums · scale + shift`.
     unsafe fn affine(sums: Self::Sums, scale: Self::Sums, shift: Self::Sums) -> Self::Sums;
-    /// The larger of each lane; `b` where either is not a number.
+    /// The larger of each lane; `b` if either is NaN.
     unsafe fn max(a: Self::Sums, b: Self::Sums) -> Self::Sums;
-    /// Swaps lanes and vectors of a square of `LANES` vectors.
+    /// Transposes a square of `LANES` vectors.
     unsafe fn transpose(square: &mut [Self::Sums]) {
         let lanes = Self::LANES;
         let mut values = [0.0; 256];
@@ -54,7 +53,7 @@ pub(super) trait Lanes: Copy {
         }
     }
     /// Reads `LANES` stored numbers.
-    unsafe fn read(from: *const Self::Element) -> Self::Sums;
+    unsafe fn read(from: *const Self::Scalar) -> Self::Sums;
     /// Writes `LANES` stored numbers, rounded to the nearest.
-    unsafe fn write(to: *mut Self::Element, sums: Self::Sums);
+    unsafe fn write(to: *mut Self::Scalar, sums: Self::Sums);
 }

@@ -6,7 +6,7 @@ use super::matrix_loops::{FinishJob, GatherJob};
 use super::tile::Job;
 use super::winograd_loops::TileJob;
 
-/// Rows × vectors of a tile, and the pooling window that it computes in registers: 1 where there is no pooling.
+/// Rows × vectors of a tile, and pixels of the pooling window that it computes in registers; 1 without pooling.
 pub(crate) type Shape = (usize, usize, usize);
 
 /// The loops, compiled for the instructions of a level.
@@ -18,33 +18,33 @@ pub(super) trait Loops: Lanes {
     const PLAIN: &'static [(usize, usize)];
     /// Tiles with pooling.
     const POOLED: &'static [Shape];
-    /// Independent sums of [`Loops::peak`]: as many as the registers hold beside what is multiplied.
+    /// Independent sums of [`Loops::peak`]: as many as the registers hold beside the factors.
     const PEAK_SUMS: usize;
 
     /// Computes a panel with one of the shapes, all steps at once.
-    unsafe fn direct(job: &Job<'_, Self::Element>, shape: Shape);
+    unsafe fn direct(job: &Job<'_, Self::Scalar>, shape: Shape);
     /// Computes a panel with one of the plain shapes, in blocks.
-    unsafe fn blocked(job: &Job<'_, Self::Element>, shape: (usize, usize));
+    unsafe fn blocked(job: &Job<'_, Self::Scalar>, shape: (usize, usize));
     /// Pools a map.
-    unsafe fn pool(job: &MapJob<'_, Self::Element>);
-    /// Brings images into a map.
-    unsafe fn fill(job: &RowsJob<'_, Self::Element>);
+    unsafe fn pool(job: &MapJob<'_, Self::Scalar>);
+    /// Copies images into a map.
+    unsafe fn fill(job: &RowsJob<'_, Self::Scalar>);
     /// Writes the features of images.
-    unsafe fn emit(job: &RowsJob<'_, Self::Element>);
+    unsafe fn emit(job: &RowsJob<'_, Self::Scalar>);
     /// Scales, shifts and rectifies a map.
-    unsafe fn rectify(job: &MapJob<'_, Self::Element>);
+    unsafe fn rectify(job: &MapJob<'_, Self::Scalar>);
     /// Reduces the channels of a map.
-    unsafe fn stats(job: &StatsJob<'_, Self::Element>);
+    unsafe fn stats(job: &StatsJob<'_, Self::Scalar>);
     /// Transforms input tiles.
-    unsafe fn transform_input(job: &TileJob<'_, Self::Element>);
+    unsafe fn transform_input(job: &TileJob<'_, Self::Scalar>);
     /// Transforms products back to output tiles.
-    unsafe fn transform_output(job: &TileJob<'_, Self::Element>);
+    unsafe fn transform_output(job: &TileJob<'_, Self::Scalar>);
     /// Multiply-adds that touch no memory; the sum of all lanes.
     unsafe fn peak(rounds: usize) -> f32;
     /// Copies windows into rows.
-    unsafe fn gather(job: &GatherJob<'_, Self::Element>);
-    /// Brings a panel's sums to their pixels.
-    unsafe fn finish(job: &FinishJob<'_, Self::Element>);
+    unsafe fn gather(job: &GatherJob<'_, Self::Scalar>);
+    /// Finishes a panel's sums and stores them.
+    unsafe fn finish(job: &FinishJob<'_, Self::Scalar>);
 }
 
 /// Implements [`Loops`] for a type, under an attribute that names the instructions.
@@ -60,12 +60,12 @@ macro_rules! level {
             const PEAK_SUMS: usize = $sums;
 
             unsafe fn direct(
-                job: &Job<'_, <$lanes as Lanes>::Element>,
+                job: &Job<'_, <$lanes as Lanes>::Scalar>,
                 shape: Shape,
             ) {
                 #[$attribute]
                 unsafe fn run<const R: usize, const V: usize, const W: usize>(
-                    job: &Job<'_, <$lanes as Lanes>::Element>,
+                    job: &Job<'_, <$lanes as Lanes>::Scalar>,
                 ) {
                     // SAFETY: passed on from the caller.
                     unsafe { tile::direct::<$lanes, R, V, W>(job) }
@@ -81,12 +81,12 @@ macro_rules! level {
             }
 
             unsafe fn blocked(
-                job: &Job<'_, <$lanes as Lanes>::Element>,
+                job: &Job<'_, <$lanes as Lanes>::Scalar>,
                 shape: (usize, usize),
             ) {
                 #[$attribute]
                 unsafe fn run<const R: usize, const V: usize>(
-                    job: &Job<'_, <$lanes as Lanes>::Element>,
+                    job: &Job<'_, <$lanes as Lanes>::Scalar>,
                 ) {
                     // SAFETY: passed on from the caller.
                     unsafe { tile::blocked::<$lanes, R, V>(job) }
@@ -143,9 +143,9 @@ macro_rules! level {
 /// A function of [`Loops`] whose body is compiled under the attribute.
 macro_rules! compiled {
     ($lanes:ty, $attribute:meta, $name:ident, $job:ident, |$argument:ident| $body:expr) => {
-        unsafe fn $name($argument: &$job<'_, <$lanes as Lanes>::Element>) {
+        unsafe fn $name($argument: &$job<'_, <$lanes as Lanes>::Scalar>) {
             #[$attribute]
-            unsafe fn run($argument: &$job<'_, <$lanes as Lanes>::Element>) {
+            unsafe fn run($argument: &$job<'_, <$lanes as Lanes>::Scalar>) {
                 // SAFETY: passed on from the caller.
                 unsafe { $body }
             }

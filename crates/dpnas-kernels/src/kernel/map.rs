@@ -1,4 +1,4 @@
-//! Pooling and rectifying whole maps, checked.
+//! Loops over whole maps, with checked arguments.
 
 use super::Compute;
 use super::maps::{MapJob, RowsJob, StatsJob};
@@ -81,7 +81,7 @@ pub(crate) fn emit<E: Compute>(level: Level, (map, from): (&[E], Layout), rows: 
     unsafe { E::emit(level.kind(), &job) }
 }
 
-/// Brings images or maps, `[n, channels · height · width]`, to the pixels of a map; its border stays as it is.
+/// Copies images, `[n, channels · height · width]`, to the pixels of a map. The border stays as it is.
 ///
 /// # Panics
 /// If the map does not hold as many images as there are rows.

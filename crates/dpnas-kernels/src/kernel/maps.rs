@@ -1,4 +1,4 @@
-//! Loops over whole maps: pooling on its own, and the first norm of a residual block.
+//! Loops over whole maps: pooling, rectifying, reducing, copying.
 
 use super::lanes::Lanes;
 use crate::layout::Layout;
@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 /// One map made from another, for a group of images.
 ///
-/// Whoever makes a job vouches that both maps hold the images, that pixels are whole blocks of channels, and that scale
-/// and shift have as many.
+/// The maker guarantees that both maps hold the images, that pixels are whole blocks of channels, and that scale and shift
+/// have as many.
 #[derive(Clone, Copy)]
 pub(crate) struct MapJob<'a, E> {
     pub(crate) input: *const E,
@@ -26,8 +26,8 @@ pub(crate) struct MapJob<'a, E> {
 
 /// Maps of a group of images, and the same numbers as rows of pixels.
 ///
-/// Whoever makes a job vouches that the map holds the images at the places, with whole blocks of channels, and the rows all
-/// their numbers; the side that a loop writes is borrowed for writing.
+/// The maker guarantees that the map holds the images at the places, with whole blocks of channels, that the rows hold all
+/// numbers, and that the written side is borrowed for writing.
 #[derive(Clone, Copy)]
 pub(crate) struct RowsJob<'a, E> {
     pub(crate) map: *mut E,
@@ -39,10 +39,10 @@ pub(crate) struct RowsJob<'a, E> {
     pub(crate) rows: *mut f32,
 }
 
-/// Mean and spread of each channel of each image of a map.
+/// Mean and deviation of each channel of each image of a map.
 ///
-/// Whoever makes a job vouches that the map holds the images, with whole blocks of channels, and that means and deviations
-/// have room for each stored channel of each image.
+/// The maker guarantees that the map holds the images, with whole blocks of channels, and that means and deviations have
+/// room for each stored channel of each image.
 #[derive(Clone, Copy)]
 pub(crate) struct StatsJob<'a, E> {
     pub(crate) map: *const E,
@@ -55,17 +55,17 @@ pub(crate) struct StatsJob<'a, E> {
     pub(crate) borrowed: PhantomData<&'a mut E>,
 }
 
-/// Brings the channels of pixels into rows of pixels; −0 becomes 0.
+/// Copies a map to rows of pixels, `[image][channel][pixel]`. −0 becomes 0.
 ///
 /// # Safety
 /// As [`Lanes`] and [`RowsJob`] say.
 #[inline(always)]
-pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Element>) {
+pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Scalar>) {
     let (channels, pixels) = (job.layout.channels, job.places.len());
     for image in 0..job.images {
         // SAFETY: the image lies in the map, and its features in the rows.
         let (map, row) = unsafe { (job.map.add(image * job.layout.image()), job.rows.add(image * pixels * channels)) };
-        // Channels outside: so many rows are written side by side.
+        // Channels are the outer loop, so that a vector of rows is written side by side.
         for first in (0..channels).step_by(LANES) {
             for (block, places) in job.places.chunks(LANES).enumerate() {
                 // SAFETY: each place has whole vectors of channels; a channel's pixels of this block lie in its row.
@@ -92,17 +92,17 @@ pub(super) unsafe fn emit<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Ele
     }
 }
 
-/// Brings rows of pixels, `[image][channel][pixel]`, to the pixels of a map, whose further channels become zero.
+/// Copies rows of pixels, `[image][channel][pixel]`, to a map. Its further channels become zero.
 ///
 /// # Safety
 /// As [`Lanes`] and [`RowsJob`] say.
 #[inline(always)]
-pub(super) unsafe fn fill<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Element>) {
+pub(super) unsafe fn fill<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Scalar>) {
     let (channels, pixels) = (job.layout.channels, job.places.len());
     for image in 0..job.images {
         // SAFETY: the image lies in the rows, and its map in the map.
         let (row, map) = unsafe { (job.rows.add(image * pixels * channels), job.map.add(image * job.layout.image())) };
-        // Channels outside: so many rows are read side by side.
+        // Channels are the outer loop, so that a vector of rows is read side by side.
         for first in (0..job.layout.stride).step_by(LANES) {
             for (block, places) in job.places.chunks(LANES).enumerate() {
                 // SAFETY: a channel's pixels of this block lie in its row; each place has room for whole vectors.
@@ -133,7 +133,7 @@ pub(super) unsafe fn fill<L: Lanes, const LANES: usize>(job: &RowsJob<'_, L::Ele
 /// # Safety
 /// As [`Lanes`] and [`MapJob`] say.
 #[inline(always)]
-pub(super) unsafe fn pool<L: Lanes>(job: &MapJob<'_, L::Element>) {
+pub(super) unsafe fn pool<L: Lanes>(job: &MapJob<'_, L::Scalar>) {
     let (from, to) = (job.from, job.to);
     for image in 0..job.images {
         for y in 0..to.size {
@@ -165,7 +165,7 @@ pub(super) unsafe fn pool<L: Lanes>(job: &MapJob<'_, L::Element>) {
 /// # Safety
 /// As [`Lanes`] and [`MapJob`] say.
 #[inline(always)]
-pub(super) unsafe fn rectify<L: Lanes>(job: &MapJob<'_, L::Element>) {
+pub(super) unsafe fn rectify<L: Lanes>(job: &MapJob<'_, L::Scalar>) {
     let (from, to) = (job.from, job.to);
     for image in 0..job.images {
         for y in 0..to.size {
@@ -188,15 +188,16 @@ pub(super) unsafe fn rectify<L: Lanes>(job: &MapJob<'_, L::Element>) {
     }
 }
 
-/// Rows of a map that are summed side by side: as many sums do not wait for each other.
+/// Rows of a map that are summed side by side, so that additions need not wait for each other.
 const ROWS: usize = 4;
 
-/// Mean, and sum of squared deviations from it, of each channel of each image: a row in `f32`, rows in `f64`.
+/// Mean, and sum of squared deviations from it, of each channel of each image: summed in `f32` within a row, in `f64` over
+/// rows.
 ///
 /// # Safety
 /// As [`Lanes`] and [`StatsJob`] say.
 #[inline(always)]
-pub(super) unsafe fn stats<L: Lanes, const LANES: usize>(job: &StatsJob<'_, L::Element>) {
+pub(super) unsafe fn stats<L: Lanes, const LANES: usize>(job: &StatsJob<'_, L::Scalar>) {
     let layout = job.layout;
     for image in 0..job.images {
         for channel in (0..layout.channels).step_by(LANES) {
@@ -217,7 +218,7 @@ pub(super) unsafe fn stats<L: Lanes, const LANES: usize>(job: &StatsJob<'_, L::E
 /// Sums over the pixels of a vector of channels, of the values or of their squared deviations from the mean.
 #[inline(always)]
 unsafe fn reduce<L: Lanes, const LANES: usize, const SQUARES: bool>(
-    map: *const L::Element,
+    map: *const L::Scalar,
     layout: Layout,
     mean: L::Sums,
 ) -> [f64; LANES] {
@@ -240,7 +241,7 @@ unsafe fn reduce<L: Lanes, const LANES: usize, const SQUARES: bool>(
 /// Adds the sums of `R` rows, one after the other.
 #[inline(always)]
 unsafe fn reduce_rows<L: Lanes, const LANES: usize, const SQUARES: bool, const R: usize>(
-    map: *const L::Element,
+    map: *const L::Scalar,
     layout: Layout,
     mean: L::Sums,
     sums: &mut [f64; LANES],

@@ -1,4 +1,4 @@
-//! Convolutions as products of matrix tiles, checked.
+//! Convolutions as products of matrix tiles, with checked arguments.
 
 use super::conv::{ConvCall, ConvTables};
 use super::matrix_blocks::{Block, Mapped, blocks};
@@ -9,19 +9,19 @@ use crate::pack_tiles::{Order, TileWeights};
 use std::marker::PhantomData;
 use std::ops::{Range, RangeInclusive};
 
-/// Bytes of a block's sums, about, and bounds on the rows of a block.
+/// Approximate bytes of a block's sums, and bounds of its rows.
 const BLOCK_BYTES: usize = 384 << 10;
 const BLOCK_ROWS: RangeInclusive<usize> = 96..=256;
-/// Bytes of weights from which on they are what has to be read seldom, and so twice as many rows are in a block.
+/// Bytes of weights from which on a block has twice as many rows, so that weights are read less often.
 const HEAVY_BYTES: usize = 2 << 20;
-/// Tiles of weights whose panel stays in the first cache, 2 KiB each; with up to so many there is one block.
+/// Tiles of weights, 2 KiB each, whose panel stays in the first cache, and most tiles that are one block.
 const DEPTH: usize = 18;
 const WHOLE_DEPTH: usize = 24;
-/// Windows are gathered where reading them from the map would fill less of the tiles than this.
+/// Windows are gathered if reading them from the map would fill a smaller share of the tiles.
 const FULLEST_LEFT: f64 = 0.65;
-/// Windows of larger kernels are gathered where so many channels read them again and again …
+/// Windows of larger kernels are gathered if at least this many channels read them …
 const WIDE: usize = 256;
-/// … and maps are small, so that rows of tiles hold what lies between the map's rows.
+/// … and the map is smaller than this, so that tiles would also hold the numbers between the map's rows.
 const SMALL_MAP: usize = 14;
 
 /// A convolution on groups of images by products of tiles, ready to run.
@@ -33,7 +33,7 @@ pub(crate) struct TileConv<E> {
     images: usize,
     outputs: Vec<usize>,
     skip: Option<Vec<usize>>,
-    /// Rows of the block's sums, `window` an output.
+    /// Rows of the block's sums, `window` for each output.
     rows: Vec<usize>,
     blocks: Vec<Block>,
     source: Source,
@@ -51,16 +51,16 @@ pub(crate) struct TileConv<E> {
     element: PhantomData<E>,
 }
 
-/// Where tiles of windows are read.
+/// Place from which tiles of windows are read.
 #[derive(Debug)]
 enum Source {
-    /// In the map, at the first window of each tile.
+    /// The map, at the first window of each tile.
     Map(Vec<usize>),
-    /// In rows that the windows are copied to.
+    /// Rows that the windows are copied to.
     Gathered { windows: Vec<usize>, steps: Vec<usize>, advance: usize, chunks: usize, starts: Vec<usize> },
 }
 
-/// Bytes of one thread's buffers for a convolution, from above.
+/// Upper bound of one thread's buffers for a convolution, in bytes.
 pub(crate) fn tile_scratch_bytes(out_channels: usize) -> usize {
     let panels = out_channels.div_ceil(PANEL).saturating_mul(PANEL * size_of::<f32>());
     let rows = 4 * BLOCK_ROWS.end();
@@ -68,8 +68,8 @@ pub(crate) fn tile_scratch_bytes(out_channels: usize) -> usize {
 }
 
 impl<E: Compute> TileConv<E> {
-    /// Checks the tables and chooses where windows are read. `pitch` is the numbers from one window of a row of the map to
-    /// the next, `side` the output pixels of a row.
+    /// Checks the tables and chooses the place from which windows are read. `pitch` is the distance between windows of a
+    /// map's row, `side` the output pixels of a row.
     ///
     /// # Panics
     /// If the tables contradict each other.
@@ -117,7 +117,7 @@ impl<E: Compute> TileConv<E> {
                     Order::Rows => (numbers, 1, 0),
                     Order::Whole(run) => (run, run.div_ceil(numbers), numbers),
                 };
-                // An odd number of cache lines, so that the rows of a tile do not meet in one set of the cache.
+                // An odd number of cache lines, so that the rows of a tile do not share a set of the cache.
                 let pitch = ((depth * numbers + spare) * size).div_ceil(64) | 1;
                 let pitch = pitch * 64 / size;
                 let input_len = largest(&windows) + largest(&steps) + chunks * numbers;
@@ -165,7 +165,7 @@ impl<E: Compute> TileConv<E> {
         }
     }
 
-    /// Numbers that the input must have: tiles may read past the last image.
+    /// Length of the input. Tiles may read past the last image.
     pub(crate) fn input_len(&self) -> usize {
         self.input_len
     }
@@ -187,7 +187,7 @@ impl<E: Compute> TileConv<E> {
         unsafe { with_tiles(self.level.kind(), || self.run_blocks(weights, call)) };
     }
 
-    /// See [`run`](Self::run), which has checked everything.
+    /// See [`run`](Self::run), which checks the arguments.
     fn run_blocks(&self, weights: &TileWeights<E>, call: ConvCall<'_, E>) {
         let (scale, shift) = call.affine;
         let count = self.outputs.len() / self.images * call.images;
@@ -247,7 +247,7 @@ impl<E: Compute> TileConv<E> {
         }
     }
 
-    /// Where a block's tiles are, and their first rows; gathers them if that is how they are read.
+    /// Place of a block's tiles, and their first rows. Gathers windows if they are not read from the map.
     ///
     /// # Safety
     /// The input has `input_len` numbers, the gathered rows `gathered_len` sums' room, and the processor the level.

@@ -1,4 +1,4 @@
-//! Which outputs are computed together, and which windows of a map their tiles cover.
+//! Blocks of outputs, and the windows of a map that their tiles cover.
 
 use super::matrix_loops::TILE;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ pub(super) struct Block {
     pub(super) tiles: Range<usize>,
 }
 
-/// Outputs of each block of about so many rows: whole rows of the map where these are not too long.
+/// Outputs of each block of about `rows` rows: whole rows of the map unless they are too long.
 pub(super) fn blocks(outputs: usize, (side, window): (usize, usize), rows: usize) -> Vec<Range<usize>> {
     let line = side * window;
     let step = match line <= 2 * rows {
@@ -30,7 +30,7 @@ pub(super) struct Mapped {
 }
 
 impl Mapped {
-    /// Covers the windows of each block: a tile starts at the first one that is not covered yet.
+    /// Covers the windows of each block. A tile starts at the first window that is not covered yet.
     pub(super) fn new(windows: &[usize], ranges: &[Range<usize>], window: usize, pitch: usize) -> Self {
         let mut mapped = Self { starts: Vec::new(), blocks: Vec::new(), rows: Vec::new(), pixels: 0 };
         for outputs in ranges {

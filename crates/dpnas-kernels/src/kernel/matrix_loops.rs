@@ -1,8 +1,7 @@
-//! The loops around products of matrix tiles: windows gathered into rows, sums brought to their pixels; and the products
-//! themselves in plain code.
+//! Loops around products of matrix tiles: gathering windows into rows, finishing sums, and the products in plain code.
 
 use super::lanes::Lanes;
-use crate::element::Element;
+use crate::scalar::Scalar;
 
 /// Rows and columns of a tile of sums; rows of a tile of weights.
 pub(crate) const TILE: usize = 16;
@@ -13,13 +12,13 @@ pub(crate) const PANEL: usize = 2 * TILE;
 pub(crate) const SPARE_TILES: usize = 3;
 
 /// Numbers in a row of a tile of windows: 64 bytes of bf16.
-pub(crate) const fn tile_numbers<E: Element>() -> usize {
+pub(crate) const fn tile_numbers<E: Scalar>() -> usize {
     TILE * E::STEP
 }
 
 /// Windows that are copied into rows of numbers.
 ///
-/// Whoever makes a job vouches that each window + step + `chunks` tile rows lies in the input, and that the rows have room
+/// The maker guarantees that each window + step + `chunks` tile rows lies in the input, and that the rows have room
 /// for them.
 #[derive(Clone, Copy)]
 pub(crate) struct GatherJob<'a, E> {
@@ -30,7 +29,7 @@ pub(crate) struct GatherJob<'a, E> {
     pub(crate) rows: *mut E,
     /// Numbers from one row to the next.
     pub(crate) pitch: usize,
-    /// Numbers from one step to the next in a row; the later step overwrites what the earlier one wrote too much.
+    /// Numbers from one step to the next in a row. A later step overwrites the excess of the earlier one.
     pub(crate) advance: usize,
     /// Tile rows of a step.
     pub(crate) chunks: usize,
@@ -38,7 +37,7 @@ pub(crate) struct GatherJob<'a, E> {
 
 /// Products of tiles of windows with one panel's weights.
 ///
-/// Whoever makes a job vouches that sixteen rows from each start, at each offset, lie in `windows`, that there are weights
+/// The maker guarantees that sixteen rows from each start, at each offset, lie in `windows`, that there are weights
 /// for each offset, and that the sums have room for the tiles and [`SPARE_TILES`] more.
 #[derive(Clone, Copy)]
 pub(crate) struct ProductJob<'a, E> {
@@ -57,7 +56,7 @@ pub(crate) struct ProductJob<'a, E> {
     pub(crate) channels: usize,
 }
 
-/// What sums begin with.
+/// Initial value of sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Begin {
     Zero,
@@ -65,20 +64,20 @@ pub(crate) enum Begin {
     Earlier,
 }
 
-/// Sums of a panel on their way to the output.
+/// Sums of a panel, to be finished and stored.
 ///
-/// Whoever makes a job vouches that each row lies in the sums, every output and skip position in its map for the panel's
+/// The maker guarantees that each row lies in the sums, every output and skip position in its map for the panel's
 /// channels, and that scale and shift have as many.
 #[derive(Clone, Copy)]
 pub(crate) struct FinishJob<'a, E> {
     pub(crate) sums: *const f32,
-    /// The rows of which an output is the largest, `window` an output.
+    /// Rows that are pooled into outputs, `window` for each.
     pub(crate) rows: &'a [usize],
     pub(crate) window: usize,
     /// Position of each output pixel, for the panel's first channel.
     pub(crate) outputs: &'a [usize],
     pub(crate) output: *mut E,
-    /// What is added to each row.
+    /// The skip path's pixel that is added to each row.
     pub(crate) skip: Option<(&'a [usize], *const E)>,
     pub(crate) scale: *const f32,
     pub(crate) shift: *const f32,
@@ -92,13 +91,13 @@ pub(crate) struct FinishJob<'a, E> {
 /// # Safety
 /// As [`GatherJob`] says.
 #[inline(always)]
-pub(super) unsafe fn gather<L: Lanes>(job: &GatherJob<'_, L::Element>) {
-    /// 64 bytes of bf16, 128 of the sums' type when tiles are tried with it.
+pub(super) unsafe fn gather<L: Lanes>(job: &GatherJob<'_, L::Scalar>) {
+    /// A tile row is 64 bytes of bf16; in tests, 128 bytes of f32.
     type Half = [u8; 32];
-    let halves = job.chunks * tile_numbers::<L::Element>() * size_of::<L::Element>() / size_of::<Half>();
+    let halves = job.chunks * tile_numbers::<L::Scalar>() * size_of::<L::Scalar>() / size_of::<Half>();
     for (index, window) in job.windows.iter().enumerate() {
         for (step, position) in job.steps.iter().enumerate() {
-            // SAFETY: the caller vouches for both ends; the types have any value and no alignment is assumed.
+            // SAFETY: the caller guarantees both ends; the types have any value and no alignment is assumed.
             unsafe {
                 let from = job.input.add(window + position).cast::<Half>();
                 let to = job.rows.add(index * job.pitch + step * job.advance).cast::<Half>();
@@ -115,11 +114,11 @@ pub(super) unsafe fn gather<L: Lanes>(job: &GatherJob<'_, L::Element>) {
 /// # Safety
 /// As [`Lanes`] and [`FinishJob`] say.
 #[inline(always)]
-pub(super) unsafe fn finish<L: Lanes>(job: &FinishJob<'_, L::Element>) {
+pub(super) unsafe fn finish<L: Lanes>(job: &FinishJob<'_, L::Scalar>) {
     for (index, output) in job.outputs.iter().enumerate() {
         let mut channel = 0;
         while channel < job.channels {
-            // SAFETY: rows, skip positions and outputs lie in their maps, as the caller vouches.
+            // SAFETY: rows, skip positions and outputs lie in their maps, as the caller guarantees.
             unsafe {
                 let mut best = L::splat(0.0);
                 for place in 0..job.window {
@@ -139,14 +138,14 @@ pub(super) unsafe fn finish<L: Lanes>(job: &FinishJob<'_, L::Element>) {
     }
 }
 
-/// What the matrix instructions compute, in plain code: products are summed by their place in a step, then added.
+/// The matrix instructions in plain code: products are summed by their place in a step, then added.
 ///
 /// # Safety
 /// As [`ProductJob`] says.
-pub(super) unsafe fn multiply<E: Element>(job: &ProductJob<'_, E>) {
+pub(super) unsafe fn multiply<E: Scalar>(job: &ProductJob<'_, E>) {
     for (tile, start) in job.starts.iter().enumerate() {
         for row in 0..TILE {
-            // SAFETY: the caller vouches for windows, weights and sums.
+            // SAFETY: the caller guarantees windows, weights and sums.
             unsafe {
                 let sums = &mut *job.sums.add((tile * TILE + row) * PANEL).cast::<[f32; PANEL]>();
                 if job.begin == Begin::Zero {

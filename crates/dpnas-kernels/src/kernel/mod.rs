@@ -1,4 +1,4 @@
-//! The kernels: all unsafe code of the crate. What goes in is checked here, where a plan's tables are made
+//! The kernels, with all unsafe code of the crate. Arguments are checked where a plan's tables are made
 //! ([`ConvKernel::new`]) and where maps come in ([`ConvKernel::run`], [`pool`], [`rectify`]).
 
 #[cfg(target_arch = "x86_64")]
@@ -30,8 +30,8 @@ pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
 pub(crate) use winograd::{Winograd, scratch_bytes};
 
 use crate::buffer::Buffer;
-use crate::element::Element;
 use crate::level::{Kind, Level};
+use crate::scalar::Scalar;
 use half::bf16;
 use lanes::Lanes;
 use level::{Loops, Shape};
@@ -40,14 +40,14 @@ use matrix_loops::{FinishJob, GatherJob, ProductJob};
 use tile::Job;
 use winograd_loops::TileJob;
 
-/// A stored number that every level computes with.
+/// A number type that every level computes with.
 ///
 /// # Safety
 /// The unsafe functions are as in [`Loops`]; a [`Kind`] comes from a [`Level`], so the processor has it.
-pub(crate) trait Compute: Element {
+pub(crate) trait Compute: Scalar {
     /// Sums of a vector, tiles without pooling and tiles with it.
     fn shapes(level: Level) -> Shapes;
-    /// Products of a round of [`Compute::peak`].
+    /// Multiply-adds of a round of [`Compute::peak`].
     fn peak_products(level: Level) -> usize;
     /// Multiply-adds that touch no memory; the sum of all lanes.
     fn peak(level: Level, rounds: usize) -> f32;
@@ -77,7 +77,7 @@ pub(crate) trait Compute: Element {
     unsafe fn finish(kind: Kind, job: &FinishJob<'_, Self>);
 }
 
-/// Memory for what is between a convolution's steps.
+/// Buffers of a convolution's intermediate results.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     sums: Vec<f32>,
@@ -98,14 +98,14 @@ impl Shapes {
         Self { lanes: L::LANES, plain: L::PLAIN, pooled: L::POOLED }
     }
 
-    /// First channel and channels of each panel of a map with so many stored channels.
+    /// First channel and width of each panel of a map with `channels` stored channels.
     pub(crate) fn panels(&self, channels: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let widest = self.plain.iter().map(|(_, vectors)| vectors * self.lanes).max().unwrap_or(self.lanes);
         (0..channels).step_by(widest).map(move |first| (first, widest.min(channels - first)))
     }
 }
 
-/// Calls a function of [`Loops`] for the type that a kind stands for.
+/// Calls a function of [`Loops`] for a kind's type.
 macro_rules! dispatch {
     ($kind:expr, $element:ty, $bf16_or_f32:pat, $loops:ident => $call:expr) => {
         match $kind {
@@ -218,8 +218,8 @@ macro_rules! compute {
 compute!(f32, Kind::Avx512 | Kind::Avx512Bf16 | Kind::Amx, multiply_f32);
 compute!(bf16, Kind::Avx512Bf16 | Kind::Amx, multiply_bf16);
 
-/// Products of a round of the peak where a level multiplies tiles of this kind of number.
-fn tile_peak_products<E: Element>(level: Level) -> Option<usize> {
+/// Multiply-adds of a round of the peak, if the level multiplies tiles of `E`.
+fn tile_peak_products<E: Scalar>(level: Level) -> Option<usize> {
     match level.kind() {
         #[cfg(target_arch = "x86_64")]
         Kind::Amx if E::STEP == 2 => Some(amx::PEAK_PRODUCTS),
@@ -227,7 +227,7 @@ fn tile_peak_products<E: Element>(level: Level) -> Option<usize> {
     }
 }
 
-/// Runs `f` with what a kind needs to multiply tiles on this thread.
+/// Runs `f` with this thread set up to multiply tiles.
 ///
 /// # Safety
 /// The processor has the kind's instructions.
@@ -244,7 +244,7 @@ unsafe fn with_tiles(kind: Kind, f: impl FnOnce()) {
     }
 }
 
-/// No processor multiplies tiles of f32: this is for trying the way.
+/// For tests: no processor multiplies tiles of f32.
 ///
 /// # Safety
 /// As [`ProductJob`] says.

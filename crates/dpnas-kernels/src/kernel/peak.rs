@@ -1,7 +1,7 @@
-//! Multiply-adds without memory: what a level can do at most.
+//! Multiply-adds in registers: the peak of a level.
 
 use super::lanes::Lanes;
-use crate::element::Element;
+use crate::scalar::Scalar;
 use std::hint::black_box;
 
 /// Multiply-adds of `C` independent sums, `rounds` times over, with numbers that stay in registers; the sum of all lanes.
@@ -10,8 +10,8 @@ use std::hint::black_box;
 /// As [`Lanes`] says.
 #[inline(always)]
 pub(super) unsafe fn multiply_adds<L: Lanes, const C: usize>(rounds: usize) -> f32 {
-    let weights = black_box(vec![L::Element::from_f32(0.5); L::LANES * L::Element::STEP]);
-    let input = black_box([L::Element::from_f32(0.25); 2]);
+    let weights = black_box(vec![L::Scalar::from_f32(0.5); L::LANES * L::Scalar::STEP]);
+    let input = black_box([L::Scalar::from_f32(0.25); 2]);
     let mut lanes = vec![0.0; L::LANES];
     // SAFETY: there are weights for each lane, and as many numbers as the longest step has; `lanes` has room for the sums.
     unsafe {

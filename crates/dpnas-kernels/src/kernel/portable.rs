@@ -1,4 +1,4 @@
-//! Vectors of eight that the compiler maps to whatever the processor has.
+//! Vectors of eight in plain code, which the compiler maps to the target's vectors.
 
 use super::lanes::Lanes;
 use super::level::{Loops, Shape, compiled, level};
@@ -7,7 +7,7 @@ use super::matrix_loops::{self, FinishJob, GatherJob};
 use super::peak;
 use super::tile::{self, Job};
 use super::winograd_loops::{self, TileJob};
-use crate::element::Element;
+use crate::scalar::Scalar;
 use half::bf16;
 use std::marker::PhantomData;
 
@@ -26,7 +26,7 @@ fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
 macro_rules! lanes {
     ($element:ty, $step:literal) => {
         impl Lanes for Portable<$element> {
-            type Element = $element;
+            type Scalar = $element;
             type Sums = [f32; LANES];
             type Weights = [[f32; LANES]; $step];
             type Input = [f32; $step];
@@ -59,7 +59,7 @@ macro_rules! lanes {
             #[inline(always)]
             unsafe fn input(from: *const $element) -> Self::Input {
                 // SAFETY: the caller gives `STEP` readable numbers.
-                unsafe { from.cast::<[$element; $step]>().read_unaligned() }.map(Element::to_f32)
+                unsafe { from.cast::<[$element; $step]>().read_unaligned() }.map(Scalar::to_f32)
             }
 
             #[inline(always)]
@@ -85,13 +85,13 @@ macro_rules! lanes {
             #[inline(always)]
             unsafe fn read(from: *const $element) -> Self::Sums {
                 // SAFETY: the caller gives `LANES` readable numbers.
-                unsafe { from.cast::<[$element; LANES]>().read_unaligned() }.map(Element::to_f32)
+                unsafe { from.cast::<[$element; LANES]>().read_unaligned() }.map(Scalar::to_f32)
             }
 
             #[inline(always)]
             unsafe fn write(to: *mut $element, sums: Self::Sums) {
                 // SAFETY: the caller gives room for `LANES` numbers.
-                unsafe { to.cast::<[$element; LANES]>().write_unaligned(sums.map(Element::from_f32)) }
+                unsafe { to.cast::<[$element; LANES]>().write_unaligned(sums.map(Scalar::from_f32)) }
             }
         }
     };

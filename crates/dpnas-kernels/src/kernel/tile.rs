@@ -1,11 +1,11 @@
-//! The inner loops of a convolution: tiles of pixels × vectors of channels.
+//! Inner loops of a direct convolution: tiles of pixels × vectors of channels.
 
 use super::lanes::Lanes;
-use crate::element::Element;
+use crate::scalar::Scalar;
 
 /// One panel of output channels on a group of images.
 ///
-/// Whoever makes a job vouches that every window + step lies in its input and every output and skip position in its
+/// The maker guarantees that every window + step lies in its input and every output and skip position in its
 /// map, for the panel's channels, and that the scratch memory holds the block with one tile to spare.
 #[derive(Clone, Copy)]
 pub(crate) struct Job<'a, E> {
@@ -19,20 +19,20 @@ pub(crate) struct Job<'a, E> {
     /// Position of each output pixel, for the panel's first channel.
     pub(crate) outputs: &'a [usize],
     pub(crate) output: *mut E,
-    /// What is added to the products of each convolution pixel.
+    /// The skip path's pixel that is added to the products of each convolution pixel.
     pub(crate) skip: Option<(&'a [usize], *const E)>,
     /// Of the panel's channels.
     pub(crate) scale: *const f32,
     pub(crate) shift: *const f32,
-    /// No output is smaller: 0 rectifies.
+    /// Least value of an output: 0 rectifies.
     pub(crate) floor: f32,
-    /// Consecutive convolution pixels of which an output is the largest.
+    /// Consecutive convolution pixels that are pooled into an output.
     pub(crate) window: usize,
     /// `[pixel of a block][channel]`.
     pub(crate) scratch: *mut f32,
     /// Convolution pixels of a block; a multiple of the window.
     pub(crate) block: usize,
-    /// Steps of which the sums stay in registers.
+    /// Steps of a block, during which sums stay in registers.
     pub(crate) depth: usize,
 }
 
@@ -43,12 +43,12 @@ pub(crate) struct Job<'a, E> {
 #[inline(always)]
 unsafe fn accumulate<L: Lanes, const R: usize, const V: usize>(
     sums: &mut [[L::Sums; V]; R],
-    job: &Job<'_, L::Element>,
+    job: &Job<'_, L::Scalar>,
     first: usize,
     from: usize,
     to: usize,
 ) {
-    let width = V * L::LANES * L::Element::STEP;
+    let width = V * L::LANES * L::Scalar::STEP;
     // SAFETY: windows are padded for whole tiles, each window + step lies in the input, and there are weights for each
     // step.
     unsafe {
@@ -60,7 +60,7 @@ unsafe fn accumulate<L: Lanes, const R: usize, const V: usize>(
         for &step in job.steps.get_unchecked(from..to) {
             let mut columns = [L::weights(weights); V];
             for column in 1..V {
-                columns[column] = L::weights(weights.add(column * L::LANES * L::Element::STEP));
+                columns[column] = L::weights(weights.add(column * L::LANES * L::Scalar::STEP));
             }
             for row in 0..R {
                 let input = L::input(windows[row].add(step));
@@ -78,10 +78,7 @@ unsafe fn accumulate<L: Lanes, const R: usize, const V: usize>(
 /// # Safety
 /// As [`Lanes`] and [`Job`] say.
 #[inline(always)]
-unsafe fn start<L: Lanes, const R: usize, const V: usize>(
-    job: &Job<'_, L::Element>,
-    first: usize,
-) -> [[L::Sums; V]; R] {
+unsafe fn start<L: Lanes, const R: usize, const V: usize>(job: &Job<'_, L::Scalar>, first: usize) -> [[L::Sums; V]; R] {
     // SAFETY: skip positions are padded for whole tiles and lie in the map.
     unsafe {
         let mut sums = [[L::splat(0.0); V]; R];
@@ -102,7 +99,7 @@ unsafe fn start<L: Lanes, const R: usize, const V: usize>(
 /// # Safety
 /// As [`Lanes`] and [`Job`] say.
 #[inline(always)]
-unsafe fn finish<L: Lanes, const V: usize>(job: &Job<'_, L::Element>, index: usize, sums: &[L::Sums; V]) {
+unsafe fn finish<L: Lanes, const V: usize>(job: &Job<'_, L::Scalar>, index: usize, sums: &[L::Sums; V]) {
     // SAFETY: scale and shift have the panel's channels, and the output position lies in the map.
     unsafe {
         let floor = L::splat(job.floor);
@@ -120,8 +117,8 @@ unsafe fn finish<L: Lanes, const V: usize>(job: &Job<'_, L::Element>, index: usi
 /// # Safety
 /// As [`Lanes`] and [`Job`] say.
 #[inline(always)]
-pub(super) unsafe fn direct<L: Lanes, const R: usize, const V: usize, const W: usize>(job: &Job<'_, L::Element>) {
-    // SAFETY: the functions called ask for what the caller vouches for.
+pub(super) unsafe fn direct<L: Lanes, const R: usize, const V: usize, const W: usize>(job: &Job<'_, L::Scalar>) {
+    // SAFETY: passed on from the caller.
     unsafe {
         if R >= W {
             for tile in 0..job.outputs.len().div_ceil(R / W) {
@@ -159,12 +156,12 @@ pub(super) unsafe fn direct<L: Lanes, const R: usize, const V: usize, const W: u
     }
 }
 
-/// Blocks of steps, whose weights stay in the first cache, on blocks of pixels, whose sums wait in scratch memory.
+/// Blocks of steps, whose weights stay in the first cache, on blocks of pixels, whose sums are kept in scratch memory.
 ///
 /// # Safety
 /// As [`Lanes`] and [`Job`] say.
 #[inline(always)]
-pub(super) unsafe fn blocked<L: Lanes, const R: usize, const V: usize>(job: &Job<'_, L::Element>) {
+pub(super) unsafe fn blocked<L: Lanes, const R: usize, const V: usize>(job: &Job<'_, L::Scalar>) {
     let (pixels, width) = (job.outputs.len() * job.window, V * L::LANES);
     let mut begin = 0;
     while begin < pixels {

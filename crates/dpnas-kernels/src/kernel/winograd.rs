@@ -1,4 +1,4 @@
-//! Convolutions by polynomial products, checked.
+//! Winograd convolutions, with checked arguments.
 
 use super::conv::{ConvCall, ConvKernel, ConvTables};
 use super::winograd_loops::TileJob;
@@ -6,38 +6,38 @@ use super::{Compute, Scratch};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use crate::pack::Packed;
-use crate::polynomials::Polynomials;
+use crate::winograd::WinogradTile;
 use dpnas_grammar::ConvShape;
 use std::marker::PhantomData;
 
-/// Bytes of transformed tiles that are in work at once, about, and bounds on their number.
+/// Approximate bytes of the transformed tiles of a block, and bounds of their number.
 const BLOCK_BYTES: usize = 768 << 10;
 const BLOCK_TILES: std::ops::RangeInclusive<usize> = 48..=128;
-/// Bytes of weights from which on they are what has to be read seldom.
+/// Bytes of weights from which on blocks are large, so that weights are read less often.
 const HEAVY_BYTES: usize = 4 << 20;
 
 /// A convolution of stride 1 on groups of images, ready to run.
 #[derive(Debug)]
 pub(crate) struct Winograd {
     level: Level,
-    way: Polynomials,
+    tile: WinogradTile,
     from: Layout,
     to: Layout,
     skip: Option<Layout>,
     /// Output pixels of a side, before pooling.
     size: usize,
-    /// Pooling windows of so many pixels a side, without gaps.
+    /// Pixels of a side of a pooling window, without gaps.
     window: usize,
     /// Tiles of a side.
     side: usize,
     block: usize,
-    /// The products of the first part of the kernel, and those that are added to the ones before.
+    /// Products of the first part of the kernel, and of later parts, which add to earlier ones.
     products: [ConvKernel<f32>; 2],
 }
 
-/// Tiles that are computed at once: what fits the cache, or many where the weights are heavy.
-fn block_tiles(way: Polynomials, channels: usize, from_stride: usize, to_stride: usize) -> usize {
-    let bytes = way.square() * size_of::<f32>();
+/// Tiles of a block: as many as fit the cache, or more if there are many weights.
+fn block_tiles(tile: WinogradTile, channels: usize, from_stride: usize, to_stride: usize) -> usize {
+    let bytes = tile.square() * size_of::<f32>();
     let fitting = match bytes.saturating_mul(channels).saturating_mul(to_stride) {
         weights if weights >= HEAVY_BYTES => *BLOCK_TILES.end(),
         _ => BLOCK_BYTES / (bytes * (from_stride + to_stride)),
@@ -46,11 +46,11 @@ fn block_tiles(way: Polynomials, channels: usize, from_stride: usize, to_stride:
 }
 
 /// Bytes of one thread's buffers of tiles, before and after the products.
-pub(crate) fn scratch_bytes(way: Polynomials, conv: &ConvShape) -> usize {
+pub(crate) fn scratch_bytes(tile: WinogradTile, conv: &ConvShape) -> usize {
     let [from, to] = [conv.in_channels, conv.out_channels].map(|n| (n as usize).next_multiple_of(CHANNEL_BLOCK));
-    let tiles = block_tiles(way, conv.in_channels as usize, from, to);
-    let buffers = if way.parts() > 1 { 2 } else { 1 };
-    tiles.saturating_mul(way.square() * size_of::<f32>()).saturating_mul(from.saturating_add(buffers * to))
+    let tiles = block_tiles(tile, conv.in_channels as usize, from, to);
+    let buffers = if tile.parts() > 1 { 2 } else { 1 };
+    tiles.saturating_mul(tile.square() * size_of::<f32>()).saturating_mul(from.saturating_add(buffers * to))
 }
 
 impl Winograd {
@@ -60,13 +60,13 @@ impl Winograd {
     /// If they contradict each other, or windows do not divide tiles.
     pub(crate) fn new(
         level: Level,
-        way: Polynomials,
+        tile: WinogradTile,
         (from, to, skip): (Layout, Layout, Option<Layout>),
         (size, window): (usize, usize),
         images: usize,
     ) -> Self {
-        let out = way.out();
-        assert!(from.size + 2 * from.halo + 1 == size + way.kernel, "the border is the padding");
+        let out = tile.out();
+        assert!(from.size + 2 * from.halo + 1 == size + tile.kernel, "the border is the padding");
         assert!(window > 0 && out.is_multiple_of(window) && to.size == size / window, "windows divide tiles");
         for layout in [Some(from), Some(to), skip].into_iter().flatten() {
             assert!(layout.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
@@ -74,7 +74,7 @@ impl Winograd {
         assert!(skip.is_none_or(|skip| skip.size == size && skip.stride == to.stride), "a skip path that fits");
         // Tiles that no pooling window needs are left out.
         let side = (to.size * window).div_ceil(out);
-        let block = block_tiles(way, from.channels, from.stride, to.stride).min(images * side * side).max(1);
+        let block = block_tiles(tile, from.channels, from.stride, to.stride).min(images * side * side).max(1);
         let places = |stride: usize| (0..block).map(|tile| tile * stride).collect::<Vec<_>>();
         let products = |adds: bool| {
             let tables = ConvTables {
@@ -88,10 +88,10 @@ impl Winograd {
             };
             ConvKernel::new(level, tables)
         };
-        Self { level, way, from, to, skip, size, window, side, block, products: [products(false), products(true)] }
+        Self { level, tile, from, to, skip, size, window, side, block, products: [products(false), products(true)] }
     }
 
-    /// Computes the first `images` images; the weights are those of the products of each part of the kernel.
+    /// Computes the first images of the group with the weights of [`pack_winograd`](crate::pack::pack_winograd).
     ///
     /// # Panics
     /// If a map, the scale or the shift is too short, or weights are missing.
@@ -106,9 +106,9 @@ impl Winograd {
             self.skip.is_none_or(|skip| call.skip.len() >= images * skip.image()),
             "the skip path holds the images"
         );
-        let (square, parts) = (self.way.square(), self.way.parts());
+        let (square, parts) = (self.tile.square(), self.tile.parts());
         assert!(weights.len() == square * parts * parts, "weights for each product");
-        // An odd number of cache lines, so that the products do not meet in one set of the cache.
+        // An odd number of cache lines, so that the products do not share a set of the cache.
         let pitch = |channels: usize| (self.block * channels).next_multiple_of(32) + CHANNEL_BLOCK;
         let (before, after) = (pitch(from.stride), pitch(to.stride));
         let Scratch { sums, transformed, products } = call.scratch;
@@ -127,9 +127,9 @@ impl Winograd {
             side: self.side,
             first: 0,
             count: 0,
-            points: self.way.points,
+            points: self.tile.points,
             corner: (0, 0),
-            out: self.way.out(),
+            out: self.tile.out(),
             size: self.size,
             window: self.window,
             scale: scale.as_ptr(),
@@ -150,8 +150,8 @@ impl Winograd {
         for first in (0..tiles).step_by(self.block) {
             let count = self.block.min(tiles - first);
             for (part, weights) in weights.chunks_exact(square).enumerate() {
-                let corner = (part / parts * self.way.part, part % parts * self.way.part);
-                // A pointer of its own for each transform: what is borrowed in between ends the earlier ones.
+                let corner = (part / parts * self.tile.part, part % parts * self.tile.part);
+                // Each transform needs a new pointer, since borrows in between invalidate earlier ones.
                 let place = transformed.as_mut_slice().as_mut_ptr();
                 let job = TileJob { first, count, corner, products: place, ..input };
                 // SAFETY: the maps hold the images of the tiles, the buffers the points' numbers of the block, as checked

@@ -1,4 +1,4 @@
-//! Convolutions by polynomial products: the transforms before and after the products.
+//! Transforms of Winograd convolutions, before and after the products.
 //!
 //! Six points of a side: an input tile of 6×6 pixels and a kernel of 3×3 (5×5) pixels give 4×4 (2×2) output pixels with 36
 //! products a pair of channels instead of 144 (100). Seven points give 5×5 (3×3) with 49, eight 6×6 (4×4) with 64. The
@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 /// One transform of some tiles.
 ///
-/// Whoever makes a job vouches that the maps hold the tiles' images in whole vectors, that `products` holds `points`² times
+/// The maker guarantees that the maps hold the tiles' images in whole vectors, that `products` holds `points`² times
 /// `pitch` numbers and `pitch` the tiles, that `out` pixels come from so many points, and that scale and shift have the
 /// output's channels.
 #[derive(Clone, Copy)]
@@ -18,7 +18,7 @@ pub(crate) struct TileJob<'a, E> {
     /// The input, or the output.
     pub(crate) map: *mut E,
     pub(crate) layout: Layout,
-    /// What is added to the output.
+    /// The skip path, which is added to the output.
     pub(crate) skip: Option<(*const E, Layout)>,
     /// Transformed tiles, `[points²][tile][channel]`.
     pub(crate) products: *mut f32,
@@ -71,7 +71,7 @@ unsafe fn before<L: Lanes, const P: usize>(d: [L::Sums; P]) -> [L::Sums; P] {
             at[7] = plus::<L>(plus::<L>(plus::<L>(d[7], -5.25, d[5]), 5.25, d[3]), -1.0, d[1]);
             return at;
         }
-        // What seven points have over six is a factor of the other polynomials.
+        // The seventh point is a factor of the polynomials of the other points.
         let mut e = d;
         if P == 7 {
             for index in 0..6 {
@@ -125,7 +125,7 @@ unsafe fn after<L: Lanes, const P: usize, const OUT: usize>(m: [L::Sums; P]) -> 
 /// # Safety
 /// As [`Lanes`] and [`TileJob`] say.
 #[inline(always)]
-pub(crate) unsafe fn input<L: Lanes, const P: usize>(job: &TileJob<'_, L::Element>) {
+pub(crate) unsafe fn input<L: Lanes, const P: usize>(job: &TileJob<'_, L::Scalar>) {
     let layout = job.layout;
     let padded = layout.size + 2 * layout.halo;
     for index in 0..job.count {
@@ -164,7 +164,7 @@ pub(crate) unsafe fn input<L: Lanes, const P: usize>(job: &TileJob<'_, L::Elemen
 
 /// The first `count` of some vectors that lie `pitch` numbers apart; the others are zero.
 #[inline(always)]
-unsafe fn read<L: Lanes, const P: usize>(from: *const L::Element, pitch: usize, count: usize) -> [L::Sums; P] {
+unsafe fn read<L: Lanes, const P: usize>(from: *const L::Scalar, pitch: usize, count: usize) -> [L::Sums; P] {
     // SAFETY: passed on from the caller.
     unsafe {
         let mut values = [L::splat(0.0); P];
@@ -188,7 +188,7 @@ unsafe fn read<L: Lanes, const P: usize>(from: *const L::Element, pitch: usize, 
 /// # Safety
 /// As [`Lanes`] and [`TileJob`] say; `P` and `OUT` are the job's `points` and `out`.
 #[inline(always)]
-pub(crate) unsafe fn output<L: Lanes, const P: usize, const OUT: usize>(job: &TileJob<'_, L::Element>) {
+pub(crate) unsafe fn output<L: Lanes, const P: usize, const OUT: usize>(job: &TileJob<'_, L::Scalar>) {
     let layout = job.layout;
     for index in 0..job.count {
         let tile = job.first + index;
@@ -245,7 +245,7 @@ pub(crate) unsafe fn output<L: Lanes, const P: usize, const OUT: usize>(job: &Ti
 /// Pools windows of `W` × `W` pixels and stores what lies in the output.
 #[inline(always)]
 unsafe fn finish<L: Lanes, const OUT: usize, const W: usize>(
-    job: &TileJob<'_, L::Element>,
+    job: &TileJob<'_, L::Scalar>,
     pixels: &[[L::Sums; OUT]; OUT],
     (image, y, x): (usize, usize, usize),
     channel: usize,

@@ -67,7 +67,7 @@ struct Instruction {
     /// The mandatory prefix: 0 none, 2 F3, 3 F2.
     prefix: u8,
     opcode: u8,
-    /// Fields of the ModRM byte: what is named there is a register if `is_register`.
+    /// Fields of the ModRM byte. They name a register if `is_register`.
     is_register: bool,
     reg: usize,
     rm: usize,
@@ -207,7 +207,7 @@ unsafe fn configured(from: *const u8) -> Box<[Tile; 8]> {
     if bytes != expected {
         stop("a configuration of other tiles");
     }
-    // What registers hold before they are loaded is nobody's business: it shows if it is used.
+    // A value that shows if a register is read before it is loaded.
     Box::new([[[0x7F; ROW]; SIZE]; 8])
 }
 

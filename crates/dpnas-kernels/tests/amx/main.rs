@@ -1,4 +1,4 @@
-//! The loops of level `amx` on any processor with AVX-512 for bf16: where it has no matrix instructions, they are emulated.
+//! The loops of level `amx` on any processor with AVX-512 for bf16. Missing matrix instructions are emulated.
 #![cfg(all(target_arch = "x86_64", target_os = "linux", not(miri)))]
 #![allow(clippy::print_stderr, reason = "the emulator says why it ends the test")]
 #![allow(unsafe_code, reason = "the emulator reads the instructions and the memory that they name")]
@@ -12,13 +12,13 @@ mod skipped;
 use dpnas_grammar::{ImageShape, Net, Plan};
 use dpnas_kernels::{CpuEngine, Level, Precision};
 use dpnas_prior::conformance::{Tolerance, check};
-use dpnas_prior::{Engine, Images, Prior, WeightInit};
+use dpnas_prior::{EncodeExt, Engine, Images, Measure, Prior, WeightInit};
 use dpnas_seed::Seed;
 use plans::plans;
 use proptest::prelude::*;
 use std::num::NonZeroUsize;
 
-/// The level, with instructions that are emulated if need be; `None` where the rest of it cannot run either.
+/// The level, emulated if need be; `None` if the processor lacks its other instructions.
 fn amx() -> Option<Level> {
     let levels = Level::available(Precision::Bf16);
     if let Some(level) = levels.iter().find(|level| level.to_string() == "amx") {
@@ -53,8 +53,8 @@ fn the_instructions_compute_what_the_plain_code_does() {
         let images = Images::new(plan.input(), &pixels).unwrap();
         let rows = |level| {
             let mut encoder = CpuEngine::at(level, Precision::Bf16).load(&prior).unwrap();
-            encoder.calibrate(images, 1e-4, NonZeroUsize::new(3).unwrap()).unwrap();
-            encoder.encode(images).unwrap()
+            encoder.calibrate(&mut Measure::new(images, 1e-4, NonZeroUsize::new(3).unwrap())).unwrap();
+            encoder.embed(images).unwrap()
         };
         let plain = rows(Level::tiles_in_plain_code());
         assert!(plain.iter().any(|value| *value != 0.0));

@@ -1,4 +1,4 @@
-//! The encoder as one would write it down: nested loops, `f64`, every image on its own.
+//! Slow reference of an encoder: nested loops in `f64`, one image at a time.
 
 use crate::{Calibration, ChannelStats, ConvWeights, Images, Prior};
 use dpnas_grammar::Layer;
@@ -12,13 +12,13 @@ struct Maps {
     values: Vec<f64>,
 }
 
-/// What happens at a norm.
+/// Normalisation of a forward pass.
 enum Norms<'a> {
-    /// Nothing.
+    /// None.
     None,
     /// Frozen statistics, in the order of the plan.
     Frozen(std::vec::IntoIter<&'a ChannelStats>, f64),
-    /// Those of the maps that come by, which are kept.
+    /// Statistics of the maps themselves, which are kept.
     Measured(Vec<ChannelStats>, f64),
 }
 
@@ -84,7 +84,7 @@ impl Maps {
         self.values[((image * self.channels + channel) * self.size + y) * self.size + x]
     }
 
-    /// Maps of another kind, value by value.
+    /// New maps, value by value.
     fn make(images: usize, channels: usize, size: usize, f: impl Fn(usize, usize, usize, usize) -> f64) -> Self {
         let mut values = Vec::with_capacity(images * channels * size * size);
         for image in 0..images {

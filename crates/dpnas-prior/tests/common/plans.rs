@@ -16,7 +16,7 @@ fn layers() -> impl Strategy<Value = Layer> {
     ]
 }
 
-/// Plans that fit their input: layers that do not fit, or would be slow, are left out.
+/// Plans that fit their input. Layers that do not fit or would be slow are left out.
 pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     let shapes = (prop_oneof![3 => Just(1u32), 3 => Just(3), 1 => 2u32..6], 1u32..13)
         .prop_map(|(channels, size)| ImageShape::square(channels, size));

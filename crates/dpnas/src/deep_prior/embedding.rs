@@ -1,11 +1,9 @@
 //! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
 
-use crate::deep_prior::ENCODER_VERSION;
 use crate::store::SplitName;
 use crate::{DeepPriorConfig, MemoryPlan, RowPlace, ScoreError, Splits};
 use dpnas_cache::{Cache, CacheError, DType, Key, Matrix, Writer};
 use dpnas_data::ImageSet;
-
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Engine, NormMode, Precision};
 use dpnas_seed::Seed;
@@ -106,27 +104,28 @@ pub(crate) struct Embeddings<'a> {
 
 impl Embeddings<'_> {
     /// The embedding of all splits by one architecture, from the cache if it has all three.
-    pub(crate) fn of(&self, plan: &Plan) -> Result<Embedding, ScoreError> {
+    pub(crate) fn of(&mut self, plan: &Plan) -> Result<Embedding, ScoreError> {
         let keys = self.keys(plan);
         if let [Some(train), Some(valid), Some(test)] = self.cached(&keys) {
             return Ok(Embedding { splits: [train, valid, test], place: self.memory.rows });
         }
-        let in_file = || self.compute(plan, &keys, &Cache::in_unnamed_files(self.scratch), RowPlace::File);
-        let net = plan.net();
+        let (cache, net) = (self.cache, plan.net());
+        let in_file =
+            |this: &mut Self| this.compute(plan, &keys, &Cache::in_unnamed_files(this.scratch), RowPlace::File);
         match self.memory.rows {
-            RowPlace::File if !self.cache.is_on_disk() => in_file(),
-            place => match self.compute(plan, &keys, self.cache, place) {
+            RowPlace::File if !cache.is_on_disk() => in_file(self),
+            place => match self.compute(plan, &keys, cache, place) {
                 // A cache that is full or broken must not end a search: this embedding is not kept.
                 Err(ScoreError::Cache(error @ (CacheError::DiskFull { .. } | CacheError::Io { .. }))) => {
                     tracing::warn!("{error}; going on without storing the embedding of {net}");
                     match place {
                         RowPlace::Memory => self.compute(plan, &keys, &Cache::in_memory(), place),
-                        RowPlace::File => in_file(),
+                        RowPlace::File => in_file(self),
                     }
                 }
                 Err(ScoreError::Cache(error @ CacheError::OutOfMemory { .. })) => {
                     tracing::warn!("{error}; going on with the embedding of {net} in a file");
-                    in_file()
+                    in_file(self)
                 }
                 result => result,
             },
@@ -144,7 +143,7 @@ impl Embeddings<'_> {
 
     /// Hands the rows of training, validation and test images to `sink`, a block at a time and in this order: from the
     /// cache if it has all of them, or as they are computed, and then nothing keeps them.
-    pub(crate) fn stream(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
+    pub(crate) fn stream(&mut self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let [Some(train), Some(valid), Some(test)] = self.cached(&self.keys(plan)) else {
             return self.encode(plan, sink);
         };
@@ -162,7 +161,13 @@ impl Embeddings<'_> {
         Ok(())
     }
 
-    fn compute(&self, plan: &Plan, keys: &[Key; 3], cache: &Cache, place: RowPlace) -> Result<Embedding, ScoreError> {
+    fn compute(
+        &mut self,
+        plan: &Plan,
+        keys: &[Key; 3],
+        cache: &Cache,
+        place: RowPlace,
+    ) -> Result<Embedding, ScoreError> {
         let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
         let Splits { train, valid, test, .. } = self.splits;
         let dtype = row_dtype(self.engine, plan.net());
@@ -198,7 +203,6 @@ impl Embeddings<'_> {
     fn key(&self, plan: &Plan, split: &str) -> Key {
         let c = self.config;
         let key = Key::new()
-            .with("encoder version", ENCODER_VERSION)
             .with("engine", self.engine.name())
             .with("encoder", encoder_text(plan.net()))
             .with("input", plan.input())

@@ -5,24 +5,24 @@ use crate::store::SplitName;
 use crate::{ScoreError, Splits};
 use dpnas_data::ImageSet;
 use dpnas_grammar::Plan;
-use dpnas_prior::{Encode, EngineError, Images, KnownRows, NormMode, Prior, embed_by_mini_batch};
+use dpnas_prior::{Encode, EncodeExt, EngineError, Images, KnownRows, Measure, NormMode, Prior};
 use std::num::NonZeroUsize;
 
 impl Embeddings<'_> {
     /// Computes the rows of all splits and hands them over chunk by chunk, in the order of [`SplitName::ALL`].
-    pub(crate) fn encode(&self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
+    ///
+    /// A chunk that the engine has no memory for stays halved.
+    pub(crate) fn encode(&mut self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
         let mut encoder = self.engine.load(&prior)?;
-        let (norm, chunk) = (self.config.norm, self.memory.chunk);
-        let mut known = Vec::new();
-        match norm.effective_mode() {
-            NormMode::Calibrated => known = self.calibrate(&mut *encoder)?,
-            NormMode::Reference => encoder.hold_at_most(self.memory.held),
-            NormMode::None => {}
-        }
-        let Splits { train, valid, test, .. } = self.splits;
+        let (norm, Splits { train, valid, test, .. }) = (self.config.norm, self.splits);
+        let known = match norm.effective_mode() {
+            NormMode::Calibrated => self.calibrate(&mut *encoder)?,
+            NormMode::Reference | NormMode::None => Vec::new(),
+        };
+        let indices = if known.is_empty() { &[] } else { self.calibration.0 };
         for (split, set) in SplitName::ALL.into_iter().zip([train, valid, test]) {
-            let set = images(set)?;
+            let (mut chunk, set) = (self.memory.chunk, images(set)?);
             let sink = |rows: &[f32]| {
                 self.check(rows)?;
                 sink(split, rows)
@@ -30,32 +30,37 @@ impl Embeddings<'_> {
             match (split, norm.effective_mode()) {
                 (SplitName::Train, NormMode::Reference) => {
                     let batch = NonZeroUsize::new(self.config.probe.batch_size).unwrap_or(NonZeroUsize::MIN);
-                    embed_by_mini_batch(&mut *encoder, set, batch, norm.epsilon, chunk, sink)?;
+                    let mut request = Measure::new(set, norm.epsilon, chunk);
+                    request.held_bytes = self.memory.held;
+                    encoder.encode_by_mini_batch(&mut request, batch, sink)?;
+                    chunk = request.chunk;
                 }
-                (SplitName::Train, _) if !known.is_empty() => {
-                    let known = KnownRows { indices: self.calibration.0, rows: &known };
-                    encoder.encode_others_in_chunks(set, chunk, known, sink)?;
+                (SplitName::Train, _) => {
+                    let known = KnownRows { indices, rows: &known };
+                    encoder.encode_with_known_rows(set, &mut chunk, known, sink)?;
                 }
-                _ => encoder.encode_in_chunks(set, chunk, sink)?,
+                _ => encoder.encode_in_chunks(set, &mut chunk, sink)?,
             }
+            self.memory.chunk = chunk;
         }
         Ok(())
     }
 
-    /// Calibrates, and gives the rows of the calibration set if they come with it and fit half of the memory that may be
-    /// held.
-    fn calibrate(&self, encoder: &mut dyn Encode) -> Result<Vec<f32>, ScoreError> {
+    /// Calibrates, and gives the rows of the calibration set if they come with it and fit half of the memory for held
+    /// activations.
+    fn calibrate(&mut self, encoder: &mut dyn Encode) -> Result<Vec<f32>, ScoreError> {
         let (set, held) = (images(self.calibration.1)?, self.memory.held);
         let values = (set.len() as u64).saturating_mul(encoder.plan().features());
         let (bytes, mut rows) = (values.saturating_mul(4), Vec::new());
+        let mut request = Measure::new(set, self.config.norm.epsilon, self.memory.chunk);
+        request.held_bytes = held;
         let has_room = bytes <= held / 2;
         if has_room && usize::try_from(values).is_ok_and(|values| rows.try_reserve_exact(values).is_ok()) {
-            encoder.hold_at_most(held - bytes);
-            encoder.calibrate_and_encode(set, self.config.norm.epsilon, self.memory.chunk, &mut rows)?;
-        } else {
-            encoder.hold_at_most(held);
-            encoder.calibrate(set, self.config.norm.epsilon, self.memory.chunk)?;
+            request.held_bytes = held - bytes;
+            request.rows = Some(&mut rows);
         }
+        encoder.calibrate(&mut request)?;
+        self.memory.chunk = request.chunk;
         Ok(rows)
     }
 }

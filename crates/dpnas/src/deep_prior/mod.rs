@@ -7,6 +7,7 @@ mod encode;
 mod evaluate;
 mod free_memory;
 pub(crate) mod head;
+pub(crate) mod identity;
 pub(crate) mod memory;
 mod scratch;
 pub(crate) mod train;
@@ -27,17 +28,13 @@ use crate::full_training::outcome;
 use crate::{EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
-
 use dpnas_grammar::{Net, Plan};
-use dpnas_prior::Engine;
+use dpnas_prior::{Engine, EngineError};
 use dpnas_seed::Seed;
 use dpnas_train::{Bf16, Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// Changes whenever the numbers of an embedding change.
-pub(crate) const ENCODER_VERSION: u32 = 2;
 
 /// Scores architectures as deep priors.
 ///
@@ -140,7 +137,7 @@ impl DeepPrior {
         let embedding = match self.embeddings(memory, weight_seed).of(plan) {
             Ok(embedding) => embedding,
             Err(ScoreError::Draw(error)) => return Ok(Outcome::OutOfMemory { reason: error.to_string() }),
-            Err(ScoreError::Engine(error)) if error.is_out_of_memory() => {
+            Err(ScoreError::Engine(error @ EngineError::OutOfMemory { .. })) => {
                 return Ok(Outcome::OutOfMemory { reason: error.to_string() });
             }
             Err(ScoreError::NotFinite) => return Ok(not_finite()),
@@ -247,7 +244,7 @@ impl DeepPrior {
         let head =
             self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));
         format!(
-            "deep prior v{ENCODER_VERSION} on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
+            "deep prior on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
              classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}{head}",
             self.engine.name(),
             self.splits.fingerprint(),

@@ -1,5 +1,6 @@
 //! Rebuilding a search from its journal.
 
+use crate::deep_prior::identity;
 use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
 use crate::run::journal::{Continued, Event, ToldOutcome};
 use crate::run::report::RunError;
@@ -20,7 +21,7 @@ pub(crate) fn replay(
     for event in events {
         match event {
             Event::Begun { identity: begun, seed, continued: other, .. } => {
-                if begun != identity {
+                if identity::current(&begun) != identity {
                     return Err(RunError::OtherEvaluation { begun, now: identity.to_owned() });
                 }
                 if seed != search.seed().0 {

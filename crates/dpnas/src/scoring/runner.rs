@@ -4,6 +4,7 @@ use super::event::{Begun, Event};
 use super::files;
 use super::report::{DrawOutcome, ScoringError, ScoringEvent, ScoringReport};
 use super::{Searched, Target};
+use crate::deep_prior::identity;
 use crate::run::journal::Journal;
 use crate::{EvaluateDraw, Outcome, RunFolder, ScoreError, StopReason, WeightDraw};
 use dpnas_grammar::Net;
@@ -219,7 +220,7 @@ impl<'a> ScoringRunner<'a> {
 
     fn same_run(&self, begun: &Begun) -> Result<(), ScoringError> {
         let now = self.identity();
-        if begun.identity != now {
+        if identity::current(&begun.identity) != now {
             return Err(ScoringError::OtherScoring { begun: begun.identity.clone(), now });
         }
         if begun.job()? != self.job {

@@ -2,11 +2,10 @@
 
 use dpnas::data::{DataSet, Source, SyntheticConfig};
 use dpnas::grammar::Plan;
-use dpnas::prior::{Calibration, Encode, Engine, EngineError, Images, Moments, Precision, Prior};
+use dpnas::prior::{Calibration, Encode, Engine, EngineError, Images, Measure, Moments, Precision, Prior};
 use dpnas::search::Seed;
 use dpnas::{DeepPrior, DeepPriorConfig, Splits};
 use half::bf16;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::Mutex;
 
@@ -56,9 +55,7 @@ struct ToyEncoder {
 impl ToyEncoder {
     fn check_room(&self, images: usize) -> Result<(), EngineError> {
         match self.toy.room {
-            Some(room) if images > room => {
-                Err(EngineError::Device { engine: "toy".into(), message: "CUDA_ERROR_OUT_OF_MEMORY".into() })
-            }
+            Some(room) if images > room => Err(EngineError::from_report("toy", "CUDA_ERROR_OUT_OF_MEMORY")),
             _ => Ok(()),
         }
     }
@@ -73,7 +70,7 @@ impl Encode for ToyEncoder {
         Ok(())
     }
 
-    fn encode_into(&self, images: Images<'_>, out: &mut Vec<f32>) -> Result<(), EngineError> {
+    fn encode(&self, images: Images<'_>, out: &mut Vec<f32>) -> Result<(), EngineError> {
         self.check_room(images.len())?;
         self.toy.used.lock().unwrap().encoded.push(images.len());
         let features = self.plan().features() as usize;
@@ -100,7 +97,7 @@ impl Encode for ToyEncoder {
         Ok(())
     }
 
-    fn measure(&self, images: Images<'_>, _: f64, chunk: NonZeroUsize) -> Result<Vec<Vec<Moments>>, EngineError> {
+    fn measure(&self, Measure { images, chunk, .. }: Measure<'_>) -> Result<Vec<Vec<Moments>>, EngineError> {
         self.check_room(chunk.get().min(images.len()))?;
         let mut used = self.toy.used.lock().unwrap();
         used.measured.push(images.len());

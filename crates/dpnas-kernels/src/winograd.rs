@@ -1,17 +1,19 @@
-//! How a convolution is computed by polynomial products: by which points, and in how many parts.
+//! Winograd convolution: the choice of the tile.
 
-use crate::element::Element;
+use crate::scalar::Scalar;
 use dpnas_grammar::{ConvShape, Stage};
 
-/// Winograd's method for a convolution of stride 1: a tile of `points` × `points` input pixels gives `out` × `out` output
-/// pixels by `points`² products a pair of channels. A kernel is taken in `parts` × `parts` parts of `part` × `part` weights,
-/// zeros at its end, whose products are summed before they are transformed back.
+/// The tile of a Winograd convolution of stride 1: `points` × `points` input pixels give `out` × `out` output pixels with
+/// `points`² products for each pair of channels.
+///
+/// A large kernel is split into `parts` × `parts` parts of `part` × `part` weights, padded with zeros. The products of all
+/// parts are summed before they are transformed back.
 ///
 /// # Source
 /// Lavin and Gray, Fast algorithms for convolutional neural networks (2016); the points are 0, ±1, ±2, then ½, then −½,
 /// and ∞.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Polynomials {
+pub(crate) struct WinogradTile {
     pub(crate) kernel: usize,
     pub(crate) points: usize,
     pub(crate) part: usize,
@@ -19,19 +21,19 @@ pub(crate) struct Polynomials {
 
 /// The most points of a side.
 pub(crate) const MOST_POINTS: usize = 8;
-/// Points beside ∞, the first of them for fewer points.
+/// Points beside ∞; a tile with fewer points has the first of them.
 const POINTS: [f64; MOST_POINTS - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
-/// Fewest channels, in and out, for which the transforms are small beside the products.
+/// Fewest channels, in and out, for which the transforms cost little beside the products.
 const FEWEST_CHANNELS: u32 = 16;
 /// Most bytes of transformed weights.
 const MOST_BYTES: usize = 320 << 20;
-/// Multiply-adds that take as long as to transform one number of a tile.
+/// Multiply-adds that cost as much as transforming one number of a tile.
 const TRANSFORM: usize = 12;
 
-impl Polynomials {
-    /// The fastest way for a convolution of this stage, if one beats the direct way, which multiplies `E::STEP` times as
-    /// many numbers at once. It depends on nothing that comes before or after the stage.
-    pub(crate) fn choose<E: Element>(conv: &ConvShape, stage: &Stage) -> Option<Self> {
+impl WinogradTile {
+    /// The fastest tile for a convolution of this stage; `None` if the direct way is faster, which multiplies `E::STEP`
+    /// times as many numbers at once. The choice depends on the stage alone.
+    pub(crate) fn choose<E: Scalar>(conv: &ConvShape, stage: &Stage) -> Option<Self> {
         let kernel = conv.kernel as usize;
         if conv.stride != 1
             || conv.padding >= conv.kernel
@@ -41,10 +43,10 @@ impl Polynomials {
             return None;
         }
         let size = stage.output.height as usize;
-        let ways = (6..=MOST_POINTS).flat_map(|points| [3, 5].map(|part| (points, part)));
-        let ways = ways.map(|(points, part)| Self { kernel, points, part });
-        let fitting = ways.filter(|way| way.weight_bytes(conv) <= MOST_BYTES);
-        let (cost, fastest) = fitting.map(|way| (way.cost(conv, size), way)).min_by_key(|(cost, _)| *cost)?;
+        let tiles = (6..=MOST_POINTS).flat_map(|points| [3, 5].map(|part| (points, part)));
+        let tiles = tiles.map(|(points, part)| Self { kernel, points, part });
+        let fitting = tiles.filter(|tile| tile.weight_bytes(conv) <= MOST_BYTES);
+        let (cost, fastest) = fitting.map(|tile| (tile.cost(conv, size), tile)).min_by_key(|(cost, _)| *cost)?;
         let direct = (size * size * kernel * kernel) as u64 * channels(conv) / E::STEP as u64;
         (cost <= direct).then_some(fastest)
     }
@@ -59,7 +61,7 @@ impl Polynomials {
         self.points + 1 - self.part
     }
 
-    /// Numbers of a tile.
+    /// Numbers of a transformed tile.
     pub(crate) fn square(&self) -> usize {
         self.points * self.points
     }
@@ -71,7 +73,7 @@ impl Polynomials {
         numbers.saturating_mul(self.parts().pow(2) * self.square() * size_of::<f32>())
     }
 
-    /// What an image takes, in multiply-adds.
+    /// Cost of an image, in multiply-adds.
     fn cost(&self, conv: &ConvShape, size: usize) -> u64 {
         let tiles = size.div_ceil(self.out());
         let numbers = (tiles * tiles * self.square()) as u64;
@@ -80,7 +82,8 @@ impl Polynomials {
         numbers.saturating_mul(parts * (channels(conv) + inputs) + outputs)
     }
 
-    /// The weights of a part at a point: powers of the point, scaled so that the transform of the products needs no scale.
+    /// The row of the weights' transform for a point: powers of the point, scaled so that the transform back needs no
+    /// scale.
     pub(crate) fn at_point(&self, point: usize) -> [f64; 5] {
         let mut powers = [0.0; 5];
         let finite = &POINTS[..self.points - 1];
@@ -114,8 +117,8 @@ mod tests {
         let plan = net.parse::<Net>().unwrap().plan(input.parse::<ImageShape>().unwrap()).unwrap();
         let stage = plan.stages().last().unwrap();
         let conv = stage.weights().next().unwrap();
-        let shape = |way: Polynomials| (way.points, way.part, way.parts());
-        [Polynomials::choose::<f32>(&conv, stage).map(shape), Polynomials::choose::<bf16>(&conv, stage).map(shape)]
+        let shape = |tile: WinogradTile| (tile.points, tile.part, tile.parts());
+        [WinogradTile::choose::<f32>(&conv, stage).map(shape), WinogradTile::choose::<bf16>(&conv, stage).map(shape)]
     }
 
     #[test]
@@ -159,11 +162,11 @@ mod tests {
 
     #[test]
     fn weights_at_a_point_interpolate() {
-        let way = Polynomials { kernel: 3, points: 6, part: 3 };
-        assert_eq!(way.at_point(0), [0.25, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(way.at_point(4), [1.0 / 24.0, -2.0 / 24.0, 4.0 / 24.0, 0.0, 0.0]);
-        assert_eq!(way.at_point(5), [0.0, 0.0, 1.0, 0.0, 0.0]);
-        let way = Polynomials { kernel: 3, points: 8, part: 3 };
-        assert_eq!(way.at_point(3), [1.0 / 90.0, 2.0 / 90.0, 4.0 / 90.0, 0.0, 0.0]);
+        let tile = WinogradTile { kernel: 3, points: 6, part: 3 };
+        assert_eq!(tile.at_point(0), [0.25, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!(tile.at_point(4), [1.0 / 24.0, -2.0 / 24.0, 4.0 / 24.0, 0.0, 0.0]);
+        assert_eq!(tile.at_point(5), [0.0, 0.0, 1.0, 0.0, 0.0]);
+        let tile = WinogradTile { kernel: 3, points: 8, part: 3 };
+        assert_eq!(tile.at_point(3), [1.0 / 90.0, 2.0 / 90.0, 4.0 / 90.0, 0.0, 0.0]);
     }
 }

@@ -3,7 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dpnas_grammar::{ImageShape, Net, Plan};
 use dpnas_kernels::{CpuEngine, Precision};
-use dpnas_prior::{EncodeExt, Engine, Images, Measure, Prior, WeightInit};
+use dpnas_prior::{Encode, EncodeExt, Engine, Images, Measure, Prior, WeightInit};
 use dpnas_seed::Seed;
 use std::hint::black_box;
 use std::num::NonZeroUsize;

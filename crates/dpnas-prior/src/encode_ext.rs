@@ -97,7 +97,7 @@ pub trait EncodeExt: Encode {
                     sink(now)?;
                     (next, rows) = (next + now.len() / features, later);
                 }
-                Ok(())
+                Ok::<(), E>(())
             })?;
         }
         known.take_from(next, features, &mut sink)?;

@@ -40,7 +40,7 @@ pub(super) fn look(path: &Path) -> Result<Found, String> {
     let Found { width, height, .. } = found;
     match 3 * u64::from(width) * u64::from(height) {
         0 => Err(format!("is {width} x {height} pixels; expected at least one")),
-        ..=MAX_BYTES => Ok(found),
+        1..=MAX_BYTES => Ok(found),
         bytes => Err(format!("needs {bytes} bytes in memory; expected at most {MAX_BYTES}")),
     }
 }

@@ -48,7 +48,11 @@ impl SearchResult<'_> {
         }
         text.push_str(&list_files(self.folder, &["replay_buffer.csv", "q_values.csv", "rewards.png", "report.html"]));
         if report.stop != StopReason::Completed {
-            text.push_str(&format!("\nGo on with:\n  {}\n", resume_command::<SearchOptions>(self.folder)));
+            let more = match report.stop {
+                StopReason::Fruitless { evaluations } => format!(" --max-fruitless {}", 2 * evaluations),
+                _ => String::new(),
+            };
+            text.push_str(&format!("\nGo on with:\n  {}{more}\n", resume_command::<SearchOptions>(self.folder)));
         }
         text
     }

@@ -1,4 +1,4 @@
-//! The cache itself: looking a matrix up, and starting to write one.
+//! The cache: looking a matrix up, and starting to write one.
 
 use crate::folder::{self, Folder};
 use crate::format::{self, Damage};
@@ -8,9 +8,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A folder of matrices within a budget of bytes, or a stand-in that keeps nothing.
+/// A folder of matrices within a budget of bytes, or a cache that keeps nothing.
 ///
-/// Clones are handles to the same cache.
+/// Clones share the folder.
 #[derive(Clone, Debug)]
 pub struct Cache {
     place: Place,
@@ -24,11 +24,11 @@ enum Place {
 }
 
 impl Cache {
-    /// Opens the cache in `folder`, which is created if need be, with a budget of `budget` bytes for its entries.
+    /// Opens or creates the cache in `folder`, with a budget of `budget` bytes for its entries.
     ///
-    /// Other handles and processes may have the same folder open; each keeps to its own budget. Opening evicts down to
-    /// the budget, and removes unfinished files that a crash left behind: those that were not written for a day and that
-    /// no living process holds locked. Nothing but caches may write into the folder's entries.
+    /// Several caches and processes may open the same folder; each keeps its own budget. Opening evicts down to the
+    /// budget and removes unfinished files of crashed processes: unlocked and not written for a day. Nothing but caches
+    /// may write the entries. A file system without locks gets a warning: use its folder from one process.
     ///
     /// # Errors
     /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the folder cannot be created, locked or listed.
@@ -36,20 +36,18 @@ impl Cache {
         Ok(Self { place: Place::Folder(Folder::open(folder.into(), budget)?) })
     }
 
-    /// A cache without a folder: matrices live in memory for as long as they are held, nothing is kept, and
-    /// [`get`](Self::get) always misses.
+    /// A cache without a folder: matrices are in memory, and [`get`](Self::get) always misses.
     pub fn in_memory() -> Self {
         Self { place: Place::Memory }
     }
 
-    /// A cache that keeps nothing, as [`in_memory`](Self::in_memory), but whose matrices lie in files without a name in
-    /// `folder`, which is created if need be: for matrices that are larger than the memory. The operating system removes
-    /// a file once its last matrix is dropped, however the program ends.
+    /// As [`in_memory`](Self::in_memory), with matrices in files without a name in `folder`, so that they may be larger
+    /// than the memory. The operating system removes a file when its last matrix is dropped or the program ends.
     pub fn in_unnamed_files(folder: impl Into<PathBuf>) -> Self {
         Self { place: Place::Unnamed(folder.into().into()) }
     }
 
-    /// Whether the matrices of this cache lie in files, so that they may be larger than the memory.
+    /// Whether matrices are in files, so that they may be larger than the memory.
     pub fn is_on_disk(&self) -> bool {
         !matches!(self.place, Place::Memory)
     }
@@ -61,15 +59,14 @@ impl Cache {
         }
     }
 
-    /// The matrix stored under `key`, if there is one, and marks it as used.
+    /// The matrix stored under `key`, if there is one. Marks it as used.
     ///
-    /// Every byte is read and checked first, at 1.5 to 4 GiB a second when the file is in memory, at the disk's
-    /// speed when not. A stale, damaged, truncated or foreign entry is a miss: it is logged as a warning, removed and
-    /// never served. (If another process replaces it at that moment, the replacement may be removed in its stead, which
-    /// costs a computation and no more.)
+    /// Every byte is read and checked first, at 1.5 to 4 GiB a second if the file is in memory. A stale, damaged,
+    /// truncated or foreign entry is a miss: a warning names it, and it is removed. (If another process replaces it at
+    /// that moment, the replacement may be removed, which costs one computation.)
     ///
     /// # Errors
-    /// [`CacheError::Io`] if there is an entry that cannot be opened, read or mapped.
+    /// [`CacheError::Io`] if an entry cannot be opened, read or mapped.
     pub fn get(&self, key: &Key) -> Result<Option<Matrix>, CacheError> {
         let Some(folder) = self.folder() else { return Ok(None) };
         let path = folder.entry_path(key);
@@ -86,7 +83,8 @@ impl Cache {
         }
     }
 
-    /// Starts a matrix of `columns` columns of `f32`, which [`Writer::finish`] publishes under `key`, replacing one that is there.
+    /// Starts a matrix of `columns` columns of `f32`. [`Writer::finish`] publishes it under `key` and replaces an older
+    /// one.
     ///
     /// # Errors
     /// [`CacheError::NoColumns`] if `columns` is 0, [`CacheError::KeyTooLong`] if the key does not fit into a header,
@@ -95,8 +93,7 @@ impl Cache {
         self.create_of(DType::F32, key, columns)
     }
 
-    /// As [`create`](Self::create), for a matrix whose numbers are stored in `dtype`: rows of numbers that are `bf16`
-    /// already take half of the room in it, and come back as they were.
+    /// As [`create`](Self::create), with a number type: numbers that are bf16 already take half of the room in it.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -111,7 +108,7 @@ impl Cache {
         }
     }
 
-    /// Bytes of all published entries; 0 where nothing is kept. At most the budget after every [`Writer::finish`].
+    /// Bytes of all published entries, at most the budget after every [`Writer::finish`].
     ///
     /// # Errors
     /// [`CacheError::Io`] if the folder cannot be listed.
@@ -119,7 +116,7 @@ impl Cache {
         self.folder().map_or(Ok(0), Folder::used)
     }
 
-    /// Removes every published entry. Matrices in use and writers are not disturbed.
+    /// Removes every published entry. Matrices in use and writers stay valid.
     ///
     /// # Errors
     /// [`CacheError::Io`] if the folder cannot be listed or an entry cannot be removed.
@@ -130,7 +127,7 @@ impl Cache {
 
 /// `None` if there is no file.
 fn read(path: &Path, key: &Key) -> Result<Option<Result<Matrix, Damage>>, CacheError> {
-    // Not following links, and before opening: a link's target may be written to, and opening a pipe would wait.
+    // Before opening, without following links: a link's target may be written to, and opening a pipe would wait.
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Ok(metadata) if !metadata.is_file() => return Ok(Some(Err(Damage::NotAFile))),

@@ -1,13 +1,11 @@
-//! The two number types that a matrix is stored in, and values of either in memory.
+//! The two number types of stored matrices, and values of either in memory.
 
-use half::bf16;
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use sealed::Raw;
 use serde::{Deserialize, Serialize};
 use std::collections::TryReserveError;
 use std::fmt;
 
-/// What the numbers of a matrix are stored in.
+/// Number type of a stored matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DType {
@@ -30,7 +28,7 @@ impl DType {
     pub(crate) fn fits(self, bytes: &[u8]) -> bool {
         match self {
             Self::F32 => f32::cast(bytes).is_some(),
-            Self::Bf16 => bf16::cast(bytes).is_some(),
+            Self::Bf16 => u16::cast(bytes).is_some(),
         }
     }
 
@@ -49,9 +47,9 @@ impl fmt::Display for DType {
     }
 }
 
-/// A number that a matrix is read as: `f32` or `bf16`.
+/// A type to read a matrix as: `f32`, or `u16` for the bits of bf16.
 pub trait Stored: Raw {
-    /// Its name.
+    /// The number type.
     const DTYPE: DType;
 }
 
@@ -59,54 +57,38 @@ impl Stored for f32 {
     const DTYPE: DType = DType::F32;
 }
 
-impl Stored for bf16 {
+impl Stored for u16 {
     const DTYPE: DType = DType::Bf16;
 }
 
 mod sealed {
-    use super::bf16;
-
-    pub trait Raw: Copy + Default + 'static {
-        /// The bytes in the machine's order.
-        fn bytes_mut(values: &mut [Self]) -> &mut [u8];
+    pub trait Raw: bytemuck::Pod {
         /// Values over bytes of the machine's order; `None` if they are not whole numbers at an aligned place.
-        fn cast(bytes: &[u8]) -> Option<&[Self]>;
-        fn from_bf16(value: bf16) -> Self;
+        fn cast(bytes: &[u8]) -> Option<&[Self]> {
+            bytemuck::try_cast_slice(bytes).ok()
+        }
+
+        /// The number with these bits of bf16.
+        fn from_bf16(bits: u16) -> Self;
     }
 }
 
 impl Raw for f32 {
-    fn bytes_mut(values: &mut [f32]) -> &mut [u8] {
-        bytemuck::cast_slice_mut(values)
-    }
-
-    fn cast(bytes: &[u8]) -> Option<&[f32]> {
-        bytemuck::try_cast_slice(bytes).ok()
-    }
-
-    fn from_bf16(value: bf16) -> f32 {
-        f32::from_bits(u32::from(value.to_bits()) << 16)
+    fn from_bf16(bits: u16) -> f32 {
+        f32::from_bits(u32::from(bits) << 16)
     }
 }
 
-impl Raw for bf16 {
-    fn bytes_mut(values: &mut [bf16]) -> &mut [u8] {
-        bytemuck::cast_slice_mut(values.reinterpret_cast_mut())
-    }
-
-    fn cast(bytes: &[u8]) -> Option<&[bf16]> {
-        bytemuck::try_cast_slice::<u8, u16>(bytes).ok().map(HalfBitsSliceExt::reinterpret_cast)
-    }
-
-    fn from_bf16(value: bf16) -> bf16 {
-        value
+impl Raw for u16 {
+    fn from_bf16(bits: u16) -> u16 {
+        bits
     }
 }
 
 /// Values in memory.
 pub(crate) enum Values {
     F32(Vec<f32>),
-    Bf16(Vec<bf16>),
+    Bf16(Vec<u16>),
 }
 
 impl Values {
@@ -120,7 +102,7 @@ impl Values {
     pub(crate) fn from_little_endian(dtype: DType, data: &[u8]) -> Self {
         match dtype {
             DType::F32 => Self::F32(data.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()),
-            DType::Bf16 => Self::Bf16(data.as_chunks().0.iter().map(|bytes| bf16::from_le_bytes(*bytes)).collect()),
+            DType::Bf16 => Self::Bf16(data.as_chunks().0.iter().map(|bytes| u16::from_le_bytes(*bytes)).collect()),
         }
     }
 
@@ -142,7 +124,7 @@ impl Values {
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::F32(values) => bytemuck::cast_slice(values),
-            Self::Bf16(values) => bytemuck::cast_slice(values.reinterpret_cast()),
+            Self::Bf16(values) => bytemuck::cast_slice(values),
         }
     }
 
@@ -154,7 +136,7 @@ impl Values {
         }
     }
 
-    /// Appends numbers that the dtype [holds](DType::holds).
+    /// Appends numbers that the type [holds](DType::holds).
     pub(crate) fn append(&mut self, more: &[f32]) -> Result<(), TryReserveError> {
         match self {
             Self::F32(values) => {
@@ -170,9 +152,9 @@ impl Values {
     }
 }
 
-/// The number as bf16, if that [holds](DType::holds) it: undefined values keep their bits, too.
-pub(crate) fn upper_half(value: f32) -> bf16 {
-    bf16::from_bits((value.to_bits() >> 16) as u16)
+/// The bits of bf16 of a number that it [holds](DType::holds); undefined values keep their bits.
+pub(crate) fn upper_half(value: f32) -> u16 {
+    (value.to_bits() >> 16) as u16
 }
 
 #[cfg(test)]
@@ -183,8 +165,8 @@ mod tests {
     #[test]
     fn bf16_holds_its_own_numbers_and_no_other() {
         for bits in 0..=u16::MAX {
-            let value = f32::from_bf16(bf16::from_bits(bits));
-            assert!(DType::Bf16.holds(value) && upper_half(value).to_bits() == bits);
+            let value = f32::from_bf16(bits);
+            assert!(DType::Bf16.holds(value) && upper_half(value) == bits);
             assert!(!DType::Bf16.holds(f32::from_bits(value.to_bits() | 1)));
         }
         assert!(!DType::Bf16.holds(f32::from_bits(0x3f80_8000)) && DType::F32.holds(f32::MIN_POSITIVE));
@@ -198,7 +180,7 @@ mod tests {
             prop_assert!(values.into_iter().map(f32::to_bits).eq(bits.iter().copied()));
             let Values::Bf16(values) = Values::from_little_endian(DType::Bf16, &data) else { panic!() };
             let halves = bits.iter().flat_map(|&bits| [bits as u16, (bits >> 16) as u16]);
-            prop_assert!(values.into_iter().map(bf16::to_bits).eq(halves));
+            prop_assert!(values.into_iter().eq(halves));
         }
     }
 }

@@ -1,21 +1,21 @@
-//! What can go wrong, and what to do about it.
+//! Errors of the cache.
 
 use crate::DType;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why the cache could not do what was asked.
+/// Why an operation of the cache failed.
 ///
-/// A damaged entry is no error but a miss: see [`Cache::get`](crate::Cache::get).
+/// A damaged entry is a miss, not an error: see [`Cache::get`](crate::Cache::get).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
-    /// The operating system refused an operation on a file or folder, for a reason other than a full disk.
+    /// The operating system refused an operation for a reason other than a full disk.
     #[error("cannot {action} {path}: {source}; check that the cache folder can be read and written", path = path.display())]
     Io {
-        /// What was tried, for example `open the cache entry`.
+        /// The operation, for example `open the cache entry`.
         action: &'static str,
-        /// The file or folder it was tried on.
+        /// The file or folder.
         path: PathBuf,
         /// The operating system's reason.
         source: io::Error,
@@ -29,29 +29,29 @@ pub enum CacheError {
     DiskFull {
         /// The folder of the cache.
         path: PathBuf,
-        /// Bytes that the entry needs at least: what was pushed so far, and its header.
+        /// Bytes pushed so far, with the header.
         needed: u64,
         /// The operating system's reason.
         source: io::Error,
     },
-    /// A matrix kept in memory needs more memory than there is.
+    /// There is not enough memory for a matrix in memory.
     #[error("no memory for a matrix of at least {needed} bytes: keep the cache on disk, where rows are memory-mapped")]
     OutOfMemory {
-        /// Bytes that the matrix needs at least: what was pushed so far.
+        /// Bytes pushed so far and reserved.
         needed: u64,
     },
     /// The key's fields do not fit into a header of [`MAX_HEADER`](crate::MAX_HEADER) bytes.
     #[error("the key needs a header of {length} bytes, more than the {limit} allowed: store a hash of its long fields")]
     KeyTooLong {
-        /// Bytes that the header would have.
+        /// Bytes of the header.
         length: usize,
-        /// Bytes it may have.
+        /// Largest number of bytes.
         limit: usize,
     },
-    /// A matrix of 0 columns was asked for, so that rows could not be counted.
+    /// A matrix of 0 columns has no countable rows.
     #[error("a matrix needs at least one column")]
     NoColumns,
-    /// The values pushed are not whole rows. Nothing was written; the writer can go on.
+    /// The pushed values are not whole rows. Nothing was written; the writer can continue.
     #[error("{values} values are not whole rows of {columns} columns: push a multiple of {columns} values")]
     PartialRow {
         /// Number of values pushed.
@@ -59,27 +59,27 @@ pub enum CacheError {
         /// Columns of the matrix.
         columns: usize,
     },
-    /// A number was pushed to a matrix of `bf16` that is none. Nothing was written; the writer can go on.
+    /// A number pushed to a matrix of bf16 is not a bf16. Nothing was written; the writer can continue.
     #[error("{value:?} cannot be stored as {dtype} without a change: store the matrix as f32")]
     Inexact {
         /// The first such number.
         value: f32,
-        /// What the matrix is stored in.
+        /// Number type of the matrix.
         dtype: DType,
     },
-    /// An earlier push to the same writer failed; what it had written is gone.
+    /// An earlier push to the same writer failed and removed its file.
     #[error("an earlier write to this cache entry failed: create it again and push every row")]
     WriterFailed,
 }
 
 impl CacheError {
-    /// Adapter for `map_err` on an operation that writes nothing to speak of.
+    /// For `map_err` on an operation that needs no disk space.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
 
-    /// Adapter for `map_err` on an operation that writes: tells a full disk from other reasons.
+    /// For `map_err` on an operation that needs disk space: a full disk has its own variant.
     pub(crate) fn write(action: &'static str, folder: &Path, needed: u64) -> impl FnOnce(io::Error) -> Self {
         let path = folder.to_owned();
         move |source| match source.kind() {

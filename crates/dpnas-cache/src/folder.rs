@@ -1,4 +1,4 @@
-//! The cache's folder: names, locks, the order of last use, eviction and what crashes leave behind.
+//! The cache's folder: names, locks, order of last use, eviction and files of crashed processes.
 
 use crate::lock::{lock, try_lock};
 use crate::{CacheError, Key};
@@ -13,10 +13,10 @@ const ENTRY_SUFFIX: &str = ".embedding";
 const PART_PREFIX: &str = "writing-";
 const PART_SUFFIX: &str = ".part";
 const LOCK_NAME: &str = ".lock";
-/// A part file that was not written for this long, and that no process holds locked, was left behind by a crash.
+/// An unlocked part file that was not written for this long belongs to a crashed process.
 const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A folder and the bytes its entries may take.
+/// A folder and the byte budget of its entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     path: Arc<Path>,
@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl Folder {
-    /// Creates the folder if need be, removes what crashes left behind, and evicts down to the budget.
+    /// Opens or creates the folder, removes files of crashed processes, and evicts down to the budget.
     pub(crate) fn open(path: PathBuf, budget: u64) -> Result<Self, CacheError> {
         let folder = Self { path: path.into(), budget };
         folder.create()?;
@@ -54,14 +54,14 @@ impl Folder {
         self.path.join(Self::entry_name(key))
     }
 
-    /// A new, empty part file, locked for as long as it is open; `needed` is for the message when the disk is full.
+    /// A new, empty part file, locked while it is open; `needed` is for the message if the disk is full.
     pub(crate) fn create_part(&self, needed: u64) -> Result<(File, TempPath), CacheError> {
         self.create()?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
         #[cfg(unix)]
         {
-            // Like any new file, not private as temporary files are: others may share the folder.
+            // Readable as any new file, since others may share the folder; temporary files are private.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
@@ -71,7 +71,7 @@ impl Folder {
         Ok((file, path))
     }
 
-    /// Makes room for a finished part file of `bytes` bytes and gives it its name, unless it is larger than the budget.
+    /// Makes room for a finished part file of `bytes` bytes and names it, unless it is larger than the budget.
     pub(crate) fn publish(&self, file: &File, part: TempPath, name: &str, bytes: u64) -> Result<(), CacheError> {
         if bytes > self.budget {
             tracing::warn!(
@@ -103,8 +103,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes the least recently used entries until the others take at most `limit` bytes; `replaced` does not count,
-    /// since an entry of that name takes its place. The folder must be locked.
+    /// Removes the least recently used entries until the others take at most `limit` bytes. `replaced` does not count:
+    /// a new entry takes its name. The folder must be locked.
     fn evict(&self, limit: u64, replaced: Option<&str>) -> Result<(), CacheError> {
         let mut entries = self.entries()?;
         entries.retain(|entry| Some(entry.name.as_str()) != replaced);
@@ -126,17 +126,17 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes part files that nobody writes any more. The folder must be locked.
+    /// Removes part files of crashed processes. The folder must be locked.
     fn sweep(&self) -> Result<(), CacheError> {
         for (name, metadata) in self.files()? {
             if !(name.starts_with(PART_PREFIX) && name.ends_with(PART_SUFFIX) && is_old(&metadata)) {
                 continue;
             }
             let path = self.path.join(name);
-            // A living writer holds the lock; the operating system frees it when a process ends, however it ends.
+            // A writer holds the lock until its process ends, however it ends.
             let unlocked = OpenOptions::new().write(true).open(&path).is_ok_and(|file| try_lock(&file, &path).is_ok());
             if unlocked {
-                tracing::info!(path = %path.display(), "removing what an interrupted program left behind");
+                tracing::info!(path = %path.display(), "removing the file of an interrupted program");
                 if let Err(error) = remove(&path) {
                     tracing::warn!(path = %path.display(), %error, "cannot remove an abandoned file");
                 }
@@ -149,7 +149,7 @@ impl Folder {
         fs::create_dir_all(&self.path).map_err(CacheError::write("create the cache folder", &self.path, 0))
     }
 
-    /// Waits for the folder's lock, which is held until the returned file is dropped.
+    /// Waits for the folder's lock and holds it until the returned file is dropped.
     fn lock(&self) -> Result<File, CacheError> {
         let path = self.path.join(LOCK_NAME);
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
@@ -168,7 +168,7 @@ impl Folder {
             .collect()
     }
 
-    /// Regular files with UTF-8 names. Files that vanish meanwhile, and a folder that is not there, are no error.
+    /// Regular files with UTF-8 names; none if the folder is missing. Files may vanish meanwhile.
     fn files(&self) -> Result<Vec<(String, fs::Metadata)>, CacheError> {
         let list = || -> io::Result<Vec<(String, fs::Metadata)>> {
             let mut files = Vec::new();
@@ -191,7 +191,7 @@ impl Folder {
     }
 }
 
-/// Records that an entry was used now. A failure costs the entry its place in the order and nothing else.
+/// Marks an entry as used now. A failure only costs the entry its place in the order.
 pub(crate) fn touch(file: &File, path: &Path) {
     #[allow(clippy::disallowed_methods, reason = "clock: the order of last use, which decides no result")]
     let now = SystemTime::now();
@@ -200,7 +200,7 @@ pub(crate) fn touch(file: &File, path: &Path) {
     }
 }
 
-/// Removes a file; one that is not there is fine.
+/// Removes a file, if it is there.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -213,7 +213,7 @@ fn is_entry_name(name: &str) -> bool {
     name.strip_suffix(ENTRY_SUFFIX).is_some_and(is_hash)
 }
 
-/// Whether a file was not written for a long time; one from the future is not old.
+/// Whether a file was not written for a long time. A file from the future is not old.
 #[allow(clippy::disallowed_methods, reason = "clock: the age of a file left behind, which decides no result")]
 fn is_old(metadata: &fs::Metadata) -> bool {
     metadata.modified().ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)

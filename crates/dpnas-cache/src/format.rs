@@ -1,4 +1,4 @@
-//! The layout of an entry's file, drawn in the crate's documentation.
+//! The layout of an entry's file; the crate's documentation shows it.
 
 use crate::{DType, Key};
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// Version of the file format; a file of another version is a miss.
 pub const FORMAT_VERSION: u32 = 2;
-/// Most bytes of a file's header: everything before the data.
+/// Largest number of bytes of a file's header, which is everything before the data.
 pub const MAX_HEADER: usize = 64 * 1024;
 /// The data begins at a multiple of this many bytes.
 pub const ALIGNMENT: usize = 64;
@@ -31,7 +31,7 @@ pub(crate) struct Header {
     pub(crate) crc32: u32,
 }
 
-/// Where the matrix lies in a file that passed every check.
+/// Place and shape of the matrix in a checked file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) data_start: usize,
@@ -40,7 +40,7 @@ pub(crate) struct Layout {
     pub(crate) dtype: DType,
 }
 
-/// Why a file is not the entry that was asked for.
+/// Why a file is not the entry of a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Damage {
     #[error("it is not a regular file")]
@@ -64,13 +64,13 @@ pub(crate) enum Damage {
 }
 
 impl Header {
-    /// Bytes that a file with this key needs before its data, whatever the rest of the header will say.
+    /// Bytes before the data of a file with this key, whatever the other fields of its header.
     pub(crate) fn reserved(key: &Key) -> usize {
         let widest = Self { key: key.clone(), rows: u64::MAX, columns: u64::MAX, dtype: DType::Bf16, crc32: u32::MAX };
         (JSON_AT + widest.json().len()).next_multiple_of(ALIGNMENT)
     }
 
-    /// The bytes before the data: `reserved` of them, which must be what [`Header::reserved`] said for the key.
+    /// The bytes before the data, as many as [`Header::reserved`] gives for the key.
     pub(crate) fn encode(&self, reserved: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(reserved);
         bytes.extend(MAGIC);
@@ -88,10 +88,10 @@ impl Header {
     }
 }
 
-/// Checks that `file`, read from its start, is the whole and undamaged entry of `key`; `length` is the file's.
+/// Checks that `file`, read from its start, is the complete and undamaged entry of `key`; `length` is the file's.
 ///
-/// Allocates at most a small multiple of [`MAX_HEADER`], whatever the file claims. Reads every byte of the file, a piece
-/// at a time: a map's pages would count as memory of the process.
+/// Allocates at most a small multiple of [`MAX_HEADER`]. Reads the file piece by piece, since the pages of a map would
+/// count as memory of the process.
 pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<Result<Layout, Damage>> {
     let header = match read_header(&mut file, length, key)? {
         Ok(header) => header,
@@ -110,7 +110,7 @@ pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<R
     Ok(if crc == Some(header.crc32) { Ok(layout) } else { Err(Damage::DataChecksum) })
 }
 
-/// The header of `key`'s entry and where it ends.
+/// The header of `key`'s entry and its end.
 fn read_header(file: &mut impl Read, length: u64, key: &Key) -> io::Result<Result<(usize, Header), Damage>> {
     let mut bytes = Vec::new();
     file.by_ref().take(JSON_AT as u64).read_to_end(&mut bytes)?;

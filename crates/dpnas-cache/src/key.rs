@@ -1,12 +1,12 @@
-//! What a matrix is stored under.
+//! The key of a matrix.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Named fields, in order, that together say which matrix is meant.
+/// Named fields, in order, that identify a matrix.
 ///
-/// Keys are equal if they have the same fields with the same texts in the same order. Values are kept as text, so `7`
-/// and `"7"` are the same value; give each name one meaning.
+/// Keys are equal if they have the same fields with the same texts in the same order. Values are texts, so `7` and
+/// `"7"` are equal; give each name one meaning.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Key {
@@ -19,7 +19,7 @@ impl Key {
         Self::default()
     }
 
-    /// The key with one more field at its end; a field of that name which is already there gets the new value instead.
+    /// The key with one more field at its end. An existing field of that name gets the new value.
     ///
     /// Floating-point numbers print as the shortest text that reads back as the same number.
     pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
@@ -38,8 +38,8 @@ impl Key {
 
     /// SHA-256 of the fields, as 64 lower-case hexadecimal digits.
     ///
-    /// Hashed is, for every name and every value in order, its length in bytes as a little-endian `u64`, then its UTF-8
-    /// text. Lengths make the encoding unambiguous.
+    /// The hash is over the length in bytes, as a little-endian `u64`, and the UTF-8 text of every name and value in
+    /// order. Lengths make the encoding unambiguous.
     pub fn hash(&self) -> String {
         let mut hasher = Sha256::new();
         for text in self.fields.iter().flat_map(|(name, value)| [name, value]) {

@@ -1,22 +1,21 @@
-//! The matrix that a cache hands out.
+//! A matrix of the cache.
 
 use crate::dtype::{DType, Stored, Values};
 use crate::format::Layout;
 use crate::map::Map;
 use crate::place::read_exact_at;
-use half::bf16;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-/// Values that are widened at a time.
+/// Values widened at a time.
 const PIECE: usize = 4096;
 
 /// A read-only, row-major matrix, in a file or in memory.
 ///
-/// Clones share the values. A matrix stays valid when its entry is evicted, replaced or cleared, and when the cache is
-/// dropped; an evicted file's space is freed once its last matrix is dropped.
+/// Clones share the values. A matrix stays valid if its entry is evicted, replaced or cleared, or the cache is dropped.
+/// The space of an evicted file is free when its last matrix is dropped.
 #[derive(Clone)]
 pub struct Matrix {
     rows: usize,
@@ -26,7 +25,7 @@ pub struct Matrix {
 }
 
 enum Storage {
-    /// The map costs memory where it is touched, and no more.
+    /// The map takes memory for accessed pages only.
     Mapped {
         map: Map,
         data_start: usize,
@@ -46,36 +45,39 @@ impl Matrix {
         self.columns
     }
 
-    /// What the numbers are stored in.
+    /// The number type.
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
-    /// All values, row after row; `None` if they are stored in another [`dtype`](Self::dtype).
+    /// All values, row after row; `None` if they have another [number type](Self::dtype).
     ///
     /// # Shapes
     /// `rows × columns`.
     pub fn values<E: Stored>(&self) -> Option<&[E]> {
-        let bytes = match &*self.storage {
-            // Whole numbers at an aligned place: `Matrix::in_file` has made sure of it.
-            Storage::Mapped { map, data_start, .. } => &map.bytes()[*data_start..],
-            Storage::Owned(values) => values.bytes(),
-        };
-        if E::DTYPE == self.dtype { E::cast(bytes) } else { None }
+        // Whole numbers at an aligned place: `Matrix::in_file` has made sure of it.
+        if E::DTYPE == self.dtype { E::cast(self.bytes()) } else { None }
     }
 
-    /// Copies the rows at `indices`, in that order, one behind the other; numbers that are stored as `bf16` may be read as
-    /// `f32`, which does not change them.
+    fn bytes(&self) -> &[u8] {
+        match &*self.storage {
+            Storage::Mapped { map, data_start, .. } => &map.bytes()[*data_start..],
+            Storage::Owned(values) => values.bytes(),
+        }
+    }
+
+    /// Copies the rows at `indices`, in that order, one behind the other. bf16 may be read as `f32`, which changes no
+    /// number.
     ///
-    /// Rows that lie in a file are read from it, which takes no memory beside `out`, while the pages that
-    /// [`values`](Self::values) touch stay with the process. Any number of threads may read.
+    /// Rows in a file are read without further memory, while pages accessed through [`values`](Self::values) count as
+    /// memory of the process. Any number of threads may read.
     ///
     /// # Shapes
     /// `out` is `[indices.len(), columns]`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if an index is not less than [`rows`](Self::rows), `out` has another length or a matrix
-    /// of `f32` is read as `bf16`, or whatever keeps the file from being read.
+    /// [`ErrorKind::InvalidInput`] if an index is not less than [`rows`](Self::rows), `out` has another length or a
+    /// matrix of `f32` is read as `bf16`, or whatever keeps the file from being read.
     pub fn read_rows<E: Stored>(&self, indices: &[usize], out: &mut [E]) -> io::Result<()> {
         let wrong = |text: String| Err(io::Error::new(ErrorKind::InvalidInput, text));
         if let Some(index) = indices.iter().find(|&&index| index >= self.rows) {
@@ -90,7 +92,7 @@ impl Matrix {
             ));
         }
         let mut out = out;
-        // Rows that follow one another are read at once.
+        // Consecutive rows are read at once.
         for run in indices.chunk_by(|a, b| a + 1 == *b) {
             let (rows, rest) = out.split_at_mut(run.len() * self.columns);
             let first = run[0] * self.columns;
@@ -106,25 +108,25 @@ impl Matrix {
         Ok(())
     }
 
-    /// Copies consecutive values from `first` on, which are stored as `E`.
+    /// Copies consecutive values from `first` on, stored as `E`.
     fn copy<E: Stored>(&self, first: usize, out: &mut [E]) -> io::Result<()> {
         match &*self.storage {
             Storage::Owned(values) => {
-                let out = E::bytes_mut(out);
+                let out: &mut [u8] = bytemuck::cast_slice_mut(out);
                 out.copy_from_slice(&values.bytes()[size_of::<E>() * first..][..out.len()]);
             }
             Storage::Mapped { file, data_start, .. } => {
                 let offset = *data_start as u64 + E::DTYPE.bytes() * first as u64;
                 // Only little-endian machines map: see `in_file`.
-                read_exact_at(file, E::bytes_mut(out), offset)?;
+                read_exact_at(file, bytemuck::cast_slice_mut(out), offset)?;
             }
         }
         Ok(())
     }
 
-    /// Copies consecutive values from `first` on, which are stored as `bf16`.
+    /// Copies consecutive values from `first` on, stored as bf16.
     fn widen<E: Stored>(&self, first: usize, out: &mut [E]) -> io::Result<()> {
-        let mut piece = vec![bf16::ZERO; PIECE.min(out.len())];
+        let mut piece = vec![0_u16; PIECE.min(out.len())];
         for (index, out) in out.chunks_mut(PIECE).enumerate() {
             let piece = &mut piece[..out.len()];
             self.copy(first + index * PIECE, piece)?;
@@ -155,15 +157,11 @@ impl Matrix {
     }
 }
 
-/// Equal shape, dtype and values, compared as numbers: a matrix with a NaN differs from itself.
+/// Equal shape, number type and bits.
 impl PartialEq for Matrix {
     fn eq(&self, other: &Self) -> bool {
         let shape = |matrix: &Self| (matrix.rows, matrix.columns, matrix.dtype);
-        let same_values = match self.dtype {
-            DType::F32 => self.values::<f32>() == other.values::<f32>(),
-            DType::Bf16 => self.values::<bf16>() == other.values::<bf16>(),
-        };
-        shape(self) == shape(other) && same_values
+        shape(self) == shape(other) && self.bytes() == other.bytes()
     }
 }
 
@@ -193,11 +191,11 @@ mod tests {
             (ErrorKind::InvalidInput, "row 3 of a matrix of 3 rows")
         );
         assert_eq!(matrix.read_rows(&[0], &mut out).unwrap_err().kind(), ErrorKind::InvalidInput);
-        let error = matrix.read_rows(&[0], &mut [bf16::ZERO; 2]).unwrap_err();
+        let error = matrix.read_rows(&[0], &mut [0_u16; 2]).unwrap_err();
         assert_eq!(
             (error.kind(), error.to_string().as_str()),
             (ErrorKind::InvalidInput, "a matrix of f32 cannot be read as bf16")
         );
-        assert_eq!(matrix.values::<bf16>(), None);
+        assert_eq!(matrix.values::<u16>(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Writing the bytes of an entry, row after row, to anything that can be written and sought.
+//! Writes the bytes of an entry, row after row.
 
 use crate::dtype::upper_half;
 use crate::format::{Header, Layout};
@@ -6,12 +6,12 @@ use crate::{DType, Key};
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 
-/// Bytes that are collected before they are handed to the operating system.
+/// Size of the write buffer.
 const BUFFER: usize = 256 * 1024;
-/// Values that are narrowed at a time.
+/// Values narrowed at a time.
 const PIECE: usize = 16 * 1024;
 
-/// An entry on its way: the header's place is left empty until [`finish`](Self::finish).
+/// An unfinished entry: the place of its header is empty until [`finish`](Self::finish).
 pub(crate) struct EntryStream<W: Write> {
     out: BufWriter<W>,
     key: Key,
@@ -23,14 +23,14 @@ pub(crate) struct EntryStream<W: Write> {
 }
 
 impl<W: Write + Seek> EntryStream<W> {
-    /// Starts an entry at the beginning of `out`; `reserved` is what [`Header::reserved`] says for the key.
+    /// Starts an entry at the beginning of `out`; `reserved` is [`Header::reserved`] of the key.
     pub(crate) fn start(out: W, key: Key, columns: usize, dtype: DType, reserved: usize) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, out);
         out.write_all(&vec![0; reserved])?;
         Ok(Self { out, key, columns, dtype, reserved, data_bytes: 0, crc: crc32fast::Hasher::new() })
     }
 
-    /// Appends whole rows of numbers that the dtype holds.
+    /// Appends whole rows of numbers that the type holds.
     pub(crate) fn push(&mut self, rows: &[f32]) -> io::Result<()> {
         let data_bytes = self.data_bytes + self.dtype.bytes() * rows.len() as u64;
         let written = rows.chunks(PIECE).try_for_each(|piece| {
@@ -42,7 +42,7 @@ impl<W: Write + Seek> EntryStream<W> {
         written
     }
 
-    /// Fills in the header and hands everything to the operating system.
+    /// Fills in the header and flushes the buffer.
     pub(crate) fn finish(mut self) -> io::Result<(W, Layout)> {
         let Self { columns, dtype, .. } = self;
         let rows = self.data_bytes / (dtype.bytes() * columns as u64);
@@ -55,7 +55,7 @@ impl<W: Write + Seek> EntryStream<W> {
 }
 
 impl<W: Write> EntryStream<W> {
-    /// Size of the entry with the rows pushed so far, including those that could not be written.
+    /// Size of the entry with all rows pushed so far, also those that could not be written.
     pub(crate) fn bytes(&self) -> u64 {
         self.reserved as u64 + self.data_bytes
     }

@@ -1,4 +1,4 @@
-//! Pushing the rows of one matrix, and publishing it.
+//! Writes and publishes one matrix.
 
 use crate::dtype::Values;
 use crate::folder::Folder;
@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempPath;
 
-/// A matrix on its way into the cache, made by [`Cache::create`](crate::Cache::create).
+/// An unfinished matrix, made by [`Cache::create`](crate::Cache::create).
 ///
-/// Dropping a writer leaves nothing behind; only [`finish`](Self::finish) publishes. Two writers of the same key do not
-/// disturb each other: the last one to finish stays, and the matrices of both are valid.
+/// Only [`finish`](Self::finish) publishes it; a dropped writer leaves nothing behind. Of two writers of the same key
+/// the last to finish stays, and the matrices of both are valid.
 #[must_use = "a writer that is not finished leaves nothing behind"]
 pub struct Writer {
     columns: usize,
@@ -28,7 +28,7 @@ enum Target {
     Failed,
 }
 
-/// A file that has no name yet. The stream comes first, so that the file is closed before it is removed.
+/// An unpublished file. The stream comes first, so that the file is closed before it is removed.
 struct Pending {
     stream: EntryStream<File>,
     path: TempPath,
@@ -37,10 +37,10 @@ struct Pending {
 }
 
 impl Writer {
-    /// Makes room for so many more rows where the matrix is kept in memory; a file grows by itself.
+    /// Reserves memory for further rows, if the matrix is in memory.
     ///
     /// # Errors
-    /// [`CacheError::OutOfMemory`], after which the writer can go on.
+    /// [`CacheError::OutOfMemory`]; the writer can continue.
     pub fn reserve(&mut self, rows: usize) -> Result<(), CacheError> {
         match &mut self.target {
             Target::Memory(values) => {
@@ -55,10 +55,10 @@ impl Writer {
     /// Appends whole rows, any number of them.
     ///
     /// # Errors
-    /// [`CacheError::PartialRow`] if the values are not whole rows, and [`CacheError::Inexact`] if the matrix is of `bf16`
-    /// and a value is none, after which the writer can go on.
-    /// [`CacheError::DiskFull`], [`CacheError::OutOfMemory`] or [`CacheError::Io`] if they cannot be written: what was
-    /// written is removed, and every later call says [`CacheError::WriterFailed`].
+    /// [`CacheError::PartialRow`] if the values are not whole rows, and [`CacheError::Inexact`] if the matrix is of
+    /// bf16 and a value is not; the writer can continue. [`CacheError::DiskFull`], [`CacheError::OutOfMemory`] or
+    /// [`CacheError::Io`] if they cannot be written. The file is then removed, and every later call returns
+    /// [`CacheError::WriterFailed`].
     pub fn push(&mut self, rows: &[f32]) -> Result<(), CacheError> {
         if !rows.len().is_multiple_of(self.columns) {
             return Err(CacheError::PartialRow { values: rows.len(), columns: self.columns });
@@ -81,14 +81,14 @@ impl Writer {
         pushed
     }
 
-    /// Publishes the matrix: writes everything through to the disk, evicts the least recently used entries until this one
-    /// fits the budget, and gives it its name in one step.
+    /// Publishes the matrix: syncs it, evicts the least recently used entries until it fits the budget, and names it in
+    /// one step.
     ///
-    /// A matrix that is larger than the whole budget is returned but not kept, and evicts nothing.
+    /// A matrix larger than the whole budget is returned but not kept, and evicts nothing.
     ///
     /// # Errors
-    /// [`CacheError::DiskFull`] or [`CacheError::Io`] if it cannot be written or published, [`CacheError::WriterFailed`]
-    /// if a push has failed. Nothing remains then.
+    /// [`CacheError::DiskFull`] or [`CacheError::Io`] if it cannot be written or published,
+    /// [`CacheError::WriterFailed`] if a push has failed. Nothing remains then.
     pub fn finish(self) -> Result<Matrix, CacheError> {
         match self.target {
             Target::Disk(pending) => pending.publish(),
@@ -146,7 +146,7 @@ impl Pending {
         let (file, layout) =
             stream.finish().map_err(CacheError::write("write a cache entry in", folder.path(), bytes))?;
         file.sync_all().map_err(CacheError::write("write a cache entry through to", folder.path(), bytes))?;
-        // Of its own, for reading only; the writer's is locked.
+        // A file handle for reading; the writer's is locked.
         let reader = File::open(&path).map_err(CacheError::io("open the cache entry", &path))?;
         let matrix = Matrix::in_file(reader, layout).map_err(CacheError::io("map the cache entry", &path))?;
         folder.publish(&file, path, &name, bytes)?;

@@ -59,8 +59,8 @@ pub use evaluate::{Evaluate, EvaluateError, Metrics, OutOfRange, Outcome};
 pub use fetch::{FetchConfig, fetch_known};
 pub use full_training::{EpochHook, FullTraining, FullTrainingConfig};
 pub use run::{
-    EarlierRun, FolderError, Hook, JOURNAL_FORMAT, JournalError, MAX_FRUITLESS, Report, RunError, RunEvent, RunFolder,
-    Runner, StopReason, Trial,
+    EarlierRun, FolderError, Hook, JOURNAL_FORMAT, JournalError, MAX_FRUITLESS, OtherEvaluation, Report, RunError,
+    RunEvent, RunFolder, Runner, StopReason, Trial,
 };
 #[cfg(feature = "report")]
 pub use run::{draw_rewards, reward_points};

@@ -223,4 +223,5 @@ fn a_search_in_which_nothing_counts_warns_and_ends_with_status_2() {
     assert!(!stderr(&output).contains("warning: none of the last"), "{}", stderr(&output));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("none of the last 3 evaluations counts"), "{text}");
+    assert!(text.ends_with(" --max-fruitless 6\n"), "{text}");
 }

@@ -60,7 +60,9 @@ fn a_second_signal_ends_at_once() {
         let run = wait_for(folder.path(), journal, event, 1);
         kill(&["INT", "TERM"], &child);
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), text(&output).as_str()), (Some(143), ""), "{}", stderr(&output));
+        // Threads may handle the two signals in either order; the later one gives the status.
+        assert!(matches!(output.status.code(), Some(130 | 143)), "{:?} {}", output.status, stderr(&output));
+        assert_eq!(text(&output), "");
         assert!(!std::fs::read_to_string(run.join(journal)).unwrap().contains("\"event\":\"ended\""));
     }
 }

@@ -8,7 +8,6 @@ use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_prior::{Engine, NormMode, Precision};
 use dpnas_seed::Seed;
 use dpnas_train::{Bf16, ReadRows};
-use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,11 +67,11 @@ impl RowNumber for f32 {
 
 impl RowNumber for Bf16 {
     fn of(matrix: &Matrix) -> Option<&[Self]> {
-        matrix.values::<half::bf16>().map(|values| Self::from_bits_slice(values.reinterpret_cast()))
+        matrix.values::<u16>().map(Self::from_bits_slice)
     }
 
     fn read(matrix: &Matrix, indices: &[usize], out: &mut [Self]) -> io::Result<()> {
-        matrix.read_rows::<half::bf16>(indices, Self::bits_mut(out).reinterpret_cast_mut())
+        matrix.read_rows(indices, Self::bits_mut(out))
     }
 }
 

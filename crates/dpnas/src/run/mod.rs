@@ -4,6 +4,7 @@ pub(crate) mod earlier;
 pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod journal;
+pub(crate) mod other_evaluation;
 #[cfg(feature = "report")]
 mod picture;
 pub(crate) mod report;
@@ -14,6 +15,7 @@ pub(crate) mod trials;
 pub use earlier::EarlierRun;
 pub use folder::{FolderError, RunFolder};
 pub use journal::{JOURNAL_FORMAT, JournalError};
+pub use other_evaluation::OtherEvaluation;
 #[cfg(feature = "report")]
 pub use picture::{draw_rewards, reward_points};
 pub use report::{Report, RunError, RunEvent, StopReason};

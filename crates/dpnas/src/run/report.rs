@@ -1,5 +1,6 @@
 //! What a run tells: events on the way, a report at the end, and what can go wrong.
 
+use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::trials::Trials;
 use crate::{EvaluateError, FolderError, JournalError, OutOfRange, Outcome, ReplayRow, Trial};
 use dpnas_search::{AskError, Candidate, Progress, Search, TellError};
@@ -120,16 +121,8 @@ pub enum RunError {
     #[error("the reward plot could not be drawn")]
     Plot(#[from] dpnas_report::ReportError),
     /// The run was begun with another evaluation.
-    #[error(
-        "this run was begun with\n  {begun}\nand would go on with\n  {now}\nwhich would mix two experiments: resume it \
-         with the same data, device and settings, or begin a new run"
-    )]
-    OtherEvaluation {
-        /// What the run was begun with.
-        begun: String,
-        /// What it would go on with.
-        now: String,
-    },
+    #[error(transparent)]
+    OtherEvaluation(#[from] OtherEvaluation),
     /// The search was made from an earlier run that the runner was not given, or from another one.
     #[error(
         "the search continues {search} rows of an earlier run, and the runner was given {given}; make the search with \

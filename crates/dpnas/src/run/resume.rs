@@ -3,6 +3,7 @@
 use crate::deep_prior::identity;
 use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
 use crate::run::journal::{Continued, Event, ToldOutcome};
+use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::report::RunError;
 use crate::run::trials::Trials;
 use crate::{EarlierRun, Outcome};
@@ -22,7 +23,7 @@ pub(crate) fn replay(
         match event {
             Event::Begun { identity: begun, seed, continued: other, .. } => {
                 if identity::current(&begun) != identity {
-                    return Err(RunError::OtherEvaluation { begun, now: identity.to_owned() });
+                    return Err(OtherEvaluation::new(begun, identity.to_owned()).into());
                 }
                 if seed != search.seed().0 {
                     return Err(RunError::Diverged {

@@ -2,7 +2,7 @@
 
 use super::runner::{ScoringJob, Training};
 use super::{Summary, Target};
-use crate::{FolderError, JournalError, Metrics, OutOfRange, Outcome, ScoreError, StopReason};
+use crate::{FolderError, JournalError, Metrics, OtherEvaluation, OutOfRange, Outcome, ScoreError, StopReason};
 use dpnas_grammar::ParseError;
 use dpnas_seed::Seed;
 
@@ -172,17 +172,9 @@ pub enum ScoringError {
     /// An architecture of the journal does not parse.
     #[error("the journal names an architecture that cannot be read")]
     Net(#[from] ParseError),
-    /// The run was begun for another scoring.
-    #[error(
-        "this run was begun with\n  {begun}\nand would go on with\n  {now}\nwhich would mix two experiments: resume it \
-         with the same data, device and settings, or begin a new run"
-    )]
-    OtherScoring {
-        /// What the run was begun with.
-        begun: String,
-        /// What it would go on with.
-        now: String,
-    },
+    /// The run was begun with another evaluation.
+    #[error(transparent)]
+    OtherEvaluation(#[from] OtherEvaluation),
     /// The journal has lines that do not belong to what its first line says.
     #[error(
         "the journal has {found}, which its first line does not ask for. Was it edited? Restore it from a copy, or begin \

@@ -6,7 +6,7 @@ use super::report::{DrawOutcome, ScoringError, ScoringEvent, ScoringReport};
 use super::{Searched, Target};
 use crate::deep_prior::identity;
 use crate::run::journal::Journal;
-use crate::{EvaluateDraw, Outcome, RunFolder, ScoreError, StopReason, WeightDraw};
+use crate::{EvaluateDraw, OtherEvaluation, Outcome, RunFolder, ScoreError, StopReason, WeightDraw};
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
@@ -221,7 +221,7 @@ impl<'a> ScoringRunner<'a> {
     fn same_run(&self, begun: &Begun) -> Result<(), ScoringError> {
         let now = self.identity();
         if identity::current(&begun.identity) != now {
-            return Err(ScoringError::OtherScoring { begun: begun.identity.clone(), now });
+            return Err(OtherEvaluation::new(begun.identity.clone(), now).into());
         }
         if begun.job()? != self.job {
             let found = "other architectures, draws or another seed in its first line".to_owned();

@@ -157,7 +157,7 @@ fn a_journal_of_other_settings_or_evaluation_is_refused() {
     );
     let evaluator = evaluator(&Toy::default(), config());
     let error = Runner::new(search(1), evaluator).in_folder(folder).run().unwrap_err();
-    assert!(matches!(error, RunError::OtherEvaluation { .. }), "{error}");
+    assert!(matches!(error, RunError::OtherEvaluation(_)), "{error}");
 }
 
 #[test]

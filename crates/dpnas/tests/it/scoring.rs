@@ -273,7 +273,7 @@ fn a_journal_of_another_scoring_is_refused() {
     let runs = tempfile::tempdir().unwrap();
     let (folder, _) = whole(runs.path());
     let error = run(&folder, &Made::new("other"), &Made::new("trained")).unwrap_err();
-    assert!(matches!(error, ScoringError::OtherScoring { .. }), "{error}");
+    assert!(matches!(error, ScoringError::OtherEvaluation(_)), "{error}");
     let (random, trained) = (Made::new("random"), Made::new("trained"));
     let again = |job: ScoringJob| {
         let runner = ScoringRunner::new(job).scored_by(Training::Random, &random).scored_by(Training::Full, &trained);

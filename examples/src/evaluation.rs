@@ -199,6 +199,6 @@ mod tests {
         };
         assert!(identity(&options).contains("full training v1 on flex f32"));
         options.training.lr_schedule = "linear".to_owned();
-        assert!(identity(&options).contains("lr-schedule: `linear` is no learning-rate schedule"));
+        assert!(identity(&options).contains("lr-schedule: `linear` is not a learning-rate schedule"));
     }
 }

@@ -1,12 +1,12 @@
 //! The replay buffer together with the Q-table that it teaches.
 
-use crate::q::Trace;
+use crate::q::Trajectory;
 use crate::{Origin, QTable, QValue, Row, SearchSettings, Space};
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
 use std::sync::Arc;
 
-/// Rows, and the table that is a function of the rows and the seed alone.
+/// The rows, and the table that they teach: a function of the rows and the seed alone.
 #[derive(Clone, Debug)]
 pub(crate) struct Learner {
     table: QTable,
@@ -16,13 +16,13 @@ pub(crate) struct Learner {
     indices: Vec<usize>,
 }
 
-/// What is known of an architecture in the buffer.
+/// An architecture in the buffer.
 #[derive(Clone, Debug)]
 struct Architecture {
     net: Arc<Net>,
-    trace: Trace,
+    trajectory: Trajectory,
     reward: f64,
-    /// The origin of a further row.
+    /// The origin of its further rows.
     again: Origin,
 }
 
@@ -40,10 +40,10 @@ impl Learner {
         &self.rows
     }
 
-    /// Enters a net of the space with its reward and returns its number; [`append`](Self::append) makes the rows.
+    /// Enters a net of the space with its reward, without a row, and returns its index.
     pub(crate) fn enter(&mut self, net: Arc<Net>, reward: f64, again: Origin) -> usize {
-        let trace = self.table.trace(&net).expect("a drawn net is a walk through its space");
-        self.architectures.push(Architecture { net, trace, reward, again });
+        let trajectory = self.table.enter(&net).expect("a drawn net is a walk through its space");
+        self.architectures.push(Architecture { net, trajectory, reward, again });
         self.architectures.len() - 1
     }
 
@@ -53,13 +53,13 @@ impl Learner {
         (architecture.reward, &architecture.again)
     }
 
-    /// Gives actions of one state their values, each by its position in `values` if it is wrong.
-    pub(crate) fn restore(&mut self, values: &[QValue]) -> Result<(), usize> {
+    /// As [`QTable::restore`].
+    pub(crate) fn restore_values(&mut self, values: &[QValue]) -> Result<(), usize> {
         self.table.restore(values)
     }
 
     /// Appends a row of an earlier run, without learning.
-    pub(crate) fn take_over(&mut self, index: usize, epsilon: f64, row: usize) {
+    pub(crate) fn restore_row(&mut self, index: usize, epsilon: f64, row: usize) {
         let Architecture { ref net, reward, .. } = self.architectures[index];
         self.rows.push(Row { epsilon, net: Arc::clone(net), reward, origin: Origin::Earlier { row } });
         self.indices.push(index);
@@ -94,7 +94,7 @@ impl Learner {
     }
 
     fn learn(&mut self, index: usize, settings: &SearchSettings) {
-        let Architecture { ref trace, reward, .. } = self.architectures[index];
-        self.table.learn(trace, reward, settings.q_learning_rate, settings.q_discount_factor);
+        let Architecture { ref trajectory, reward, .. } = self.architectures[index];
+        self.table.learn(trajectory, reward, settings.q_learning_rate, settings.q_discount_factor);
     }
 }

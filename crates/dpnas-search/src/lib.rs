@@ -9,7 +9,6 @@
 //! | go on from the files of an earlier run | [`Search::continuing`] |
 //! | read what was found and learnt | [`Search::rows`], [`Search::q_table`] |
 
-mod continuation;
 mod continue_error;
 mod learner;
 mod q;
@@ -24,14 +23,13 @@ mod space_settings;
 mod state;
 mod walk;
 
-pub use continuation::{Continuation, EarlierRow, Place, QValue};
 pub use continue_error::ContinueError;
 pub use dpnas_grammar::{ImageShape, Layer, Net};
 pub use dpnas_seed::Seed;
 pub use q::{Entry, QTable};
 pub use row::{Candidate, CandidateId, Feedback, Origin, RejectedBy, Row};
 pub use schedule::{Phase, Schedule, ScheduleError};
-pub use search::{MAX_FRUITLESS_DRAWS, Progress, Search};
+pub use search::{Continuation, EarlierRow, MAX_FRUITLESS_DRAWS, Place, Progress, QValue, Search};
 pub use search_error::{AskError, TellError};
 pub use search_settings::{SearchSettings, SettingsError};
 pub use space::{FollowError, Space};

@@ -1,13 +1,13 @@
-//! The Q-table: states met, actions taken, values learnt.
+//! The Q-table: states visited, actions taken, values learnt.
 
 use crate::{Action, FollowError, LayerKind, QValue, Space, State};
 use dpnas_grammar::{Layer, Net};
 use rustc_hash::FxHashMap;
 
-/// What the search has learnt: a value for every action of every state that a recorded architecture went through.
+/// A value for every action of every state that recorded architectures visited.
 ///
-/// States get consecutive numbers when first met. Only actions that were taken are stored; all others have the initial
-/// value, and are enumerated when asked for. So memory is linear in the steps taken, whatever the space's size.
+/// States get consecutive numbers when first visited. Only actions that were taken are stored; the others have the
+/// initial value and are enumerated on demand. So memory is linear in the steps taken, whatever the space's size.
 ///
 /// # Source
 /// SPEC §5.
@@ -19,7 +19,7 @@ pub struct QTable {
     nodes: Vec<Node>,
 }
 
-/// A state and the actions that were taken there.
+/// A visited state and the actions that were taken there.
 #[derive(Clone, Debug)]
 struct Node {
     state: State,
@@ -39,7 +39,7 @@ struct Taken {
 
 /// The steps of one architecture, as positions in the table: (state, action taken there), first to last.
 #[derive(Clone, Debug)]
-pub(crate) struct Trace(Vec<(u32, u32)>);
+pub(crate) struct Trajectory(Vec<(u32, u32)>);
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,25 +60,24 @@ impl QTable {
         Self { space, initial, ids: FxHashMap::default(), nodes: Vec::new() }
     }
 
-    /// The value of an action; `None` if the state was not met yet or the action is not legal there.
+    /// The value of an action; `None` if the state was not visited yet or the action is not legal there.
     pub fn value(&self, state: &State, action: &Action) -> Option<f64> {
         self.values(state).into_iter().find_map(|(legal, value)| (legal == *action).then_some(value))
     }
 
-    /// The actions of highest value, in the space's order; none if the state was not met yet or is terminal.
+    /// The actions of highest value, in the space's order; none if the state was not visited yet or is terminal.
     pub fn best_actions(&self, state: &State) -> Vec<Action> {
         let values = self.values(state);
         let best = values.iter().map(|&(_, value)| value).fold(f64::NEG_INFINITY, f64::max);
         values.into_iter().filter_map(|(action, value)| (value == best).then_some(action)).collect()
     }
 
-    /// How many states were met, terminal ones included.
+    /// How many states were visited, terminal ones included.
     pub fn states(&self) -> usize {
         self.nodes.len()
     }
 
-    /// Every action of every state that was met, in the order in which the states were met and in the space's order of
-    /// actions.
+    /// Every action of every visited state: states in the order of their first visit, actions in the space's order.
     pub fn entries(&self) -> impl Iterator<Item = Entry> + '_ {
         self.nodes.iter().flat_map(move |node| {
             let state = node.state;
@@ -89,8 +88,8 @@ impl QTable {
         })
     }
 
-    /// The entries whose action was taken, states in the order in which they were met and each state's actions in the
-    /// order in which they were first taken; every other entry has the initial value.
+    /// The entries whose action was taken, states and actions in the order of their first visit; every other entry has
+    /// the initial value.
     pub fn taken_entries(&self) -> impl Iterator<Item = Entry> + '_ {
         self.nodes.iter().flat_map(move |node| {
             let actions = self.space.actions(&node.state);
@@ -102,7 +101,7 @@ impl QTable {
         })
     }
 
-    /// The values of a state's legal actions, in the space's order; all initial if it was not met yet.
+    /// The values of a state's legal actions, in the space's order; all initial if it was not visited yet.
     pub(crate) fn values_or_initial(&self, state: &State, actions: usize) -> Vec<f64> {
         let mut values = vec![self.initial; actions];
         if let Some(&id) = self.ids.get(state) {
@@ -143,7 +142,7 @@ impl QTable {
     ///
     /// # Errors
     /// If the net is not a walk through the space; the states before the first wrong step stay entered.
-    pub(crate) fn trace(&mut self, net: &Net) -> Result<Trace, FollowError> {
+    pub(crate) fn enter(&mut self, net: &Net) -> Result<Trajectory, FollowError> {
         let mut state = self.space.start();
         let mut id = self.intern(state);
         let mut steps = Vec::with_capacity(net.layers().len());
@@ -159,13 +158,13 @@ impl QTable {
             steps.push((id, self.take(id, slot as u32, next)));
             id = next;
         }
-        Ok(Trace(steps))
+        Ok(Trajectory(steps))
     }
 
     /// The update of SPEC §5 for one finished architecture, states visited last to first.
-    pub(crate) fn learn(&mut self, trace: &Trace, reward: f64, learning_rate: f64, discount_factor: f64) {
+    pub(crate) fn learn(&mut self, trajectory: &Trajectory, reward: f64, learning_rate: f64, discount_factor: f64) {
         let mut gain = reward;
-        for &(state, taken) in trace.0.iter().rev() {
+        for &(state, taken) in trajectory.0.iter().rev() {
             let next = self.nodes[state as usize].taken[taken as usize].next;
             let best = self.best_value(next);
             let value = &mut self.nodes[state as usize].taken[taken as usize].value;
@@ -194,7 +193,7 @@ impl QTable {
         actions.into_iter().zip(values).collect()
     }
 
-    /// The number of a state, a new one if it is met for the first time.
+    /// The number of a state, a new one on its first visit.
     fn intern(&mut self, state: State) -> u32 {
         let (nodes, space) = (&mut self.nodes, &self.space);
         *self.ids.entry(state).or_insert_with(|| {

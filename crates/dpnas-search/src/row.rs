@@ -1,11 +1,11 @@
-//! What goes out of a search and what comes back: candidates, outcomes, and the rows of the replay buffer.
+//! Candidates, feedback on them, and the rows of the replay buffer.
 
 use dpnas_grammar::{Net, PlanError, Rejection};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
-/// Names a candidate: the number of those asked for before it.
+/// The name of a candidate: how many were asked for before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CandidateId(pub u64);
@@ -28,18 +28,18 @@ pub struct Candidate {
     pub epsilon: f64,
 }
 
-/// What became of a candidate.
+/// The result of evaluating a candidate, as far as the search learns from it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Feedback {
-    /// It was scored.
+    /// It has a reward.
     Scored {
-        /// Its reward, from 0 to 1; 0 does not count towards the schedule.
+        /// From 0 to 1; 0 does not count towards the schedule.
         reward: f64,
     },
-    /// The evaluation refused it: recorded with reward 0, learnt from, not counted.
+    /// The evaluation rejected it: recorded with reward 0, learnt from, not counted.
     Rejected,
-    /// It fits into memory in no chunking: not recorded, not learnt from, and never drawn again.
+    /// Not even one image at a time fits into memory: not recorded, not learnt from, not drawn again.
     OutOfMemory,
 }
 
@@ -50,23 +50,23 @@ pub struct Row {
     pub epsilon: f64,
     /// The architecture; its repetitions share it.
     pub net: Arc<Net>,
-    /// Its reward, from 0 to 1; a row counts towards the schedule if it is not 0.
+    /// Its reward, from 0 to 1; 0 does not count towards the schedule.
     pub reward: f64,
-    /// How the row came about.
+    /// Why the row is there.
     pub origin: Origin,
 }
 
-/// How a row of the replay buffer came about.
+/// Why a row is in the replay buffer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// This candidate was scored.
     Scored(CandidateId),
-    /// The architecture was drawn again; its outcome is that of this candidate.
+    /// The architecture was drawn again; its reward is that of this candidate.
     Repeated(CandidateId),
     /// The architecture was rejected and has reward 0.
     Rejected(RejectedBy),
-    /// An earlier run recorded it: the row is this one itself, or repeats it.
+    /// An earlier run recorded the architecture in this row.
     Earlier {
         /// Number of the earlier run's row, from 0.
         row: usize,
@@ -77,11 +77,11 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RejectedBy {
-    /// The limits of the space, when it was drawn; it was not handed out.
+    /// The limits of the space, before it was handed out.
     Limits(Rejection),
-    /// It cannot be planned, because a size or cost is too large to count; it was not handed out.
+    /// A size or cost that is too large to count, before it was handed out.
     Plan(PlanError),
-    /// Its evaluation, which was told [`Feedback::Rejected`].
+    /// Its evaluation, by [`Feedback::Rejected`].
     Evaluation(CandidateId),
 }
 

@@ -1,15 +1,15 @@
-//! The exploration schedule: how many architectures to count at which ε.
+//! The exploration schedule: an ε for each share of the architectures.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// A stretch of the schedule with one ε.
+/// A part of the schedule with one ε.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Phase {
     /// Probability of a uniform step, from 0 to 1.
     pub epsilon: f64,
-    /// How many architectures count towards this phase; at least 1.
+    /// Number of architectures; at least 1.
     pub architectures: u32,
 }
 
@@ -63,7 +63,7 @@ impl Schedule {
         &self.0
     }
 
-    /// How many architectures the whole schedule counts.
+    /// Number of architectures in all phases.
     pub fn total(&self) -> u64 {
         self.0.iter().map(|phase| u64::from(phase.architectures)).sum()
     }

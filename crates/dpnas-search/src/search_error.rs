@@ -2,37 +2,37 @@
 
 use crate::CandidateId;
 
-/// Why a search has nothing to hand out although its schedule is not complete.
+/// Why [`Search::ask`](crate::Search::ask) finds nothing although the schedule is not complete.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AskError {
-    /// So many architectures in a row had reward 0, were rejected or did not fit into memory.
+    /// [`MAX_FRUITLESS_DRAWS`](crate::MAX_FRUITLESS_DRAWS) architectures in a row did not count.
     #[error(
         "none of the last {draws} architectures counted: they were rejected by the space's limits, had reward 0 or did \
          not fit into memory; raise max_final_map, max_features or the memory budget, or choose a space of cheaper layers"
     )]
-    Barren {
-        /// How many.
+    Fruitless {
+        /// The number of architectures.
         draws: u32,
     },
-    /// Every architecture of the space was told to be out of memory.
+    /// Every architecture of the space is out of memory.
     #[error(
         "every architecture of the space is out of memory; raise the memory budget or choose a space of cheaper layers"
     )]
     Exhausted,
 }
 
-/// Why an outcome was not taken.
+/// Why [`Search::tell`](crate::Search::tell) refuses a feedback.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TellError {
-    /// No candidate of this name was handed out yet.
+    /// No candidate of this name was asked for yet.
     #[error("candidate {id} was not asked for; tell only candidates that `ask` returned")]
     Unknown {
         /// The name that was told.
         id: CandidateId,
     },
-    /// The outcome of this candidate is already known.
+    /// The feedback on this candidate is known already.
     #[error("candidate {id} was told before; tell each candidate once")]
     AlreadyTold {
         /// The name that was told.

@@ -14,11 +14,11 @@ pub struct SearchSettings {
     pub q_learning_rate: f64,
     /// Weight γ of later rewards, from 0 to 1.
     pub q_discount_factor: f64,
-    /// Value of an action before anything is learnt of it, from 0 to 1.
+    /// Initial Q-value of every action, from 0 to 1.
     pub initial_q: f64,
-    /// Updates after each recorded architecture: itself, and `replay_number − 1` from the replay buffer; at least 1.
+    /// Updates after each recorded architecture: one with itself, the others drawn from the replay buffer; at least 1.
     pub replay_number: u32,
-    /// How many architectures to count at which ε.
+    /// The ε of each architecture.
     pub schedule: Schedule,
 }
 

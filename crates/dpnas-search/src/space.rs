@@ -1,9 +1,9 @@
-//! The state space: which actions a state has and where they lead.
+//! The state space: the legal actions of a state and the states they lead to.
 
 use crate::{Action, LayerKind, SpaceSettings, State};
 use dpnas_grammar::{ImageShape, Layer, Limits, Net, NetError, window_output};
 
-/// Everything that a search may build for images of one shape. Nothing is enumerated before it is asked for.
+/// The architectures that a search may build for images of one shape, enumerated on demand.
 ///
 /// ```
 /// use dpnas_search::{ImageShape, SpaceSettings};
@@ -23,12 +23,12 @@ pub struct Space {
 }
 
 impl Space {
-    /// A space of settings that [`SpaceSettings::check`] found right.
+    /// A space of settings that [`SpaceSettings::check`] has checked.
     pub(crate) const fn of_checked(settings: SpaceSettings, input: ImageShape, classes: u32) -> Self {
         Self { settings, input, classes }
     }
 
-    /// The settings that describe the space.
+    /// Its settings.
     pub const fn settings(&self) -> &SpaceSettings {
         &self.settings
     }
@@ -43,7 +43,7 @@ impl Space {
         self.classes
     }
 
-    /// What a net must keep to be scored.
+    /// Bounds of the nets that are scored.
     pub const fn limits(&self) -> Limits {
         Limits { max_final_map: self.settings.max_final_map, max_features: self.settings.max_features }
     }
@@ -71,15 +71,15 @@ impl Space {
             self.push_pools(state.map_size, &mut actions);
         }
         self.push_linear(state, &mut actions);
-        // The last clause never holds in the presets: it ends a walk that rules and settings would leave without a
-        // step, such as pooling to a map that is smaller than every kernel and larger than a window.
+        // Never in the presets: the rules can leave a state without an action, for example after pooling to a map that
+        // is smaller than every kernel.
         if self.may_terminate(state) || (actions.is_empty() && state.kind != LayerKind::Start) {
             actions.push(Action::Terminate);
         }
         actions
     }
 
-    /// The legal actions of a state, each with the state that it leads to; no two lead to the same.
+    /// The legal actions of a state, each with the state after it; no two states are the same.
     pub fn steps(&self, state: &State) -> Vec<(Action, State)> {
         self.actions(state).into_iter().map(|action| (action, self.advance(state, &action))).collect()
     }
@@ -108,7 +108,7 @@ impl Space {
         Ok(state)
     }
 
-    /// The net of a walk: the actions from the start up to and with termination.
+    /// The net of a walk from the start to termination.
     ///
     /// # Errors
     /// If an action is not legal at its place, or the walk does not end with termination.
@@ -127,7 +127,7 @@ impl Space {
         Ok(Net::new(layers)?)
     }
 
-    /// The state after an action that [`actions`](Self::actions) lists for the state.
+    /// The state after a legal action.
     pub(crate) fn advance(&self, state: &State, action: &Action) -> State {
         let map = state.map_size;
         let blank = State { depth: state.depth, ..State::start(map) };
@@ -174,7 +174,7 @@ impl Space {
         }
     }
 
-    /// Whether convolutions and residual blocks may follow, as far as depth decides it.
+    /// Whether the depth allows further convolutions and residual blocks.
     fn takes_blocks(&self, state: &State) -> bool {
         match state.kind {
             LayerKind::Start => state.depth < self.settings.min_depth,

@@ -1,10 +1,10 @@
-//! Settings of the state space: presets, TOML, and the check of every value by its name.
+//! Settings of the state space: presets, TOML, checks.
 
 use crate::{Space, SpaceError};
 use dpnas_grammar::ImageShape;
 use serde::{Deserialize, Serialize};
 
-/// What a search may build, as written down by a user; [`check`](Self::check) turns it into a [`Space`].
+/// Settings of a [`Space`], which [`check`](Self::check) makes of them.
 ///
 /// # Source
 /// SPEC §4.
@@ -21,13 +21,13 @@ pub struct SpaceSettings {
     pub large_kernel_stride: u32,
     /// Window sizes of max pooling, in pixels, ascending.
     pub pool_sizes: Vec<u32>,
-    /// Strides of max pooling, in pixels, ascending; a window takes those that are not larger than itself.
+    /// Strides of max pooling, in pixels, ascending; those larger than the window are left out.
     pub pool_strides: Vec<u32>,
     /// Units of fully connected layers, ascending.
     pub fc_sizes: Vec<u32>,
-    /// Least depth, counted as in [`State::depth`](crate::State::depth), unless no layer fits any more.
+    /// Least depth ([`State::depth`](crate::State::depth)), unless no further layer fits.
     pub min_depth: u32,
-    /// Depth from which no convolution or residual block is added; a residual block may end one above it.
+    /// Depth at which the encoder ends; a last residual block may exceed it by one.
     pub max_depth: u32,
     /// Most fully connected layers before the classifier.
     pub max_fc: u32,
@@ -160,7 +160,7 @@ impl SpaceSettings {
         Ok(())
     }
 
-    /// Checks every value and fixes what the search is for: images of shape `input`, in `classes` classes.
+    /// The space for images of shape `input` in `classes` classes, after a check of every value.
     ///
     /// # Errors
     /// The first wrong value, by the name of its field.

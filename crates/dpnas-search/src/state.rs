@@ -30,9 +30,9 @@ impl fmt::Display for LayerKind {
     }
 }
 
-/// What the Q-learner knows of an unfinished architecture: its last layer, its depth and the size of its map.
+/// The state of an unfinished architecture: its last layer, its depth and the size of its map.
 ///
-/// A number that a layer kind does not have is 0; pooling in particular has no features of its own.
+/// Numbers that the kind of layer does not have are 0. Pooling has no features.
 ///
 /// # Source
 /// SPEC §4.
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn states_print_what_their_kind_has() {
+    fn states_print_the_numbers_of_their_kind() {
         assert_eq!(State::start(28).to_string(), "start, depth 0, map 28x28");
         let linear = State { kind: LayerKind::Linear, depth: 4, features: 1, fc_size: 64, ..State::start(0) };
         assert_eq!(linear.to_string(), "fully connected, depth 4, 64 units, index 1");

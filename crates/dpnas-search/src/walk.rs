@@ -1,4 +1,4 @@
-//! Walks through the space: ε-greedy, uniform, and around nets that must not be drawn again.
+//! Walks through the space: uniform, or ε-greedy around the tabu list.
 
 use crate::{Action, QTable, Space, State};
 use dpnas_grammar::Layer;
@@ -22,32 +22,32 @@ impl Space {
     }
 }
 
-/// Steps that are barred because every net behind them is.
+/// Nets that are not drawn again, as the steps that lead to no other nets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Barred {
-    /// Barred actions after the layers of a walk's beginning.
+pub(crate) struct Tabu {
+    /// Excluded actions after the first layers of a walk.
     after: FxHashMap<Vec<Layer>, Vec<Action>>,
-    everything: bool,
+    covers_space: bool,
 }
 
-impl Barred {
-    /// Bars one net, given by its layers without the classifier, and every step that led to barred nets only.
-    pub(crate) fn bar(&mut self, space: &Space, layers: &[Layer]) {
+impl Tabu {
+    /// Excludes a net, given by its layers without the classifier.
+    pub(crate) fn add(&mut self, space: &Space, layers: &[Layer]) {
         let mut layers = layers.to_vec();
         let mut action = Action::Terminate;
         loop {
             let Ok(state) = space.follow(&layers) else { return };
-            let barred = self.after.entry(layers.clone()).or_default();
-            if !barred.contains(&action) {
-                barred.push(action);
+            let excluded = self.after.entry(layers.clone()).or_default();
+            if !excluded.contains(&action) {
+                excluded.push(action);
             }
-            if barred.len() < space.actions(&state).len() {
+            if excluded.len() < space.actions(&state).len() {
                 return;
             }
             match layers.pop() {
                 Some(layer) => action = Action::Layer(layer),
                 None => {
-                    self.everything = true;
+                    self.covers_space = true;
                     return;
                 }
             }
@@ -55,8 +55,8 @@ impl Barred {
     }
 
     /// Whether no walk is left.
-    pub(crate) fn is_everything(&self) -> bool {
-        self.everything
+    pub(crate) fn covers_space(&self) -> bool {
+        self.covers_space
     }
 
     fn after(&self, layers: &[Layer]) -> &[Action] {
@@ -65,20 +65,20 @@ impl Barred {
 }
 
 /// The layers of an ε-greedy walk, without the classifier: at every step a uniform action with probability `epsilon`,
-/// else a uniform one of those of highest value; barred steps are left out of both.
+/// else a uniform one of those of highest value; excluded steps are left out of both.
 ///
-/// `None` if every walk is barred.
+/// `None` if the tabu list covers the space.
 pub(crate) fn epsilon_greedy(
     space: &Space,
     table: &QTable,
-    barred: &Barred,
+    tabu: &Tabu,
     epsilon: f64,
     rng: &mut Rng,
 ) -> Option<Vec<Layer>> {
     let mut layers = Vec::new();
     let mut state = space.start();
     loop {
-        match step(space, table, barred.after(&layers), &state, epsilon, rng)? {
+        match step(space, table, tabu.after(&layers), &state, epsilon, rng)? {
             Action::Terminate => return Some(layers),
             Action::Layer(layer) => {
                 state = space.advance(&state, &Action::Layer(layer));
@@ -91,13 +91,13 @@ pub(crate) fn epsilon_greedy(
 fn step(
     space: &Space,
     table: &QTable,
-    barred: &[Action],
+    excluded: &[Action],
     state: &State,
     epsilon: f64,
     rng: &mut Rng,
 ) -> Option<Action> {
     let actions = space.actions(state);
-    let open: Vec<usize> = (0..actions.len()).filter(|&slot| !barred.contains(&actions[slot])).collect();
+    let open: Vec<usize> = (0..actions.len()).filter(|&slot| !excluded.contains(&actions[slot])).collect();
     let choices = if rng.unit() < epsilon {
         open
     } else {
@@ -141,32 +141,32 @@ mod tests {
     }
 
     #[test]
-    fn a_barred_net_is_never_drawn_again() {
+    fn an_excluded_net_is_never_drawn_again() {
         let (space, nets) = tiny();
         assert_eq!(nets.len(), 2, "C, C-C: the map of 3 takes no exact pooling of 2");
         let table = QTable::new(space.clone(), 0.15);
         for (epsilon, net) in [0.0, 0.5, 1.0].into_iter().flat_map(|epsilon| nets.iter().map(move |net| (epsilon, net)))
         {
-            let mut barred = Barred::default();
-            barred.bar(&space, net);
+            let mut tabu = Tabu::default();
+            tabu.add(&space, net);
             for index in 0..50 {
                 let mut rng = Seed(1).stream("t", index).rng();
-                let drawn = epsilon_greedy(&space, &table, &barred, epsilon, &mut rng).unwrap();
+                let drawn = epsilon_greedy(&space, &table, &tabu, epsilon, &mut rng).unwrap();
                 assert!(drawn != *net && nets.contains(&drawn));
             }
         }
     }
 
     #[test]
-    fn barring_every_net_leaves_no_walk() {
+    fn excluding_every_net_leaves_no_walk() {
         let (space, nets) = tiny();
         let table = QTable::new(space.clone(), 0.15);
-        let mut barred = Barred::default();
+        let mut tabu = Tabu::default();
         for (index, net) in nets.iter().enumerate() {
-            assert!(!barred.is_everything(), "{index} of {} barred", nets.len());
-            barred.bar(&space, net);
+            assert!(!tabu.covers_space(), "{index} of {} excluded", nets.len());
+            tabu.add(&space, net);
         }
-        assert!(barred.is_everything());
-        assert_eq!(epsilon_greedy(&space, &table, &barred, 0.5, &mut Seed(1).stream("t", 0).rng()), None);
+        assert!(tabu.covers_space());
+        assert_eq!(epsilon_greedy(&space, &table, &tabu, 0.5, &mut Seed(1).stream("t", 0).rng()), None);
     }
 }

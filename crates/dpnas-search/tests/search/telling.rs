@@ -117,16 +117,16 @@ fn what_the_limits_reject_is_recorded_and_not_handed_out() {
 fn nets_too_large_to_count_are_rejected() {
     let settings = SpaceSettings { features: vec![u32::MAX], ..SpaceSettings::paper() };
     let mut search = search(settings.check(ImageShape::square(u32::MAX, 28), 10).unwrap(), "1.0:1");
-    assert!(matches!(search.ask(), Err(AskError::Barren { .. })));
+    assert!(matches!(search.ask(), Err(AskError::Fruitless { .. })));
     assert!(search.rows().iter().any(|row| matches!(row.origin, Origin::Rejected(RejectedBy::Plan(_)))));
 }
 
 #[test]
-fn a_space_of_rejected_nets_is_barren_at_every_epsilon() {
+fn a_space_of_rejected_nets_is_fruitless_at_every_epsilon() {
     for schedule in ["1.0:1", "0.0:1"] {
         let settings = SpaceSettings { max_features: 1, ..SpaceSettings::small() };
         let mut search = search(settings.check(ImageShape::square(1, 8), 10).unwrap(), schedule);
-        let error = AskError::Barren { draws: MAX_FRUITLESS_DRAWS };
+        let error = AskError::Fruitless { draws: MAX_FRUITLESS_DRAWS };
         assert_eq!(search.ask(), Err(error.clone()));
         assert_eq!(search.rows().len(), MAX_FRUITLESS_DRAWS as usize);
         assert_eq!(search.ask(), Err(error.clone()), "asking again does no more work");

@@ -1,11 +1,13 @@
-//! What an earlier run left, and a search that goes on from there.
+//! A search that continues an earlier run.
 
-use crate::{Action, ContinueError, Entry, Schedule, Search, SearchSettings, Space, State};
+use super::{Known, Search};
+use crate::{Action, ContinueError, Entry, Origin, Schedule, SearchSettings, Space, State};
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
-/// An earlier run, of this or the published program, up to the place where it stopped.
+/// The files of an earlier run, of this or the published program.
 ///
 /// # Source
 /// SPEC §10.
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub struct Continuation {
     /// Its replay buffer, in order.
     pub rows: Vec<EarlierRow>,
-    /// What it learnt; every other action has the initial value. A later value replaces an earlier one of its action.
+    /// Its Q-values; other actions have the initial value. Of two values of one action the later counts.
     pub q_values: Vec<QValue>,
     /// Where in the schedule it stopped.
     pub place: Place,
@@ -84,21 +86,21 @@ impl Place {
 }
 
 impl Search {
-    /// A search that goes on where an earlier run stopped.
+    /// A search that continues an earlier run.
     ///
-    /// The earlier rows stay the beginning of the replay buffer: they are known architectures, which are not handed out
-    /// again, and are drawn for learning. They are not learnt from once more when they are taken over, because the
-    /// Q-values hold that already. The schedule goes on at [`Continuation::place`].
+    /// The earlier rows stay the beginning of the replay buffer: their architectures are not handed out again, and replay
+    /// draws them. They teach nothing when they are taken over, since the Q-values contain that. The schedule continues
+    /// at [`Continuation::place`].
     ///
     /// # Randomness
     /// Walks and replays are numbered from the count of earlier rows on. A search of this crate that is continued with
-    /// its own seed, rows and values therefore goes on as if it had not stopped, bit for bit, provided that nothing was
-    /// in flight or out of memory.
+    /// its seed, rows and values therefore equals one that did not stop, bit for bit, provided that nothing was in flight
+    /// or out of memory.
     ///
     /// # Errors
     /// The first wrong setting; a place that the schedule does not have; the first row whose net is not a walk through
-    /// the space, whose ε or reward is out of range, or whose reward is another one than that of the same architecture
-    /// before; the first value of an action that the space does not have, or that is not a finite number. Rows are
+    /// the space, whose ε or reward is out of range, or whose reward differs from an earlier row of the same
+    /// architecture; the first value of an action that the space does not have, or that is not a finite number. Rows are
     /// counted from 0.
     ///
     /// # Source
@@ -110,31 +112,52 @@ impl Search {
         continuation: Continuation,
     ) -> Result<Self, ContinueError> {
         let mut search = Self::new(space, settings, seed)?;
-        let counted = continuation.place.counted(&search.settings().schedule)?;
+        search.counted = continuation.place.counted(&search.settings.schedule)?;
         for (number, row) in continuation.rows.into_iter().enumerate() {
-            check_row(search.space(), number, &row)?;
-            search.take_over(number, row)?;
+            search.restore_row(number, row)?;
         }
         let mut number = 0;
         for values in continuation.q_values.chunk_by(|a, b| a.state == b.state) {
             search.restore_values(number, values)?;
             number += values.len();
         }
-        search.go_on_at(counted);
+        search.earlier = search.rows().len();
+        search.walks = search.earlier as u64;
         Ok(search)
     }
-}
 
-fn check_row(space: &Space, row: usize, earlier: &EarlierRow) -> Result<(), ContinueError> {
-    let EarlierRow { epsilon, ref net, reward } = *earlier;
-    if !(0.0..=1.0).contains(&reward) {
-        return Err(ContinueError::Reward { row, reward });
+    fn restore_row(&mut self, row: usize, earlier: EarlierRow) -> Result<(), ContinueError> {
+        let EarlierRow { epsilon, net, reward } = earlier;
+        if !(0.0..=1.0).contains(&reward) {
+            return Err(ContinueError::Reward { row, reward });
+        }
+        if !(0.0..=1.0).contains(&epsilon) {
+            return Err(ContinueError::Epsilon { row, epsilon });
+        }
+        if let Err(source) = self.space.follow(net.layers()) {
+            return Err(ContinueError::Net { row, net, source });
+        }
+        let index = match self.known.get(&net) {
+            Some(&Known::Recorded(index)) => match self.learner.known(index) {
+                (before, &Origin::Earlier { row: first }) if before != reward => {
+                    return Err(ContinueError::TwoRewards { row, net, reward, first, before });
+                }
+                _ => index,
+            },
+            _ => self.enter(Arc::new(net), reward, Origin::Earlier { row }),
+        };
+        self.learner.restore_row(index, epsilon, row);
+        Ok(())
     }
-    if !(0.0..=1.0).contains(&epsilon) {
-        return Err(ContinueError::Epsilon { row, epsilon });
-    }
-    match space.follow(net.layers()) {
-        Ok(_) => Ok(()),
-        Err(source) => Err(ContinueError::Net { row, net: net.clone(), source }),
+
+    /// Gives actions of one state their values; `number` is that of the first.
+    fn restore_values(&mut self, number: usize, values: &[QValue]) -> Result<(), ContinueError> {
+        if let Some((position, wrong)) = values.iter().enumerate().find(|(_, value)| !value.value.is_finite()) {
+            return Err(ContinueError::Value { number: number + position, value: wrong.value });
+        }
+        self.learner.restore_values(values).map_err(|position| {
+            let QValue { state, action, .. } = values[position];
+            ContinueError::NotAnAction { number: number + position, state, action }
+        })
     }
 }

@@ -1,0 +1,321 @@
+//! The search as a pure core: ask for architectures, tell what became of them.
+
+mod continuation;
+
+use crate::learner::Learner;
+use crate::walk::{Tabu, epsilon_greedy};
+use crate::{
+    AskError, Candidate, CandidateId, Feedback, Origin, QTable, RejectedBy, Row, SearchSettings, SettingsError, Space,
+    TellError,
+};
+pub use continuation::{Continuation, EarlierRow, Place, QValue};
+use dpnas_grammar::{Layer, Net, Verdict};
+use dpnas_seed::Seed;
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Consecutive draws that do not count, after which [`Search::ask`] gives up.
+pub const MAX_FRUITLESS_DRAWS: u32 = 10_000;
+
+/// A search in progress.
+///
+/// [`ask`](Self::ask) returns candidates and [`tell`](Self::tell) takes their feedback, in any order and with any number
+/// in flight. Nothing else changes the search: it reads no clock and starts no thread. The same settings, seed and
+/// sequence of asks and tells give the same search, bit for bit. Resuming repeats them.
+///
+/// ```
+/// use dpnas_search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
+///
+/// let space = SpaceSettings::small().check(ImageShape::square(1, 8), 10)?;
+/// let settings = SearchSettings { schedule: "1.0:20,0.1:10".parse()?, ..SearchSettings::paper() };
+/// let mut search = Search::new(space, settings, Seed(7))?;
+/// while let Some(candidate) = search.ask()? {
+///     // A stand-in for training: it likes short nets.
+///     let reward = 1.0 / candidate.net.layers().len() as f64;
+///     search.tell(candidate.id, Feedback::Scored { reward })?;
+/// }
+/// assert!(search.is_finished());
+/// assert_eq!(search.rows().iter().filter(|row| row.reward != 0.0).count(), 30);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Randomness
+/// Walk `i` draws from the stream ("walk", i), the replay after row `j` from the stream ("replay", j).
+///
+/// # Source
+/// SPEC §5.
+#[derive(Clone, Debug)]
+pub struct Search {
+    space: Space,
+    settings: SearchSettings,
+    seed: Seed,
+    learner: Learner,
+    known: FxHashMap<Arc<Net>, Known>,
+    in_flight: BTreeMap<CandidateId, InFlight>,
+    tabu: Tabu,
+    /// Rows that an earlier run recorded.
+    earlier: usize,
+    walks: u64,
+    asked: u64,
+    counted: u64,
+    /// Repetitions of candidates in flight.
+    repeats: u64,
+    /// Draws since the last row that counted.
+    uncounted_draws: u32,
+    /// Evaluations since the last row that counted.
+    fruitless: u64,
+}
+
+/// The state of an architecture that was drawn before.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// In the replay buffer, as this architecture of the learner.
+    Recorded(usize),
+    InFlight(CandidateId),
+}
+
+/// A candidate without feedback.
+#[derive(Clone, Debug)]
+struct InFlight {
+    candidate: Candidate,
+    /// The ε of each repeated draw.
+    repeats: Vec<f64>,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Architectures that count towards the schedule.
+    pub counted: u64,
+    /// Architectures of the whole schedule.
+    pub total: u64,
+    /// Candidates without feedback.
+    pub in_flight: u64,
+    /// Evaluations since the last architecture that counted: rewards of 0, rejections, out of memory.
+    pub fruitless: u64,
+    /// The ε of the next draw; `None` if the schedule is complete, or full with the candidates in flight.
+    pub epsilon: Option<f64>,
+}
+
+impl Search {
+    /// A search that has not begun.
+    ///
+    /// # Errors
+    /// The first wrong setting, by the name of its field.
+    pub fn new(space: Space, settings: SearchSettings, seed: Seed) -> Result<Self, SettingsError> {
+        settings.validate()?;
+        Ok(Self {
+            learner: Learner::new(space.clone(), settings.initial_q),
+            space,
+            settings,
+            seed,
+            known: FxHashMap::default(),
+            in_flight: BTreeMap::new(),
+            tabu: Tabu::default(),
+            earlier: 0,
+            walks: 0,
+            asked: 0,
+            counted: 0,
+            repeats: 0,
+            uncounted_draws: 0,
+            fruitless: 0,
+        })
+    }
+
+    /// Draws architectures until one needs scoring.
+    ///
+    /// `None` means that there is nothing to score at present: the schedule is complete, or full with the candidates in
+    /// flight ([`is_finished`](Self::is_finished) tells which). Other architectures on the way:
+    /// - The space rejects it: recorded with reward 0, learnt from, not counted.
+    /// - It is in the replay buffer: recorded again with its reward and learnt from; it counts if that is not 0.
+    /// - It is in flight: it keeps a place in the schedule and is recorded again after its feedback.
+    ///
+    /// # Errors
+    /// If [`MAX_FRUITLESS_DRAWS`] architectures in a row did not count, or every architecture is out of memory. Asking
+    /// again gives the same error, unless a candidate in flight gets a reward above 0.
+    pub fn ask(&mut self) -> Result<Option<Candidate>, AskError> {
+        while let Some(epsilon) = self.epsilon() {
+            if self.uncounted_draws >= MAX_FRUITLESS_DRAWS {
+                return Err(AskError::Fruitless { draws: self.uncounted_draws });
+            }
+            let net = Arc::new(self.draw(epsilon)?);
+            match self.known.get(&net) {
+                Some(&Known::Recorded(index)) => self.record_again(index, epsilon),
+                Some(Known::InFlight(id)) => {
+                    if let Some(first) = self.in_flight.get_mut(id) {
+                        first.repeats.push(epsilon);
+                        self.repeats += 1;
+                    }
+                }
+                None => match self.rejection(&net) {
+                    Some(by) => {
+                        let origin = Origin::Rejected(by);
+                        let index = self.enter(net, 0.0, origin.clone());
+                        self.record(index, epsilon, origin);
+                    }
+                    None => return Ok(Some(self.hand_out(net, epsilon))),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the feedback on a candidate, and learns.
+    ///
+    /// Repetitions that were drawn in the meantime are recorded after it. Out of memory records nothing, not even those,
+    /// and frees their places: other architectures are drawn for them, since later walks avoid this one.
+    ///
+    /// # Errors
+    /// If the candidate was not asked for or was told before, or its reward is not a number from 0 to 1. The search is
+    /// unchanged then.
+    pub fn tell(&mut self, id: CandidateId, feedback: Feedback) -> Result<(), TellError> {
+        if let Feedback::Scored { reward } = feedback
+            && !(0.0..=1.0).contains(&reward)
+        {
+            return Err(TellError::Reward { id, reward });
+        }
+        let Some(InFlight { candidate, repeats }) = self.in_flight.remove(&id) else {
+            return Err(if id.0 < self.asked { TellError::AlreadyTold { id } } else { TellError::Unknown { id } });
+        };
+        self.repeats -= repeats.len() as u64;
+        self.fruitless += 1;
+        let (reward, origin) = match feedback {
+            Feedback::Scored { reward } => (reward, Origin::Scored(id)),
+            Feedback::Rejected => (0.0, Origin::Rejected(RejectedBy::Evaluation(id))),
+            Feedback::OutOfMemory => {
+                self.known.remove(&candidate.net);
+                let layers = candidate.net.layers();
+                self.tabu.add(&self.space, &layers[..layers.len() - 1]);
+                self.uncounted_draws += 1;
+                return Ok(());
+            }
+        };
+        let index = self.enter(candidate.net, reward, Origin::Repeated(id));
+        self.record(index, candidate.epsilon, origin);
+        for epsilon in repeats {
+            self.record_again(index, epsilon);
+        }
+        Ok(())
+    }
+
+    /// The replay buffer: every recorded architecture, in the order of recording.
+    pub fn rows(&self) -> &[Row] {
+        self.learner.rows()
+    }
+
+    /// How many of the first rows an earlier run recorded ([`continuing`](Self::continuing)).
+    pub fn earlier_rows(&self) -> usize {
+        self.earlier
+    }
+
+    /// The Q-values. They depend on the rows, the settings and the seed alone, and on the values of an earlier run.
+    pub fn q_table(&self) -> &QTable {
+        self.learner.table()
+    }
+
+    /// How far the search is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            counted: self.counted,
+            total: self.settings.schedule.total(),
+            in_flight: self.in_flight.len() as u64,
+            fruitless: self.fruitless,
+            epsilon: self.epsilon(),
+        }
+    }
+
+    /// The candidates without feedback, in the order of asking.
+    pub fn in_flight(&self) -> impl Iterator<Item = &Candidate> + '_ {
+        self.in_flight.values().map(|first| &first.candidate)
+    }
+
+    /// Whether nothing was asked for yet. The rows of an earlier run do not matter.
+    pub fn is_fresh(&self) -> bool {
+        self.walks == self.earlier as u64
+    }
+
+    /// Whether the schedule is complete.
+    pub fn is_finished(&self) -> bool {
+        self.counted >= self.settings.schedule.total()
+    }
+
+    /// The space.
+    pub fn space(&self) -> &Space {
+        &self.space
+    }
+
+    /// How the search explores and learns.
+    pub fn settings(&self) -> &SearchSettings {
+        &self.settings
+    }
+
+    /// The seed of every draw.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// The ε of the next draw: whatever is in flight holds a place, as if it will count.
+    fn epsilon(&self) -> Option<f64> {
+        self.settings.schedule.epsilon_at(self.counted + self.in_flight.len() as u64 + self.repeats)
+    }
+
+    fn draw(&mut self, epsilon: f64) -> Result<Net, AskError> {
+        if self.tabu.covers_space() {
+            return Err(AskError::Exhausted);
+        }
+        let mut rng = self.seed.stream("walk", self.walks).rng();
+        self.walks += 1;
+        let walk = epsilon_greedy(&self.space, self.learner.table(), &self.tabu, epsilon, &mut rng);
+        let mut layers = walk.ok_or(AskError::Exhausted)?;
+        layers.push(Layer::Softmax { classes: self.space.classes() });
+        Ok(Net::new(layers).expect("checked settings make only nets within the grammar's limits"))
+    }
+
+    fn rejection(&self, net: &Net) -> Option<RejectedBy> {
+        match net.plan(self.space.input()) {
+            Err(error) => Some(RejectedBy::Plan(error)),
+            Ok(plan) => match plan.verdict(&self.space.limits()) {
+                Verdict::Rejected(rejection) => Some(RejectedBy::Limits(rejection)),
+                Verdict::Accepted => None,
+            },
+        }
+    }
+
+    fn hand_out(&mut self, net: Arc<Net>, epsilon: f64) -> Candidate {
+        let id = CandidateId(self.asked);
+        self.asked += 1;
+        self.known.insert(Arc::clone(&net), Known::InFlight(id));
+        let candidate = Candidate { id, net, epsilon };
+        self.in_flight.insert(id, InFlight { candidate: candidate.clone(), repeats: Vec::new() });
+        candidate
+    }
+
+    fn enter(&mut self, net: Arc<Net>, reward: f64, again: Origin) -> usize {
+        let index = self.learner.enter(Arc::clone(&net), reward, again);
+        self.known.insert(net, Known::Recorded(index));
+        index
+    }
+
+    fn record(&mut self, index: usize, epsilon: f64, origin: Origin) {
+        let reward = self.learner.append(index, epsilon, origin, &self.settings, self.seed);
+        self.count(reward);
+    }
+
+    fn record_again(&mut self, index: usize, epsilon: f64) {
+        let reward = self.learner.append_again(index, epsilon, &self.settings, self.seed);
+        self.count(reward);
+    }
+
+    fn count(&mut self, reward: f64) {
+        if reward == 0.0 {
+            self.uncounted_draws += 1;
+        } else {
+            self.counted += 1;
+            (self.uncounted_draws, self.fruitless) = (0, 0);
+        }
+    }
+}

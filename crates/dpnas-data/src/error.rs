@@ -2,7 +2,7 @@
 
 use crate::cifar::CifarError;
 use crate::idx::IdxError;
-use crate::images::BadImage;
+use crate::images::{BadImage, FolderError};
 use crate::npy::NpyError;
 use dpnas_grammar::ImageShape;
 use std::io;
@@ -134,6 +134,14 @@ pub enum DataError {
         /// The files.
         bad: Vec<BadImage>,
     },
+    /// The folders of a set of images do not fit.
+    #[error("{}: {problem}", path.display())]
+    Folder {
+        /// The folder at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: FolderError,
+    },
     /// Images of a folder have different sizes and no common size was asked for.
     #[error(
         "{} and {} have different sizes; give the size to which all images are resized",
@@ -145,40 +153,9 @@ pub enum DataError {
         /// One of another size.
         other: PathBuf,
     },
-    /// A folder of images has training images but no test images.
-    #[error(
-        "{}: there is {} but none of test, testing, {}; add one, or give {} itself, of which every fifth image then tests",
-        path.display(), train.display(), crate::images::VALID.join(", "), train.display()
-    )]
-    NoTestFolder {
-        /// The folder.
-        path: PathBuf,
-        /// Its folder of training images.
-        train: PathBuf,
-    },
-    /// A folder is named like a part of a set, but no folder has the training images.
-    #[error("{}: has the name of a part of a data set, but there is no `train` beside it; add that, or rename it", path.display())]
-    NoTrainFolder {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Two folders are named like the same part of a set.
-    #[error("{} and {} are both named like the same part of a data set; rename or move one", first.display(), second.display())]
-    SeveralParts {
-        /// A folder.
-        first: PathBuf,
-        /// Another one.
-        second: PathBuf,
-    },
-    /// Images lie where the folders of the classes should be.
-    #[error("{}: holds images directly; a folder per class is needed, for example {}", path.display(), path.join("CLASS/1.png").display())]
-    FlatImages {
-        /// The folder.
-        path: PathBuf,
-    },
     /// Too many classes are without a training image.
     #[error(
-        "{source_name}: class {class}{} no training image; expected at most {} such classes: number the classes from 0 \
+        "{source_name}: class {class}{} has no training image; expected at most {} such classes: number the classes from 0 \
          without gaps, or use more training images",
         crate::warning::others(*more), crate::source::MAX_UNTRAINED
     )]
@@ -189,26 +166,6 @@ pub enum DataError {
         class: String,
         /// Number of the others.
         more: usize,
-    },
-    /// There are test images of a class without training images.
-    #[error("{}: there is no class of this name among the training images; rename or remove it", path.display())]
-    UnknownClass {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A folder of images has nothing to train on or nothing to test on.
-    #[error(
-        "{}: {train} training and {test} test images; expected at least one of each: of folders without a test part every \
-         fifth image of a class tests, so a class needs five",
-        path.display()
-    )]
-    FewImages {
-        /// The folder.
-        path: PathBuf,
-        /// Training images.
-        train: usize,
-        /// Test images.
-        test: usize,
     },
     /// A file of images and its file of labels do not have the same number of entries.
     #[error(

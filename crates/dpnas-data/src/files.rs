@@ -124,9 +124,9 @@ fn visible(folder: &Path) -> io::Result<Vec<Entry>> {
 fn is_output(folder: &Path) -> bool {
     let is_one = |entry: &Entry| entry.is_folder() && is_single_output(&entry.path);
     let is_runs = folder.file_name().is_some_and(|name| name == "runs");
-    let inner = || visible(folder).unwrap_or_default();
-    is_single_output(folder)
-        || inner().iter().any(is_one) && (is_runs || inner().iter().all(|entry| is_one(entry) || entry.is_companion()))
+    let inner = visible(folder).unwrap_or_default();
+    let (some, all) = (inner.iter().any(is_one), inner.iter().all(|entry| is_one(entry) || entry.is_companion()));
+    is_single_output(folder) || if is_runs { some || all } else { some && all }
 }
 
 fn is_single_output(folder: &Path) -> bool {
@@ -145,6 +145,6 @@ fn is_cache(folder: &Path) -> bool {
 }
 
 fn is_embedding(folder: &Path) -> bool {
-    let start = File::open(folder.join("manifest.json")).and_then(|file| bounded::read(file, 100));
-    start.is_ok_and(|start| String::from_utf8_lossy(&start).contains("dpnas embedding"))
+    let start = open(&folder.join("manifest.json")).ok().and_then(|file| bounded::read(file, 100).ok());
+    start.is_some_and(|start| String::from_utf8_lossy(&start).contains("dpnas embedding"))
 }

@@ -29,17 +29,21 @@ impl IdxFiles {
     /// of its name. Of several files in one place the one with MNIST's own name counts, and a plain one before a
     /// compressed one.
     pub(crate) fn find(entries: &[Entry]) -> Result<Vec<Self>, DataError> {
-        let mut found = BTreeMap::<String, [Vec<(bool, bool, usize, PathBuf)>; 4]>::new();
+        let mut candidates = Vec::new();
         for entry in entries {
             let Some((prefix, place)) = place(entry) else { continue };
             let inner = if entry.is_folder() { files::list(&entry.path)? } else { Vec::new() };
             let file = inner.iter().find(|inner| self::place(inner).is_some_and(|(_, inner)| inner == place));
             let file = file.unwrap_or(entry);
-            let order = (entry.is_folder(), file.ending() == "gz", file.path.to_string_lossy().matches('.').count());
-            found.entry(prefix).or_default()[place].push((order.0, order.1, order.2, file.path.clone()));
+            let dots = file.name.to_string_lossy().matches('.').count();
+            candidates.push((entry.is_folder(), file.ending() == "gz", dots, prefix, place, file.path.clone()));
         }
-        let first = |files: Vec<(bool, bool, usize, PathBuf)>| files.into_iter().min().map(|(.., path)| path);
-        Ok(found.into_iter().map(|(prefix, files)| Self { prefix, files: files.map(first) }).collect())
+        candidates.sort();
+        let mut found = BTreeMap::<String, [Option<PathBuf>; 4]>::new();
+        for (.., prefix, place, path) in candidates {
+            found.entry(prefix).or_default()[place].get_or_insert(path);
+        }
+        Ok(found.into_iter().map(|(prefix, files)| Self { prefix, files }).collect())
     }
 
     /// Exactly MNIST's four files, compressed, whatever else is beside them.

@@ -3,7 +3,7 @@
 use crate::cifar::Cifar;
 use crate::files::{self, Entry};
 use crate::idx_files::IdxFiles;
-use crate::images::{self, Layout};
+use crate::images::{self, FolderError, Layout};
 use crate::{DataError, DataSet, LoadConfig, npy};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(crate) fn load(path: &Path, config: &LoadConfig) -> Result<DataSet, DataErro
                 return Err(DataError::SeveralSets { path: path.to_owned(), kinds: [first.name(), second.name()] });
             }
             (None, _) if entries.iter().any(images::is_image) => {
-                return Err(DataError::FlatImages { path: path.to_owned() });
+                return Err(FolderError::Flat.at(path));
             }
             (None, _) => {
                 let found = entries.iter().take(SHOWN).map(|entry| files::text(&entry.name)).collect();
@@ -110,7 +110,7 @@ fn kinds(path: &Path, entries: &[Entry]) -> Result<Vec<Kind>, DataError> {
         }
         kinds.push(Kind::Npy(*names));
     }
-    kinds.extend(Layout::find(path, entries)?.map(Kind::Images));
+    kinds.extend(Layout::find(entries)?.map(Kind::Images));
     Ok(kinds)
 }
 

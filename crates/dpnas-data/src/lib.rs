@@ -29,7 +29,7 @@ pub use cifar::CifarError;
 pub use error::DataError;
 pub use fingerprint::Fingerprint;
 pub use hold_out::{HoldOut, hold_out};
-pub use images::BadImage;
+pub use images::{BadImage, FolderError};
 pub use limit::LimitOrder;
 pub use npy::NpyError;
 pub use set::{DataSet, ImageSet, MAX_PIXELS};

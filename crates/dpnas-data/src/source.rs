@@ -25,7 +25,8 @@ pub(crate) fn names() -> String {
 ///
 /// # Source
 /// SPEC §12.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Source {
     /// The 1,797 UCI digits inside the crate, 1x8x8: 1,442 training and 355 test images. Of each class, in the order

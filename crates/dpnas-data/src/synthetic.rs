@@ -4,6 +4,7 @@ use crate::set::{buffer, numbered_classes};
 use crate::{DataError, DataSet, ImageSet};
 use dpnas_grammar::ImageShape;
 use dpnas_seed::{Rng, Seed};
+use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
 /// A data set of patches of stripes. A class is a direction and a width of the stripes, both slightly random. The patch's
@@ -15,7 +16,8 @@ use std::f64::consts::{PI, TAU};
 ///
 /// An image depends only on the seed, its part (training or test), its index, and the settings other than `train` and
 /// `test`; the image with index `i` has label `i mod classes`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SyntheticConfig {
     /// Number of training images, at least 1.
     pub train: usize,

@@ -26,6 +26,13 @@ pub enum Warning {
     },
     /// The set is EMNIST, whose files have rows and columns swapped.
     Transposed,
+    /// Folders with images lie beside those of the training and test images and are left out.
+    LeftOut {
+        /// The first of them.
+        folder: PathBuf,
+        /// Number of the others.
+        more: usize,
+    },
     /// Images lie beside the folders of the classes and are left out.
     Beside {
         /// The folder.
@@ -39,7 +46,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Untrained { class, more, test_images } => {
-                write!(f, "class {class}{} no training image", others(*more))?;
+                write!(f, "class {class}{} has no training image", others(*more))?;
                 match test_images {
                     0 => Ok(()),
                     1 => f.write_str(", but 1 test image"),
@@ -52,6 +59,12 @@ impl fmt::Display for Warning {
             Self::Transposed => f.write_str(
                 "EMNIST's files have rows and columns swapped; transpose the images to see upright characters (--transpose)",
             ),
+            Self::LeftOut { folder, more } => write!(
+                f,
+                "{}{} has images, but it is neither the training nor the test part and is left out",
+                folder.display(),
+                others(*more)
+            ),
             Self::Beside { folder, images } => write!(
                 f,
                 "{}: images that lie beside the folders of the classes are left out: {}",
@@ -62,9 +75,9 @@ impl fmt::Display for Warning {
     }
 }
 
-/// How classes without a training image go on after the name of the first: ` has` or ` (and 7 more) has`.
+/// What follows the first of several names, for example ` (and 7 more)`.
 pub(crate) fn others(more: usize) -> String {
-    if more == 0 { " has".to_owned() } else { format!(" (and {} more) has", grouped(more)) }
+    if more == 0 { String::new() } else { format!(" (and {} more)", grouped(more)) }
 }
 
 /// A number with a comma every three digits.

@@ -39,15 +39,14 @@ fn folders_without_classes_are_errors() {
     for train in ["train", "Train", "TRAINING"] {
         let flat = folder(&[&format!("{train}/a.0.png"), "test1/0.png"]);
         write(flat.path().join(train).join("notes.txt"), "");
-        let expected = format!(
-            "DIR/{train}: holds images directly; a folder per class is needed, for example DIR/{train}/CLASS/1.png"
-        );
+        let expected =
+            format!("DIR/{train}: holds images directly; a folder per class is needed, for example CLASS/1.png in it");
         assert_eq!(message(flat.path()), expected);
     }
     let flat = folder(&["1.png"]);
     assert_eq!(
         message(flat.path()),
-        "DIR: holds images directly; a folder per class is needed, for example DIR/CLASS/1.png"
+        "DIR: holds images directly; a folder per class is needed, for example CLASS/1.png in it"
     );
 }
 
@@ -57,12 +56,11 @@ fn names_of_parts_are_never_classes() {
         let path = folder(&["a/1.png", "b/1.png", &format!("{part}/x/1.png")]);
         let text = message(path.path());
         let expected = if part.to_lowercase().starts_with("train") {
-            "but none of test, testing, val"
+            "there is none of test, testing, val"
         } else {
             "but there is no `train` beside it"
         };
-        assert!(text.starts_with(&format!("DIR/{part}: ")) || text.starts_with("DIR: there is DIR/"), "{text}");
-        assert!(text.contains(expected), "{text}");
+        assert!(text.starts_with(&format!("DIR/{part}: ")) && text.contains(expected), "{text}");
     }
     let parts = folder(&["Training/a/1.png", "TESTING/a/1.png", "validation/a/1.png"]);
     let data = load(parts.path());
@@ -70,7 +68,23 @@ fn names_of_parts_are_never_classes() {
     image(parts.path().join("train/a/1.png"));
     assert_eq!(
         message(parts.path()),
-        "DIR/Training and DIR/train are both named like the same part of a data set; rename or move one"
+        "DIR/train: has the name of the same part of a data set as DIR/Training; rename or move one"
+    );
+}
+
+#[test]
+fn a_part_within_a_part_is_an_error_and_folders_beside_the_parts_are_warned_of() {
+    let path = folder(&["train/a/1.png", "test/a/1.png", "val/a/1.png", "extra/1.png", "more/1.png"]);
+    fs::create_dir(path.path().join("notes")).unwrap();
+    let expected = format!(
+        "{}/extra (and 1 more) has images, but it is neither the training nor the test part and is left out",
+        path.path().display()
+    );
+    assert_eq!(warnings(&load(path.path())), [expected]);
+    image(path.path().join("train/Train/1.png"));
+    assert_eq!(
+        message(path.path()),
+        "DIR/train/Train: has the name of a part of a data set, not of a class; move its content one level up, or rename it"
     );
 }
 
@@ -79,8 +93,8 @@ fn parts_that_do_not_fit_are_errors() {
     let path = folder(&["train/a/1.png"]);
     assert_eq!(
         message(path.path()),
-        "DIR: there is DIR/train but none of test, testing, val, valid, validation; add one, or give DIR/train itself, of \
-         which every fifth image then tests"
+        "DIR/train: there is none of test, testing, val, valid, validation beside it; add one, or give this folder itself, \
+         of which every fifth image then tests"
     );
     image(path.path().join("test/b/1.png"));
     assert_eq!(
@@ -90,8 +104,8 @@ fn parts_that_do_not_fit_are_errors() {
     let few = folder(&["a/1.png", "a/2.png", "a/3.png", "a/4.png"]);
     assert_eq!(
         message(few.path()),
-        "DIR: 4 training and 0 test images; expected at least one of each: of folders without a test part every fifth \
-         image of a class tests, so a class needs five"
+        "DIR: 4 training and 0 test images; expected at least one of each: without a test part every fifth image of a \
+         class tests, so a class needs five"
     );
 }
 
@@ -225,6 +239,7 @@ fn what_a_search_left_in_the_folder_of_its_data_is_passed_over() {
     write(path.path().join("stored/manifest.json"), "{\"kind\": \"dpnas embedding\"}");
     fs::create_dir_all(path.path().join("stored/train/000000")).unwrap();
     assert_eq!(load(path.path()), expected);
+    fs::create_dir(path.path().join("a/runs/notes")).unwrap();
     image(path.path().join("runs/rewards.png"));
     assert_eq!(load(path.path()), expected);
 }

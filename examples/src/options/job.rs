@@ -234,6 +234,10 @@ pub(crate) fn read_table<J: Job>(path: &Path) -> Result<Table> {
         bail!("{}: unknown key `{key}`; the nearest known one is `{nearest}`", path.display());
     }
     if table.contains_key("version") {
+        // A limit took the first images until the order had an option.
+        if table.contains_key("limit-train") {
+            table.entry("limit-order").or_insert("first".into());
+        }
         J::upgrade(&mut table);
     }
     Ok(table)

@@ -195,3 +195,76 @@ fn a_folder_of_coloured_images_is_searched_in_rgb_and_in_gray() {
         assert!(stderr(&output).contains(&announced), "{}", stderr(&output));
     }
 }
+
+/// Twelve coloured images of each of two classes, without parts.
+fn two_classes(folder: &Path) {
+    for (class, color) in [("leaf", [0, 200, 0]), ("rose", [200, 0, 0])] {
+        fs::create_dir_all(folder.join(class)).unwrap();
+        (0..12)
+            .for_each(|i| fs::write(folder.join(class).join(format!("{i}.bmp")), bmp(color.map(|c| c + i))).unwrap());
+    }
+}
+
+/// A small search in a folder.
+fn small(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = search();
+    command.current_dir(folder).args(["--patch-size", "8", "--schedule", "1.0:3", "--epochs", "1"]).args(arguments);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    output
+}
+
+/// The only run in a folder of runs.
+fn run_in(runs: &Path) -> String {
+    let mut entries = fs::read_dir(runs).unwrap().map(|entry| entry.unwrap().path());
+    entries.find(|path| path.join("journal.jsonl").exists()).unwrap().display().to_string()
+}
+
+#[test]
+fn a_search_inside_the_folder_of_its_data_is_resumed_and_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    two_classes(folder.path());
+    let first = small(folder.path(), &["--dataset", ".", "--limit", "1"]);
+    let run = run_in(&folder.path().join("runs"));
+    let resumed = search().current_dir(folder.path()).args(["--resume", &run]).output().unwrap();
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let second = small(folder.path(), &["--dataset", "."]);
+    for output in [first, second] {
+        assert!(stderr(&output).contains("20 training and 4 test images of 1x8x8, 2 classes"), "{}", stderr(&output));
+    }
+}
+
+/// Forty training images sorted by class, twenty of each, and two test images, as IDX files.
+fn sorted_classes(folder: &Path) {
+    let idx = |sizes: &[u32], bytes: Vec<u8>| {
+        let dimensions = sizes.len() as u8;
+        let sizes: Vec<u8> = sizes.iter().flat_map(|size| size.to_be_bytes()).collect();
+        [&[0, 0, 8, dimensions], &sizes[..], &bytes].concat()
+    };
+    for (part, images) in [("train", 40), ("t10k", 2)] {
+        let labels: Vec<u8> = (0..images).map(|i| u8::from(i >= images / 2)).collect();
+        let pixels = (0..images * 64).map(|i| (i * 7 % 251) as u8).collect();
+        fs::write(folder.join(format!("{part}-images.idx3-ubyte")), idx(&[images, 8, 8], pixels)).unwrap();
+        fs::write(folder.join(format!("{part}-labels.idx1-ubyte")), idx(&[images], labels)).unwrap();
+    }
+}
+
+#[test]
+fn classes_that_a_limit_loses_are_named_once_and_a_run_of_before_keeps_its_images() {
+    let folder = tempfile::tempdir().unwrap();
+    sorted_classes(folder.path());
+    let lost =
+        |output: &Output| stderr(output).matches("warning: class 1 has no training image, but 1 test image").count();
+    let limited = ["--dataset", ".", "--limit", "1", "--limit-train", "20", "--limit-order"];
+    let first = small(folder.path(), &[&limited[..], &["first"]].concat());
+    assert_eq!(lost(&first), 1, "{}", stderr(&first));
+    let run = run_in(&folder.path().join("runs"));
+    let settings = Path::new(&run).join("settings.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    assert!(text.contains("limit-order = \"first\"\n"), "{text}");
+    fs::write(&settings, text.replace("limit-order = \"first\"\n", "")).unwrap();
+    let resumed = search().args(["--resume", &run]).output().unwrap();
+    assert!(resumed.status.success() && lost(&resumed) == 1, "{}", stderr(&resumed));
+    let balanced = small(folder.path(), &[&limited[..], &["balanced"]].concat());
+    assert_eq!(lost(&balanced), 0, "{}", stderr(&balanced));
+}

@@ -1,6 +1,6 @@
 //! Which files belong to which class.
 
-use super::{BadImage, decode};
+use super::{BadImage, FolderError, decode};
 use crate::files::{self, Entry};
 use crate::{DataError, Warning};
 use std::ffi::OsString;
@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 /// Names of folders with training images, with test images, and with validation images, in small letters. None of them is
 /// ever a class.
 const TRAIN: [&str; 2] = ["train", "training"];
-const TEST: [&str; 2] = ["test", "testing"];
-pub(crate) const VALID: [&str; 3] = ["val", "valid", "validation"];
+pub(super) const TEST: [&str; 2] = ["test", "testing"];
+pub(super) const VALID: [&str; 3] = ["val", "valid", "validation"];
 
 /// Endings of images, read or not. Other files are looked into.
 const ENDINGS: [&str; 29] = [
@@ -21,47 +21,49 @@ const ENDINGS: [&str; 29] = [
 /// How the images of a set are divided.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Layout {
-    /// Into two folders with a folder per class each.
-    Parts { train: PathBuf, test: PathBuf },
+    /// Into two folders with a folder per class each. Images in other folders are left out.
+    Parts { train: PathBuf, test: PathBuf, left_out: Vec<PathBuf> },
     /// Not at all: a folder per class.
     Whole,
 }
 
 impl Layout {
     /// The layout of a folder, if it holds images at all.
-    pub(crate) fn find(folder: &Path, entries: &[Entry]) -> Result<Option<Self>, DataError> {
-        let is_part = |entry: &&Entry| [&TRAIN[..], &TEST, &VALID].iter().any(|names| is_named(entry, names));
+    pub(crate) fn find(entries: &[Entry]) -> Result<Option<Self>, DataError> {
         let (parts, others): (Vec<&Entry>, Vec<&Entry>) =
-            entries.iter().filter(|entry| entry.is_folder()).partition(is_part);
-        let mut found = false;
+            entries.iter().filter(|entry| entry.is_folder()).partition(|entry| is_part(entry));
+        let mut left_out = Vec::new();
         for entry in &others {
-            found = found || holds_images(&entry.path)?;
+            if holds_images(&entry.path)? {
+                left_out.push(entry.path.clone());
+            }
         }
+        let mut found = !left_out.is_empty();
         for entry in &parts {
             found = found || holds_images(&entry.path)? || holds_classes(&entry.path)?;
         }
         let part = |names: &[&str]| match parts.iter().filter(|entry| is_named(entry, names)).collect::<Vec<_>>()[..] {
             [] => Ok(None),
-            [part] if holds_images(&part.path)? && !holds_classes(&part.path)? => {
-                Err(DataError::FlatImages { path: part.path.clone() })
-            }
+            [part] if holds_images(&part.path)? && !holds_classes(&part.path)? => Err(FolderError::Flat.at(&part.path)),
             [part] => Ok(Some(part.path.clone())),
-            [first, second, ..] => {
-                Err(DataError::SeveralParts { first: first.path.clone(), second: second.path.clone() })
-            }
+            [first, second, ..] => Err(FolderError::Twice { other: first.path.clone() }.at(&second.path)),
         };
         match parts.first() {
             _ if !found => Ok(None),
             None => Ok(Some(Self::Whole)),
             Some(first) => {
-                let train = part(&TRAIN)?.ok_or_else(|| DataError::NoTrainFolder { path: first.path.clone() })?;
+                let train = part(&TRAIN)?.ok_or_else(|| FolderError::NoTrain.at(&first.path))?;
                 let test = if let Some(test) = part(&TEST)? { Some(test) } else { part(&VALID)? };
-                let test =
-                    test.ok_or_else(|| DataError::NoTestFolder { path: folder.to_owned(), train: train.clone() })?;
-                Ok(Some(Self::Parts { train, test }))
+                let test = test.ok_or_else(|| FolderError::NoTest.at(&train))?;
+                Ok(Some(Self::Parts { train, test, left_out }))
             }
         }
     }
+}
+
+/// Whether a folder is named like a part of a set.
+fn is_part(entry: &Entry) -> bool {
+    [&TRAIN[..], &TEST, &VALID].iter().any(|names| is_named(entry, names))
 }
 
 fn is_named(entry: &Entry, names: &[&str]) -> bool {
@@ -111,6 +113,9 @@ impl Classes {
         let (mut names, mut files) = (Vec::new(), Vec::new());
         let entries = files::list(folder)?;
         for class in entries.iter().filter(|entry| entry.is_folder()) {
+            if is_part(class) {
+                return Err(FolderError::Reserved.at(&class.path));
+            }
             let label = names.len() as u32;
             let mut of_class = Vec::new();
             for entry in files::list_leniently(&class.path)? {
@@ -138,7 +143,7 @@ impl Classes {
     pub(super) fn numbered_as(mut self, other: &Self) -> Result<Self, DataError> {
         for (class, files) in self.names.iter().zip(&mut self.files) {
             let Some(label) = other.names.iter().position(|name| name == class) else {
-                return Err(DataError::UnknownClass { path: self.folder.join(class) });
+                return Err(FolderError::UnknownClass.at(&self.folder.join(class)));
             };
             files.iter_mut().for_each(|file| file.label = label as u32);
         }

@@ -1,10 +1,12 @@
 //! Images in a folder per class.
 
 mod decode;
+mod error;
 mod jpeg;
 mod list;
 
-pub(crate) use list::{Layout, VALID, is_image};
+pub use error::{BadImage, FolderError};
+pub(crate) use list::{Layout, is_image};
 
 use crate::resize::Scaler;
 use crate::set::buffer;
@@ -18,15 +20,6 @@ use std::path::{Path, PathBuf};
 /// Of folders without a test part, one image of this number is a test image, in each class, in the order of the names.
 const TEST_EVERY: usize = 5;
 
-/// A file that cannot be used as an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadImage {
-    /// The file.
-    pub path: PathBuf,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
 /// Reads the data set of a folder, see [`Source::Path`](crate::Source::Path).
 ///
 /// Every file is looked at before the first is decoded, and all that cannot be used are reported together.
@@ -34,7 +27,10 @@ pub(crate) fn load(path: &Path, layout: &Layout, name: String, config: &LoadConf
     let mut bad = Vec::new();
     let mut warnings = Vec::new();
     let (classes, mut train, test) = match layout {
-        Layout::Parts { train, test } => {
+        Layout::Parts { train, test, left_out } => {
+            if let [folder, others @ ..] = left_out.as_slice() {
+                warnings.push(Warning::LeftOut { folder: folder.clone(), more: others.len() });
+            }
             let train = Classes::list(train, &mut bad)?;
             let test = Classes::list(test, &mut bad)?.numbered_as(&train)?;
             warnings.extend(train.warning.iter().chain(&test.warning).cloned());
@@ -53,7 +49,7 @@ pub(crate) fn load(path: &Path, layout: &Layout, name: String, config: &LoadConf
         train = limit::choose(&labels, limit, config.limit_order).into_iter().map(|at| train[at].clone()).collect();
     }
     if (train.is_empty() || test.is_empty()) && bad.is_empty() {
-        return Err(DataError::FewImages { path: path.to_owned(), train: train.len(), test: test.len() });
+        return Err(FolderError::FewImages { train: train.len(), test: test.len() }.at(path));
     }
 
     let mut seen = Vec::new();

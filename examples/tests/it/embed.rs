@@ -69,7 +69,7 @@ fn the_json_and_the_manifest_say_what_is_stored() {
     );
     let manifest = StoredEmbedding::open(&output).unwrap().manifest().clone();
     assert_eq!((manifest.layout, manifest.weight_seed, manifest.data.as_str()), (Layout::Safetensors, 3, "digits"));
-    assert_eq!((manifest.engine.as_str(), manifest.image), ("flex f32", [1, 8, 8]));
+    assert_eq!((manifest.engine.as_str(), manifest.image), ("flex f32 v2", [1, 8, 8]));
     assert_eq!(manifest.class_names, (0..10).map(|digit| digit.to_string()).collect::<Vec<_>>());
     assert_eq!(manifest.settings["limit-train"], 60);
     assert_eq!(manifest.settings["net"], NET);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
-/// The size that the program is asked to find itself.
+/// The program chooses the size.
 pub const AUTO: &str = "auto";
 
 /// A number of bytes in whole MiB, rounded down, as [`parse`] reads it.

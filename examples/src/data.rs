@@ -2,7 +2,7 @@
 
 use crate::fetching;
 use crate::options::DataOptions;
-use crate::progress::eprintln;
+use crate::warnings;
 use anyhow::{Result, bail};
 use dpnas::data::{ColorMode, DataSet, LimitOrder, LoadConfig, Orientation, Source};
 use dpnas::search::Seed;
@@ -36,7 +36,7 @@ pub fn load(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
     }
     let data_dir = options.data_dir.as_str().into();
     let data = source.load_with(&LoadConfig { data_dir, limit_train, limit_order, orientation, size })?;
-    data.warnings().iter().for_each(|warning| eprintln(&format!("warning: {warning}")));
+    data.warnings().iter().for_each(|warning| warnings::show(&format!("warning: {warning}")));
     let mode = if options.rgb { ColorMode::Rgb } else { ColorMode::Gray };
     Ok(data.to_channels(mode)?)
 }

@@ -1,4 +1,4 @@
-//! The earlier run that a search continues, as its options name it.
+//! The earlier run that a search continues.
 
 use crate::options::ContinueOptions;
 use crate::progress::eprintln;
@@ -7,8 +7,7 @@ use dpnas::search::{Place, Progress, Space};
 use dpnas::{EarlierRun, RunFolder};
 use std::path::Path;
 
-/// The earlier run, if the search continues one: from the files that the options name, or from their copies in the
-/// folder of a run that is resumed.
+/// The earlier run, if the search continues one. A resumed run has copies of its files.
 ///
 /// # Errors
 /// If an option is missing, or a file cannot be read or does not fit the space.
@@ -24,7 +23,7 @@ pub fn earlier_run(
     }))
 }
 
-/// Says what a search continues, and whether its place is the one that the rows show.
+/// Says what a search continues, and whether its rows agree with its place.
 pub fn announce(earlier: &EarlierRun, progress: Progress) {
     let Progress { counted, total, .. } = progress;
     let rows = earlier.rows().len();

@@ -1,17 +1,16 @@
-//! Known data sets fetched on first use, with their progress on the terminal.
+//! Fetches known data sets on first use, with progress on the terminal.
 
 use crate::options::DataOptions;
-use crate::progress::eprintln;
+use crate::progress::{bar, eprintln, say};
 use anyhow::Result;
 use dpnas::data::Known;
 use dpnas::download::{Access, Event};
 use dpnas::{FetchConfig, fetch_known};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use indicatif::ProgressBar;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Makes sure that a data set is in its folder. Ends early, with what has arrived kept, when `stop` is set.
+/// Fetches the missing files of a data set. Ends early when `stop` is set, and keeps the part.
 ///
 /// # Errors
 /// If a file is missing and cannot be fetched, or may not be.
@@ -32,24 +31,17 @@ pub fn fetch(known: Known, options: &DataOptions, stop: &AtomicBool) -> Result<(
     Ok(())
 }
 
-/// A bar on a terminal, a line now and then elsewhere.
+/// A bar on a terminal, a line for each tenth of a large file elsewhere.
 struct FetchProgress {
     bar: ProgressBar,
-    terminal: bool,
     waiting: bool,
     tenths: u64,
 }
 
 impl FetchProgress {
     fn new() -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let template = "{msg}  {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left";
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━╸─"));
-        }
-        Self { bar, terminal, waiting: false, tenths: 0 }
+        let bar = bar("{msg}  {bar:30} {bytes}/{total_bytes}  {bytes_per_sec}, {eta} left");
+        Self { bar, waiting: false, tenths: 0 }
     }
 
     fn show(&mut self, event: &Event<'_>) {
@@ -64,25 +56,17 @@ impl FetchProgress {
                 }
                 self.bar.set_position(*received);
                 let tenths = 10 * received / (*total).max(1);
-                if !self.terminal && tenths > self.tenths && *total > 10_000_000 {
+                if self.bar.is_hidden() && tenths > self.tenths && *total > 10_000_000 {
                     self.tenths = tenths;
                     eprintln(&event.to_string());
                 }
             }
             Event::Waiting { .. } if !self.waiting => {
                 self.waiting = true;
-                self.say(event);
+                say(&self.bar, &event.to_string());
             }
-            Event::Request { .. } | Event::Failed { .. } | Event::Finished { .. } => self.say(event),
+            Event::Request { .. } | Event::Failed { .. } | Event::Finished { .. } => say(&self.bar, &event.to_string()),
             _ => self.bar.tick(),
-        }
-    }
-
-    fn say(&self, event: &Event<'_>) {
-        if self.terminal {
-            self.bar.println(event.to_string());
-        } else {
-            eprintln(&event.to_string());
         }
     }
 }

@@ -1,4 +1,6 @@
-//! What the binaries share: options, devices, data, progress.
+//! Shared by the binaries: options, devices, data, progress.
+
+#![allow(missing_debug_implementations, reason = "no crate depends on this one")]
 
 pub mod bytes;
 pub mod data;
@@ -16,7 +18,7 @@ pub mod score_output;
 pub mod score_progress;
 pub mod score_store;
 pub mod session;
-pub mod warnings;
+mod warnings;
 
 /// The examples of the guide that need burn or a download are compiled and run.
 #[cfg(doctest)]

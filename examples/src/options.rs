@@ -1,8 +1,7 @@
 //! Options of the jobs: defaults, then a TOML file, then flags.
 //!
-//! Options come in groups ([`DataOptions`], [`EncoderOptions`], …), each written down once with the macro of
-//! `group`: it makes the values with their defaults and the flags of the command line. A [`Job`] is a number of
-//! groups.
+//! Options form groups ([`DataOptions`], [`EncoderOptions`], …), which a [`Job`] combines. The macro of `group` makes
+//! the values with their defaults and the flags of the command line.
 
 mod embed;
 mod group;

@@ -1,45 +1,50 @@
 //! Progress of a search on the terminal and in a log.
 
-use crate::warnings::show_warnings;
+use crate::warnings;
 use dpnas::{Outcome, RunEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
-/// A bar on a terminal, and a log; both show the libraries' warnings, too.
+/// A bar on standard error, hidden unless that is a terminal.
+pub(crate) fn bar(template: &str) -> ProgressBar {
+    let terminal = std::io::stderr().is_terminal();
+    let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(None, target);
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style.progress_chars("━╸─")),
+        Err(_) => bar,
+    }
+}
+
+/// A line above a bar, or on standard error where the bar is hidden.
+pub(crate) fn say(bar: &ProgressBar, text: &str) {
+    if bar.is_hidden() { eprintln(text) } else { bar.println(text) }
+}
+
+/// A bar and a log; both also show the libraries' warnings.
 pub(crate) struct Display {
     pub(crate) bar: ProgressBar,
-    pub(crate) terminal: bool,
     log: Option<File>,
 }
 
 impl Display {
     /// A display on standard error that counts `things`, and a log file.
     pub(crate) fn new(things: &str, log: Option<File>) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        let template =
-            format!("{{bar:30}} {{pos}}/{{len}} {things}  {{elapsed_precise}} elapsed, {{eta_precise}} left\n{{msg}}");
-        if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style.progress_chars("━╸─"));
-        }
-        show_warnings(&bar, log.as_ref());
-        Self { bar, terminal, log }
+        let times = "{elapsed_precise} elapsed, {eta_precise} left";
+        let bar = bar(&format!("{{bar:30}} {{pos}}/{{len}} {things}  {times}\n{{msg}}"));
+        warnings::attach(&bar, log.as_ref());
+        Self { bar, log }
     }
 
     /// A line on the screen and in the log.
     pub(crate) fn say(&mut self, text: &str) {
         self.log(text);
-        if self.terminal {
-            self.bar.println(text);
-        } else {
-            eprintln(text);
-        }
+        say(&self.bar, text);
     }
 
-    /// A line in the log. A log that cannot be written is given up: it must not end a job.
+    /// A line in the log. A log that cannot be written must not end a job: it is given up.
     pub(crate) fn log(&mut self, text: &str) {
         if let Some(log) = &mut self.log
             && writeln!(log, "{text}").is_err()
@@ -67,7 +72,7 @@ pub(crate) fn describe(outcome: &Outcome) -> String {
 /// Evaluations in a row that do not count before a warning.
 const WARN_FRUITLESS: u64 = 50;
 
-/// Shows a search while it runs: a bar on a terminal, a line now and then elsewhere; each candidate in the log.
+/// Shows a search: a bar on a terminal, a line for ten candidates elsewhere, and each candidate in the log.
 pub struct SearchProgress {
     display: Display,
     started: Instant,
@@ -75,7 +80,7 @@ pub struct SearchProgress {
 }
 
 impl SearchProgress {
-    /// A display on standard error, and a log file; both show the libraries' warnings, too.
+    /// A display on standard error and a log; both also show the libraries' warnings.
     pub fn new(log: Option<File>) -> Self {
         let display = Display::new("architectures", log);
         #[expect(clippy::disallowed_methods, reason = "clock: shows a rate and decides no result")]
@@ -83,7 +88,7 @@ impl SearchProgress {
         Self { display, started, evaluated: 0 }
     }
 
-    /// Takes in one event.
+    /// Shows one event.
     pub fn show(&mut self, event: &RunEvent<'_>) {
         match event {
             RunEvent::Resumed { evaluated, progress } => {
@@ -114,7 +119,9 @@ impl SearchProgress {
                 let best =
                     best.map_or_else(String::new, |best| format!("best {:.4} {}", best.metrics.reward, best.net));
                 self.display.bar.set_message(format!("{rate:.1} a minute, ε = {}, {best}", candidate.epsilon));
-                if !self.display.terminal && (self.evaluated.is_multiple_of(10) || progress.counted == progress.total) {
+                if self.display.bar.is_hidden()
+                    && (self.evaluated.is_multiple_of(10) || progress.counted == progress.total)
+                {
                     let (counted, total) = (progress.counted, progress.total);
                     eprintln(&format!("{counted}/{total} architectures, {rate:.1} a minute, {best}"));
                 }

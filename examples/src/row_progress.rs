@@ -1,8 +1,8 @@
-//! Progress of a number of rows on the terminal.
+//! Progress of an embedding on the terminal.
 
-use crate::warnings::show_warnings;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use crate::progress::bar;
+use crate::warnings;
+use indicatif::ProgressBar;
 
 /// A bar on a terminal, nothing elsewhere.
 pub struct RowProgress {
@@ -10,19 +10,15 @@ pub struct RowProgress {
 }
 
 impl RowProgress {
-    /// A display on standard error for so many rows; warnings of the libraries are shown above it.
+    /// A display on standard error for `rows` rows; warnings of the libraries appear above it.
     pub fn new(rows: usize) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stderr_with_hz(4) } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(rows as u64), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {per_sec}, {eta_precise} left") {
-            bar.set_style(style.progress_chars("━╸─"));
-        }
-        show_warnings(&bar, None);
+        let bar = bar("{bar:30} {pos}/{len} images  {per_sec}, {eta_precise} left");
+        bar.set_length(rows as u64);
+        warnings::attach(&bar, None);
         Self { bar }
     }
 
-    /// Some rows are done.
+    /// Counts finished rows.
     pub fn add(&self, rows: usize) {
         self.bar.inc(rows as u64);
     }

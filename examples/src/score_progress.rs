@@ -11,12 +11,12 @@ pub struct ScoreProgress {
 }
 
 impl ScoreProgress {
-    /// A display on standard error, and a log file; both show the libraries' warnings, too.
+    /// A display on standard error and a log; both also show the libraries' warnings.
     pub fn new(log: Option<File>) -> Self {
         Self { display: Display::new("draws", log) }
     }
 
-    /// What shows the epochs of a full training below the bar.
+    /// A hook that shows the epochs of a full training below the bar.
     pub fn epochs(&self) -> impl Fn(&dpnas::grammar::Net, &Epoch) + use<> {
         let bar = self.display.bar.clone();
         move |net, epoch| {
@@ -24,7 +24,7 @@ impl ScoreProgress {
         }
     }
 
-    /// Takes in one event.
+    /// Shows one event.
     pub fn show(&mut self, event: &ScoringEvent<'_>) {
         match event {
             ScoringEvent::Resumed { done, total } => {
@@ -42,7 +42,7 @@ impl ScoreProgress {
                 let line =
                     format!("{done}/{total} draw {}, {}: {outcome}, {}", scored.draw, scored.training, target.net);
                 self.display.log(&line);
-                if !self.display.terminal {
+                if self.display.bar.is_hidden() {
                     eprintln(&line);
                 }
             }

@@ -1,4 +1,4 @@
-//! Storing the embeddings of the draws that were scored.
+//! Stores the embeddings of the scored draws.
 
 use crate::options::ScoreOptions;
 use crate::row_progress::RowProgress;
@@ -8,11 +8,11 @@ use dpnas::store::{Layout, Manifest, StoredEmbedding};
 use dpnas::{DeepPrior, DrawOutcome, EmbedError, ScoreError, ScoringJob, ScoringReport, StoreRequest, Training};
 use std::path::PathBuf;
 
-/// Where the embeddings of a scoring run go.
+/// The place of a scoring run's embeddings.
 pub struct ScoreStore {
     folder: PathBuf,
     layout: Layout,
-    /// One architecture under one draw: its embedding is the folder itself.
+    /// One architecture under one draw is stored in the folder itself.
     single: bool,
 }
 
@@ -31,10 +31,10 @@ impl ScoreStore {
         Ok(Some(Self { folder: folder.into(), layout, single: job.targets.len() == 1 && job.draws == 1 }))
     }
 
-    /// Refuses to begin a run whose embeddings would be in the way of something.
+    /// Refuses a place that exists already.
     ///
     /// # Errors
-    /// If something is where an embedding is to go.
+    /// If a file or folder has the place of an embedding.
     pub fn check_free(&self, job: &ScoringJob) -> Result<()> {
         let places = (0..job.targets.len()).flat_map(|target| (0..job.draws).map(move |draw| (target, draw)));
         for (target, draw) in places {
@@ -44,11 +44,11 @@ impl ScoreStore {
         Ok(())
     }
 
-    /// Stores the embedding of every scored draw of random encoders that is not stored yet, and gives where they are;
+    /// Stores the embedding of each scored draw of a random encoder, unless that is done already. Returns their places;
     /// `None` if it was interrupted.
     ///
     /// # Errors
-    /// If an embedding cannot be computed or stored, or something else is in its place.
+    /// If an embedding cannot be computed or stored, or its place is taken.
     pub fn store(
         &self,
         prior: &DeepPrior,

@@ -23,7 +23,7 @@ pub struct RunFlags {
     /// Resume an earlier run from its folder
     #[arg(long, value_name = "RUN", conflicts_with = "config")]
     pub resume: Option<PathBuf>,
-    /// Print one JSON object on standard output and nothing else there
+    /// Print one JSON object on standard output
     #[arg(long)]
     pub json: bool,
 }
@@ -91,7 +91,7 @@ impl<R: Run> Session<R> {
         Ok(folder)
     }
 
-    /// Whether a loop goes on: until a signal asks to end.
+    /// Breaks a loop after a signal.
     pub fn flow(&self) -> ControlFlow<()> {
         if self.stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }

@@ -1,40 +1,68 @@
-//! What the libraries warn of, on the screen and in the log of a run.
+//! Warnings of the libraries, on the screen and in the log of a run.
 
 use crate::progress::eprintln;
 use indicatif::ProgressBar;
 use std::fs::File;
 use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tracing::level_filters::LevelFilter;
 
-/// Shows the warnings of the libraries from now on, above the progress bar, and writes them into a log.
-///
-/// The first call of a process decides. A log that cannot be written is passed over: it must not end a job.
-pub fn show_warnings(bar: &ProgressBar, log: Option<&File>) {
-    let (bar, log) = (bar.clone(), log.and_then(|file| file.try_clone().ok()));
-    let screen = move || Screen { bar: bar.clone(), log: log.as_ref().and_then(|file| file.try_clone().ok()) };
-    // Only a second call fails, and then warnings are shown already.
+/// Where warnings go. Those before the log exists are kept for it.
+struct Sink {
+    bar: Option<ProgressBar>,
+    log: Option<File>,
+    early: String,
+}
+
+static SINK: Mutex<Sink> = Mutex::new(Sink { bar: None, log: None, early: String::new() });
+
+fn sink() -> MutexGuard<'static, Sink> {
+    SINK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shows the warnings of the libraries from now on.
+pub(crate) fn listen() {
+    // Only a second call fails.
     let _ = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::WARN)
         .with_ansi(false)
         .with_target(false)
         .without_time()
-        .with_writer(screen)
+        .with_writer(|| Line)
         .try_init();
 }
 
-/// Takes one warning, a line.
-struct Screen {
-    bar: ProgressBar,
-    log: Option<File>,
+/// Shows further warnings above a bar, and writes all, also earlier ones, into a log.
+pub(crate) fn attach(bar: &ProgressBar, log: Option<&File>) {
+    let mut sink = sink();
+    sink.bar = Some(bar.clone());
+    if let Some(mut log) = log.and_then(|file| file.try_clone().ok()) {
+        // A log that cannot be written must not end a job.
+        let _ = log.write_all(sink.early.as_bytes());
+        sink.log = Some(log);
+    }
 }
 
-impl Write for Screen {
+/// Shows one warning.
+pub(crate) fn show(line: &str) {
+    let mut sink = sink();
+    match &sink.bar {
+        Some(bar) => bar.suspend(|| eprintln(line)),
+        None => eprintln(line),
+    }
+    let line = format!("{line}\n");
+    match &mut sink.log {
+        Some(log) => drop(log.write_all(line.as_bytes())),
+        None => sink.early += &line,
+    }
+}
+
+/// Takes the lines of the subscriber.
+struct Line;
+
+impl Write for Line {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let line = String::from_utf8_lossy(text);
-        self.bar.suspend(|| eprintln(line.trim()));
-        if let Some(log) = &mut self.log {
-            let _ = writeln!(log, "{}", line.trim());
-        }
+        show(String::from_utf8_lossy(text).trim());
         Ok(text.len())
     }
 

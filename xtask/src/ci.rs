@@ -34,7 +34,7 @@ pub(crate) enum Step {
     Deny,
     /// Lints of every target
     Clippy,
-    /// Lints of the facade with each feature alone
+    /// Type check of the facade with each feature alone
     Features,
     /// Type check of the CUDA device (needs no CUDA)
     Cuda,
@@ -42,6 +42,8 @@ pub(crate) enum Step {
     Aarch64,
     /// Documentation, with warnings as errors
     Doc,
+    /// Packages as they would be published
+    Package,
     /// The README's test command
     Test,
 }
@@ -65,13 +67,19 @@ impl Step {
             Self::Typos => Call::new("typos", []),
             Self::Deny => Call::cargo(["deny", "--all-features", "check", "licenses", "bans", "sources"]),
             Self::Clippy => Call::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-            Self::Features => Call::cargo(["hack", "clippy", "-p", "dpnas", "--each-feature", "--", "-D", "warnings"]),
+            Self::Features => Call::cargo(["hack", "check", "-p", "dpnas", "--each-feature"]),
             Self::Cuda => Call::cargo(["check", "-p", "dpnas-examples", "--features", "cuda"]),
             Self::Aarch64 => {
                 let packages = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
                 Call::cargo(["check", "--target", AARCH64]).args(packages.into_iter().flat_map(|name| ["-p", name]))
             }
             Self::Doc => Call::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+            Self::Package => {
+                let private = ["dpnas-bench", "dpnas-examples", "xtask"];
+                // Not built: that would compile burn once more, because a package has no profile of the workspace.
+                let call = Call::cargo(["package", "--workspace", "--allow-dirty", "--no-verify"]);
+                call.args(private.into_iter().flat_map(|name| ["--exclude", name]))
+            }
             Self::Test => Call::cargo(["test", "--workspace"]),
         }
         .run(root)

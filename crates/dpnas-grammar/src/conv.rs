@@ -5,9 +5,9 @@
 /// The counts saturate at `u64::MAX`; for the convolutions of a [`Plan`](crate::Plan) they are exact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvShape {
-    /// Channels of the map that comes in.
+    /// Channels of the input.
     pub in_channels: u32,
-    /// Channels of the map that goes out.
+    /// Channels of the output.
     pub out_channels: u32,
     /// Kernel size, in pixels.
     pub kernel: u32,
@@ -26,12 +26,12 @@ impl ConvShape {
         }
     }
 
-    /// Inputs that one output adds up: `in_channels · kernel²`.
+    /// Inputs of one output: `in_channels · kernel²`.
     pub const fn fan_in(&self) -> u64 {
         self.area().saturating_mul(self.in_channels as u64)
     }
 
-    /// Outputs that one input reaches: `out_channels · kernel²`.
+    /// Outputs of one input: `out_channels · kernel²`.
     pub const fn fan_out(&self) -> u64 {
         self.area().saturating_mul(self.out_channels as u64)
     }

@@ -1,4 +1,4 @@
-//! What is wrong with a text, where, and what was expected instead.
+//! The error of a text that is not an architecture.
 
 use crate::NetError;
 use crate::excerpt::{Excerpt, quoted};
@@ -79,10 +79,10 @@ pub enum ParseErrorKind {
         /// Length of the text, in bytes.
         bytes: usize,
     },
-    /// Something stands where the grammar wants something else.
+    /// A token that the grammar does not allow there.
     #[error("found {}", quoted(found))]
     Unexpected {
-        /// The text that was found.
+        /// The token.
         found: String,
     },
     /// The text ends before the architecture does.
@@ -106,7 +106,7 @@ pub enum ParseErrorKind {
         /// The number as written.
         digits: String,
     },
-    /// `C` with the last number 0, a residual block, but without the numbers 3, 1, 1 before it.
+    /// A residual block, `C` with the last number 0, without the numbers 3, 1, 1 before it.
     #[error(
         "the last number 0 makes a residual block, but kernel, stride and padding are {kernel},{stride},{padding} \
          and not 3,1,1"
@@ -143,7 +143,7 @@ pub enum ParseErrorKind {
 }
 
 impl ParseErrorKind {
-    /// The expectation where it follows from the kind alone.
+    /// The expectation that follows from the kind alone.
     pub(crate) fn expected(&self) -> String {
         match self {
             Self::TextTooLong { .. } => format!("at most {MAX_TEXT_BYTES} bytes"),

@@ -26,7 +26,7 @@ impl Limits {
 pub enum Verdict {
     /// Within every limit.
     Accepted,
-    /// Beyond a limit: an outcome of its own, never a score.
+    /// Beyond a limit.
     Rejected(Rejection),
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// The limit that a plan exceeds; the final map is looked at first.
+/// The limit that a plan exceeds; of two, the final map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {

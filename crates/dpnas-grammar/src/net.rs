@@ -62,7 +62,7 @@ impl Net {
         })
     }
 
-    /// Classes that the final `SM` tells apart.
+    /// Classes of the final `SM`.
     pub fn classes(&self) -> u32 {
         match self.layers.last() {
             Some(&Layer::Softmax { classes }) => classes,
@@ -144,7 +144,7 @@ impl NetError {
     }
 }
 
-/// Checks everything that holds for a net and for a prefix of one: length, order and numbers.
+/// Checks what nets and prefixes have in common: length, order and numbers.
 pub(crate) fn check(layers: &[Layer]) -> Result<(), NetError> {
     if layers.len() > MAX_LAYERS {
         return Err(NetError::TooManyLayers { layers: layers.len() });

@@ -1,10 +1,10 @@
-//! Text into nets and prefixes: the size limit, the syntax, then the order of the layers.
+//! Parsing of nets and prefixes: the size limit, the syntax, then the order of the layers.
 
 use crate::syntax::{Fault, layers};
 use crate::{Layer, Net, NetError, ParseError, ParseErrorKind, Prefix};
 use std::str::FromStr;
 
-/// Longest text that is looked at, in bytes.
+/// Longest text that is parsed, in bytes.
 ///
 /// # Source
 /// SPEC §2.

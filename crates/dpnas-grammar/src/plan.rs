@@ -36,8 +36,8 @@ impl Net {
     /// The net's shapes and cost on images of shape `input`.
     ///
     /// # Errors
-    /// If the input is empty or not square, a window is larger than the map that it meets, or a number of the plan
-    /// does not fit its type.
+    /// If the input is empty or not square, a window is larger than its map, or a number of the plan does not fit its
+    /// type.
     pub fn plan(&self, input: ImageShape) -> Result<Plan, PlanError> {
         Plan::new(self, input)
     }
@@ -98,7 +98,7 @@ impl Plan {
         self.stages.last().map_or(self.input, |stage| stage.output)
     }
 
-    /// Numbers that go into the first classifier layer: channels × height × width of the output.
+    /// Inputs of the first classifier layer: channels × height × width of the output.
     pub fn features(&self) -> u64 {
         self.features
     }
@@ -119,8 +119,8 @@ impl Plan {
         self.classifier_parameters
     }
 
-    /// Most bytes of `f32` maps of one image that are alive at once in the encoder: the largest
-    /// [`Stage::activation_bytes`], or the input's bytes if there is no stage.
+    /// Peak bytes of the encoder's `f32` maps for one image: the largest [`Stage::activation_bytes`], or the input's bytes
+    /// without stages.
     pub fn peak_activation_bytes(&self) -> u64 {
         self.peak_activation_bytes
     }
@@ -149,7 +149,7 @@ fn classifier(net: &Net, map: ImageShape) -> Result<(u64, u64), PlanError> {
     Ok((features, parameters.ok_or_else(|| classifier_error(net, map, "classifier weights"))?))
 }
 
-/// A number of the classifier does not fit; blames its first layer.
+/// A number of the classifier does not fit; names its first layer.
 fn classifier_error(net: &Net, map: ImageShape, quantity: &'static str) -> PlanError {
     let index = net.encoder().len();
     PlanError::TooLarge { index, layer: net.layers()[index], map, quantity }

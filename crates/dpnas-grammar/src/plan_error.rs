@@ -31,7 +31,7 @@ pub enum PlanError {
         index: usize,
         /// The layer.
         layer: Layer,
-        /// The map that the layer meets.
+        /// The map before the layer.
         map: ImageShape,
         /// Kernel size, in pixels.
         kernel: u32,
@@ -49,7 +49,7 @@ pub enum PlanError {
         index: usize,
         /// The layer.
         layer: Layer,
-        /// The map that the layer meets.
+        /// The map before the layer.
         map: ImageShape,
         /// Window size, in pixels.
         size: u32,
@@ -65,7 +65,7 @@ pub enum PlanError {
         index: usize,
         /// The layer.
         layer: Layer,
-        /// The map that the layer meets.
+        /// The map before the layer.
         map: ImageShape,
         /// What does not fit.
         quantity: &'static str,

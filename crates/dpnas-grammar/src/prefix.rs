@@ -1,10 +1,10 @@
-//! The beginning of an architecture, for tools that extend one layer by layer.
+//! The beginning of an architecture, for tools that extend it layer by layer.
 
 use crate::net::{check, write_list};
 use crate::{Layer, Net, NetError};
 use std::fmt;
 
-/// An architecture that may still be extended: like a [`Net`], but it may be empty and `SM` may be missing.
+/// The beginning of a [`Net`]: it may be empty, and `SM` may be missing.
 ///
 /// ```
 /// use dpnas_grammar::Prefix;
@@ -22,7 +22,7 @@ impl Prefix {
     /// A prefix of these layers.
     ///
     /// # Errors
-    /// As [`Net::new`], except that no layers and a missing `SM` are fine.
+    /// As [`Net::new`], but no layers and a missing `SM` are right.
     pub fn new(layers: Vec<Layer>) -> Result<Self, NetError> {
         check(&layers)?;
         Ok(Self(layers))

@@ -6,18 +6,19 @@ const F32_BYTES: u64 = 4;
 
 /// One encoder layer on a known map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Stage {
     /// The layer: a convolution, a residual block or a pooling layer.
     pub layer: Layer,
-    /// The map that comes in.
+    /// The input map.
     pub input: ImageShape,
-    /// The map that goes out.
+    /// The output map.
     pub output: ImageShape,
     /// Multiply-adds of the convolutions for one image, those of a residual block's projection included.
     pub multiply_adds: u64,
     /// Weights of the convolutions.
     pub parameters: u64,
-    /// Bytes of the `f32` maps of one image that are alive at once while the stage runs, at their peak.
+    /// Peak bytes of the `f32` maps of one image that are alive at once.
     ///
     /// - Convolution, pooling: input + output; normalisation and ReLU work in place on the output.
     /// - Residual block that keeps the channels: input (it is the skip path) + inner map + output = input + 2 · output.
@@ -25,7 +26,7 @@ pub struct Stage {
     /// - Residual block with a projection: input + activated input (the projection reads it last) + two maps of the
     ///   output's size (first the inner map and the sum's one side, then both sides of the sum) = 2 · input + 2 · output.
     ///
-    /// The input counts to the end, because the caller may hold on to it. Buffers inside a convolution do not count.
+    /// The input counts to the end, because the caller may keep it. Buffers inside a convolution do not count.
     pub activation_bytes: u64,
 }
 

@@ -52,6 +52,7 @@ const SOFTMAX: Form = Form { written: "SM(classes)", names: &["number of classes
 pub(crate) fn layers(text: &str) -> Result<Vec<LayerSyntax<'_>>, Fault<'_>> {
     let close = || token(tag("]"), "`,` or `]` after a layer");
     let empty = map(peek(close()), |_| Vec::new());
+    // Without `cut`, a comma without a layer would be left for `close` to complain about.
     let list = alt((empty, separated_list1(token(tag(","), ""), cut(layer))));
     let list = delimited(token(tag("["), "`[`"), list, close());
     let whole = terminated(list, token(eof, "the end of the text after `]`")).parse(text);

@@ -1,5 +1,6 @@
 //! The five weight initialisations.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,7 +10,8 @@ use std::str::FromStr;
 ///
 /// # Source
 /// SPEC §6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WeightInit {
     /// Normal with standard deviation √(2 / fan_in).
     KaimingNormal,
@@ -75,6 +77,7 @@ mod tests {
             assert_eq!(init.to_string(), name);
             assert_eq!(name.parse(), Ok(init));
             assert_eq!(name.replace('-', "_").parse(), Ok(init));
+            assert_eq!(serde_json::to_string(&init).unwrap(), format!("\"{name}\""));
         }
     }
 

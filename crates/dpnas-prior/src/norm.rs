@@ -2,6 +2,7 @@
 
 use crate::EngineError;
 use dpnas_grammar::{Layer, Plan};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,8 @@ use std::str::FromStr;
 ///
 /// # Source
 /// SPEC §6.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NormMode {
     /// A fixed calibration set, measured once layer by layer and then frozen for every split.
     Calibrated,
@@ -22,7 +24,8 @@ pub enum NormMode {
 }
 
 /// Normalisation of the encoder.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Normalisation {
     /// Source of the statistics.
     pub mode: NormMode,
@@ -244,8 +247,17 @@ mod tests {
     fn modes_print_and_parse() {
         for mode in [NormMode::Calibrated, NormMode::Reference, NormMode::None] {
             assert_eq!(mode.to_string().parse(), Ok(mode));
+            assert_eq!(serde_json::to_string(&mode).unwrap(), format!("\"{mode}\""));
         }
         assert!("batch".parse::<NormMode>().unwrap_err().to_string().contains("calibrated, reference or none"));
+    }
+
+    #[test]
+    fn a_normalisation_is_read_back_and_takes_no_unknown_field() {
+        let text = r#"{"mode":"calibrated","epsilon":0.0001}"#;
+        assert_eq!(serde_json::to_string(&Normalisation::calibrated()).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Normalisation>(text).unwrap(), Normalisation::calibrated());
+        assert!(serde_json::from_str::<Normalisation>(&text.replace("epsilon", "epsilom")).is_err());
     }
 
     proptest! {

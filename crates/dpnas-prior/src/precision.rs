@@ -1,12 +1,14 @@
 //! Number types of an engine's maps and weights.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// Number type of an engine's maps and weights. Sums are always `f32`.
 ///
 /// Prints and parses as `f32` and `bf16`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision.
     F32,
@@ -51,6 +53,7 @@ mod tests {
     fn precisions_print_and_parse() {
         for precision in [Precision::F32, Precision::Bf16] {
             assert_eq!(precision.to_string().parse(), Ok(precision));
+            assert_eq!(serde_json::to_string(&precision).unwrap(), format!("\"{precision}\""));
         }
         let message = "f16".parse::<Precision>().unwrap_err().to_string();
         assert_eq!(message, "unknown precision `f16`: use f32 or bf16");

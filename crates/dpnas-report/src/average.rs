@@ -5,7 +5,7 @@
 /// Element `i` is the mean of `rewards[i..i + window]`. It belongs to the last of these rewards: architecture number
 /// `i + window`, counting from 1. So the first value appears when `window` rewards exist, and there are
 /// `rewards.len() + 1 - window` of them; none while there are fewer rewards than `window`, or if `window` is 0.
-/// A reward that is not a number spoils the windows that contain it and no other.
+/// A reward that is not a number affects only the windows that contain it.
 ///
 /// # Source
 /// SPEC §13.

@@ -14,7 +14,7 @@ pub(crate) enum Align {
 /// A piece of text.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Text<'a> {
-    /// What it is, as the element's `class`.
+    /// The element's `class`.
     pub(crate) class: &'a str,
     /// A point on the baseline, in pixels.
     pub(crate) at: (f64, f64),
@@ -46,7 +46,7 @@ impl Canvas {
         self.0.push('\n');
     }
 
-    /// Opens a group; its `attributes` hold for all that is drawn until [`close`](Self::close).
+    /// Opens a group; its `attributes` hold until [`close`](Self::close).
     pub(crate) fn open(&mut self, class: &str, attributes: &str) {
         self.raw(&format!("<g class=\"{class}\" {attributes}>"));
     }

@@ -28,13 +28,13 @@ pub(crate) fn viridis(t: f64) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// Colours that tell a few things apart, also for readers who see fewer colours.
+/// Distinct colours for a few things, also for colour-blind readers.
 ///
 /// # Source
 /// Masataka Okabe and Kei Ito, "Color Universal Design", 2008; without yellow, which is too light on white paper.
 pub(crate) const DISTINCT: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a5a00"];
 
-/// A colour for each of several things in an order: distinct ones for a few, those of [`viridis`] for more.
+/// A colour for each of several things in order: distinct for a few, from [`viridis`] for more.
 pub(crate) fn palette(index: usize, count: usize) -> String {
     match DISTINCT.get(index) {
         Some(colour) if count <= DISTINCT.len() => (*colour).to_owned(),

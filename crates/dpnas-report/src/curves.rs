@@ -14,7 +14,7 @@ use crate::{legend, style};
 
 /// Height of the panel, in pixels.
 const PANEL: f64 = 340.0;
-/// Architectures that are listed in one column; of more, in two.
+/// Largest number of architectures in one column of the legend.
 const ONE_COLUMN: usize = 6;
 
 /// A picture of learning curves: a colour for each architecture, a stroke for each kind. The legend stands below the
@@ -50,9 +50,9 @@ pub struct Curve {
 /// The images whose accuracy a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CurveKind {
-    /// Held-out images whose accuracy is the reward: a solid line.
+    /// Validation images: a solid line.
     Valid,
-    /// Images that are learnt from: a dashed line.
+    /// Training images: a dashed line.
     Train,
     /// Test images: a dotted line.
     Test,

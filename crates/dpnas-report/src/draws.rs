@@ -10,7 +10,7 @@ use crate::frame::{
 use crate::svg::Svg;
 use crate::{legend, style};
 
-/// Most points of one architecture and series that are drawn.
+/// Largest number of points of one architecture and series.
 const MOST_POINTS: usize = 400;
 
 /// A picture of the rewards of architectures, a row each, under several draws of their weights.
@@ -55,12 +55,12 @@ pub struct NetDraws {
     pub series: Vec<Draws>,
 }
 
-/// The draws of one architecture in one series. Values that are no fraction from 0 to 1 are left out.
+/// The draws of one architecture in one series. Values outside 0 to 1 are left out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draws {
     /// The reward of each draw, as a fraction.
     pub values: Vec<f64>,
-    /// The confidence interval of their mean; drawn as far as it lies within 0 and 1.
+    /// The confidence interval of their mean, cut to 0 and 1.
     pub interval: Option<(f64, f64)>,
 }
 
@@ -127,7 +127,7 @@ impl DrawsPlot {
         Some(Svg::new(canvas.finish()))
     }
 
-    /// What the legend explains, in order.
+    /// Entries of the legend, in order.
     fn legend(&self) -> Vec<(Sign, String)> {
         let nets = || self.groups.iter().flat_map(|group| &group.nets);
         let mut entries: Vec<(Sign, String)> =
@@ -147,7 +147,7 @@ impl DrawsPlot {
         format!("Rewards of {} architectures under {draws} draws of their weights in all.", nets().count())
     }
 
-    /// One architecture: its name, its draws, and what the search gave it.
+    /// One architecture: its name, its draws, and its reward in the search.
     fn draw_line(&self, canvas: &mut Canvas, layout: &DrawsLayout, line: &Line<'_>) {
         let net = line.net;
         canvas.open("net", &format!("fill=\"{}\"", style::SOFT_INK));
@@ -194,7 +194,7 @@ impl DrawsPlot {
     }
 }
 
-/// What an entry of the legend explains.
+/// The sign that an entry of the legend explains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
     Series(usize),

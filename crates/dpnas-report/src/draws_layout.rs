@@ -48,7 +48,7 @@ pub(crate) struct DrawsLayout<'a> {
     pub(crate) panel: Area,
     pub(crate) x: Scale,
     pub(crate) lines: Vec<Line<'a>>,
-    /// Every second group, which is shaded.
+    /// Every second group, drawn shaded.
     pub(crate) bands: Vec<Band>,
     pub(crate) headings: Vec<(String, (f64, f64))>,
     /// Most pixels of an architecture's name.
@@ -92,7 +92,7 @@ impl<'a> DrawsLayout<'a> {
         let panel = Area { left, top, right, bottom: y };
         let name_baseline = y + MARK + GAP + style::TICK + 3.0 + style::NAME;
         let legend_top = name_baseline + DESCENT * style::NAME + 8.0;
-        // The measure and the legend may be wider than the panel, which names make narrow: they are cut, or wrapped.
+        // Long names narrow the panel, so the measure is cut and the legend wrapped.
         let texts: Vec<String> = legend
             .iter()
             .map(|(_, text)| {
@@ -119,7 +119,7 @@ impl<'a> DrawsLayout<'a> {
     }
 }
 
-/// Most pixels of a text that is centred under the panel and stays inside the picture.
+/// Largest width of a text centred under the panel and inside the picture.
 fn measure_room(picture_width: f64, panel: Area) -> f64 {
     let middle = panel.middle().0;
     2.0 * (picture_width - EDGE - middle).min(middle - EDGE)

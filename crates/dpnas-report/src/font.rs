@@ -1,4 +1,4 @@
-//! The font that is compiled in: drawing texts into a PNG and measuring them.
+//! The compiled-in font: draws texts into a PNG and measures them.
 
 use resvg::usvg::fontdb::Database;
 use skrifa::instance::{LocationRef, Size};
@@ -8,8 +8,7 @@ use std::sync::{Arc, LazyLock};
 /// DejaVu Sans 2.37, cut down by `font/subset.sh`; licence in `font/LICENSE`.
 const FONT: &[u8] = include_bytes!("../font/DejaVuSans-subset.ttf");
 
-/// The value of `font-family`: the compiled-in font first, then what browsers have, as wide or
-/// narrower.
+/// The value of `font-family`: the compiled-in font, then fonts of browsers that are not wider.
 pub(crate) const FAMILY: &str = "'DejaVu Sans', Verdana, Arial, Helvetica, sans-serif";
 
 /// Share of the size that a letter reaches above and below its baseline.

@@ -1,4 +1,4 @@
-//! The parts that the pictures of a scoring have in common: range, grid, frame, title and legend.
+//! Common parts of the pictures of a scoring: range, grid, frame, title and legend.
 
 use crate::canvas::{Align, Canvas, Text};
 use crate::font::CAPITAL;
@@ -76,7 +76,7 @@ pub(crate) fn draw_entry(canvas: &mut Canvas, (x, y): (f64, f64), text: &str) {
     canvas.text(&level("legend-entry", at, style::LEGEND, Align::Start, text));
 }
 
-/// A text that is not turned.
+/// A horizontal text.
 pub(crate) fn level<'a>(class: &'a str, at: (f64, f64), size: f64, align: Align, content: &'a str) -> Text<'a> {
     Text { class, at, size, align, degrees: 0.0, content }
 }

@@ -1,8 +1,8 @@
 //! Placing the ε labels above the panel so that none covers another.
 //!
-//! Labels stand upright to the reader where they fit side by side, lean by 45° where the lines are closer, and turn by
-//! 90° where they are closer still. Within a turn each label moves away from its line as little as the others' room
-//! demands, and a leader joins the two. What even then would have to move too far loses its label, never its line.
+//! Labels are level if they fit side by side, turned by 45° if the lines are closer, and by 90° if they are closer
+//! still. Each label moves as little as possible from its line, and a leader joins the two. A label that would move too
+//! far is left out; its line stays.
 
 use crate::font::{ASCENT, CAPITAL, DESCENT, width};
 
@@ -28,18 +28,18 @@ pub(crate) enum Turn {
 pub(crate) struct Anchor {
     /// Pixel of the line.
     pub(crate) x: f64,
-    /// What the label says.
+    /// Text of the label.
     pub(crate) text: String,
 }
 
-/// A label that has its place.
+/// A placed label.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Label {
     /// Pixel of the labelled line.
     pub(crate) anchor: f64,
     /// Pixel where the leader meets the label.
     pub(crate) x: f64,
-    /// What the label says.
+    /// Text of the label.
     pub(crate) text: String,
 }
 

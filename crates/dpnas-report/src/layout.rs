@@ -7,7 +7,7 @@ use crate::scale::{Scale, Tick, epsilon_text, ticks};
 use crate::series::PhaseEnd;
 use crate::style;
 
-/// Space between the picture's edge and what is nearest to it.
+/// Margin of the picture.
 pub(crate) const EDGE: f64 = 10.0;
 /// Length of a tick mark, and space between it and its text.
 pub(crate) const MARK: f64 = 5.0;
@@ -35,7 +35,7 @@ impl Area {
     }
 }
 
-/// What a sample in the legend shows.
+/// The sample of an entry in the legend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sample {
     Points,
@@ -59,7 +59,7 @@ pub(crate) struct UprightName {
     pub(crate) at: (f64, f64),
 }
 
-/// What the layout depends on.
+/// Input of the layout.
 #[derive(Debug)]
 pub(crate) struct Contents<'a> {
     pub(crate) size: (f64, f64),
@@ -155,7 +155,7 @@ impl Layout {
     }
 }
 
-/// The title, cut to the picture's width, over the panel's middle as far as the edges allow.
+/// The title, cut to the picture's width and centred over the panel if the edges allow it.
 pub(crate) fn title(text: &str, picture_width: f64, middle: f64) -> (String, (f64, f64)) {
     let text = font::fit(text, style::TITLE, picture_width - 2.0 * EDGE);
     let half = width(&text, style::TITLE) / 2.0;

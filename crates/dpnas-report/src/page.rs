@@ -15,7 +15,7 @@ pub struct PageText {
     pub title: String,
     /// A line below the heading; left out if empty.
     pub subtitle: String,
-    /// Name and value of what matters most, such as the number of architectures.
+    /// Name and value of the main results, such as the number of architectures.
     pub summary: Vec<(String, String)>,
     /// Name and value of every setting of the run.
     pub settings: Vec<(String, String)>,

@@ -37,8 +37,8 @@ impl PlotOptions {
 /// reward, and a dashed line where each ε of the schedule ends.
 ///
 /// Points are the rows of the replay buffer in order. Rows with reward 0 (rejected), or whose reward or ε is negative,
-/// infinite or not a number, are left out and do not count as architectures. `None` until there are more of the others than
-/// the window. The last ε ends with the data.
+/// infinite or not a number, are left out and do not count as architectures. `None` until there are more of the others
+/// than the window. The last ε ends with the data.
 ///
 /// The average and its line use every reward. Of more than 8,000 architectures every second, third, … is drawn as a
 /// point, and the legend says which.

@@ -32,7 +32,7 @@ pub(crate) struct Tick {
 
 /// The range of an axis that shows `low..=high` with a margin, and never starts below 0; `0 < low <= high`.
 ///
-/// Values that are (nearly) equal get a range of a tenth of their size around them.
+/// (Nearly) equal values get a range of a tenth of their size.
 pub(crate) fn range_with_margin(low: f64, high: f64) -> (f64, f64) {
     let span = high - low;
     let margin = if span < 1e-6 * high { 0.05 * high } else { 0.05 * span };
@@ -62,7 +62,7 @@ fn round_step(least: f64) -> f64 {
         .unwrap_or(power)
 }
 
-/// A tick's text with the decimals that its step needs; with an exponent where those would be many.
+/// A tick's text with the decimals of its step, or with an exponent instead of many decimals.
 fn text(value: f64, largest: f64, step: f64) -> String {
     let decimals = (-(step * (1.0 + 1e-9)).log10().floor()).max(0.0);
     if decimals > 6.0 || largest >= 1e7 {

@@ -34,7 +34,7 @@ pub struct ScoreRow {
     pub net: String,
     /// Its group in the search.
     pub group: String,
-    /// What was trained.
+    /// Trained part: `random` or `trained` encoder.
     pub training: String,
     /// Draws that were scored.
     pub draws: usize,

@@ -37,10 +37,10 @@ pub struct BestNet {
     pub parameters: Option<u64>,
 }
 
-/// The test accuracy of something simpler than a searched architecture.
+/// The test accuracy of a simpler model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline {
-    /// What was tested, for example "linear classifier on raw pixels".
+    /// Its name, for example "linear classifier on raw pixels".
     pub name: String,
     /// Test accuracy, as a fraction.
     pub test_accuracy: f64,

@@ -1,9 +1,9 @@
-//! What of a replay buffer enters the picture: rewards, the ends of the schedule's ε, and fewer points of long runs.
+//! Data of the reward plot: rewards, the ends of each ε, and a selection of points for long runs.
 
 /// One row of the replay buffer, in its order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RewardPoint {
-    /// The ε under which the architecture was drawn.
+    /// The ε of the architecture.
     pub epsilon: f64,
     /// The mean of its last five validation accuracies, as a fraction; 0 for a rejected architecture.
     pub reward: f64,
@@ -31,16 +31,16 @@ pub(crate) fn phase_ends(points: &[RewardPoint]) -> Vec<PhaseEnd> {
     (0..points.len()).filter(|i| ends(*i)).map(|i| PhaseEnd { epsilon: points[i].epsilon, last: i + 1 }).collect()
 }
 
-/// Most points that are drawn one by one.
+/// Largest number of drawn points.
 pub(crate) const MOST_POINTS: usize = 8_000;
 
-/// Every how many architectures one is drawn, so that at most [`MOST_POINTS`] are: 1 means all of them.
+/// The stride that leaves at most [`MOST_POINTS`] points; 1 keeps all.
 pub(crate) fn stride(points: usize) -> usize {
     points.div_ceil(MOST_POINTS).max(1)
 }
 
-/// A line without the vertices that change nothing in its picture: of those within one column of `column` pixels it
-/// keeps the first, the lowest, the highest and the last.
+/// A line with fewer vertices and the same picture: within each column of `column` pixels it keeps the first, the
+/// lowest, the highest and the last.
 pub(crate) fn thin_line(line: &[(f64, f64)], column: f64) -> Vec<(f64, f64)> {
     let index = |x: f64| (x / column).floor() as i64;
     let by_height = |a: &usize, b: &usize| line[*a].1.total_cmp(&line[*b].1);

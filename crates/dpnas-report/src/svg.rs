@@ -5,7 +5,7 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 use std::fmt;
 
-/// Most pixels of a PNG along one side, and in all.
+/// Largest number of pixels of a PNG along one side, and in all.
 const LONGEST: f32 = 16_384.0;
 const LARGEST: f32 = 64e6;
 
@@ -50,12 +50,12 @@ impl Svg {
         Self(text)
     }
 
-    /// The SVG document: one `<svg>` element without an XML declaration, so that it can also stand inside HTML.
+    /// The SVG document: one `<svg>` element without an XML declaration, so that it fits into HTML, too.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The picture as a PNG of `scale` times its size, drawn with the font that is compiled in.
+    /// The picture as a PNG of `scale` times its size, in the compiled-in font.
     ///
     /// # Errors
     /// [`ReportError::Scale`] if the scale gives no picture or one of more than 64 million pixels; the others if the

@@ -43,6 +43,7 @@ pub(crate) struct Trajectory(Vec<(u32, u32)>);
 
 /// One line of the table.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Entry {
     /// The state.
     pub state: State,

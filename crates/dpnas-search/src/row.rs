@@ -45,6 +45,7 @@ pub enum Feedback {
 
 /// One line of the replay buffer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Row {
     /// The ε at which the architecture was drawn.
     pub epsilon: f64,

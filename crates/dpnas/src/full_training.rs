@@ -10,13 +10,16 @@ use dpnas_seed::Seed;
 use dpnas_train::{
     Checkpoints, Epoch, Examples, FullConfig, FullError, TestSchedule, TrainEngine, TrainJob, TrainReport,
 };
+use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// How architectures are trained in full.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FullTrainingConfig {
     /// How the encoder's initial weights are drawn.
     pub init: WeightInit,
@@ -60,6 +63,14 @@ pub struct FullTraining {
     checkpoints: Option<PathBuf>,
     on_epoch: Option<EpochHook>,
     stop: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for FullTraining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("FullTraining");
+        out.field("engine", &self.engine.name()).field("splits", &self.splits).field("config", &self.config);
+        out.field("checkpoints", &self.checkpoints).finish_non_exhaustive()
+    }
 }
 
 impl FullTraining {
@@ -154,14 +165,21 @@ impl FullTraining {
 
     /// Names every setting; `weights` stands for the draw of the weights.
     fn describe(&self, weights: &str) -> String {
-        let Self { engine, splits, config, .. } = self;
+        // Without `..`, so that a new setting does not compile until it has been considered here.
+        let FullTrainingConfig {
+            init,
+            weight_seed: _, // in `weights`
+            draw: _,        // in `weights`
+            training,
+            memory_budget: _, // decides no result
+            largest_chunk: _, // decides no result
+        } = &self.config;
         format!(
-            "full training v{} on {}; data {}; init {} {weights}; {}",
-            engine.version(),
-            engine.name(),
-            splits.fingerprint(),
-            config.init,
-            config.training.identity()
+            "full training v{} on {}; data {}; init {init} {weights}; {}",
+            self.engine.version(),
+            self.engine.name(),
+            self.splits.fingerprint(),
+            training.identity()
         )
     }
 }

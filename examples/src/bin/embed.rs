@@ -22,23 +22,22 @@ use std::sync::atomic::AtomicBool;
 
 /// Embeds a data set with one architecture and stores the rows, the labels and a manifest for other programs.
 ///
-/// The folder appears whole or not at all. Splits are those that a search with the same seed learns from, validates on
-/// and tests on.
+/// The folder appears complete or not at all. The splits are those of a search with the same seed.
 #[derive(Parser)]
 #[command(version, args_override_self = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(flatten)]
     flags: EmbedFlags,
-    /// Folder of the stored embedding, which must not exist yet
+    /// New folder of the stored embedding
     #[arg(long, value_name = "DIR", help_heading = "Embedding")]
     output: PathBuf,
-    /// Replace a stored embedding at that place, once the new one is complete
+    /// Replace a stored embedding there when the new one is complete
     #[arg(long, help_heading = "Embedding")]
     overwrite: bool,
     /// Options from a TOML file; flags win
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     config: Option<PathBuf>,
-    /// Print one JSON object on standard output and nothing else there
+    /// Print one JSON object on standard output
     #[arg(long, help_heading = "Run")]
     json: bool,
 }

@@ -19,7 +19,7 @@ struct Arguments {
     /// Channels, height and width of the images
     #[arg(long, value_name = "CxHxW", default_value = "1x28x28")]
     input: ImageShape,
-    /// The space whose limits and actions count: `paper`, `reference-code`, `small`, or a TOML file
+    /// State space with limits and actions: `paper`, `reference-code`, `small`, or a TOML file
     #[arg(long, value_name = "NAME|FILE", default_value = "paper")]
     space: String,
     /// List the legal actions after the prefix

@@ -16,9 +16,10 @@ use dpnas_examples::session::{RunFlags, Session, log, resumable, resume_command}
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Scores architectures under several draws of their weights: one, a row of a search, or its lowest, middle and highest.
+/// Scores architectures under several draws of their weights: one, a row of a search, or its lowest, middle and
+/// highest.
 ///
-/// With --full-training each is trained in full as well, and the figures show random beside trained encoders.
+/// --full-training also trains each in full, and the figures show random beside trained encoders.
 #[derive(Parser)]
 #[command(version, args_override_self = true, after_help = EXAMPLES)]
 struct Arguments {
@@ -34,7 +35,7 @@ Examples:
   score --replay-buffer runs/20261123T231500Z-search-1a2b3c --draws 5
   score --replay-buffer replay_buffer.csv --index 17 --full-training
   score --net '[C(64,3,1,1,1), P(2,2,0,0), SM(10)]' --draws 5 --store-embedding DIR
-  score --resume runs/20261124T101500Z-score-4d5e6f      go on after Ctrl-C, a crash or a power cut";
+  score --resume runs/20261124T101500Z-score-4d5e6f      carry on after Ctrl-C, a crash or a power cut";
 
 fn main() -> ExitCode {
     program::run(run)

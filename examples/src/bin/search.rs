@@ -27,10 +27,10 @@ struct Arguments {
     flags: SearchFlags,
     #[command(flatten)]
     run: RunFlags,
-    /// End after this many evaluations; go on later with --resume
+    /// End after this many evaluations; --resume carries on
     #[arg(long, value_name = "N", help_heading = "Run")]
     limit: Option<u64>,
-    /// End after this many evaluations in a row that do not count towards the schedule
+    /// End, with exit status 2, after this many evaluations in a row that do not count towards the schedule
     #[arg(long, value_name = "N", default_value_t = MAX_FRUITLESS, help_heading = "Run")]
     max_fruitless: u64,
 }
@@ -38,14 +38,14 @@ struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   search                                          a small search on the digits, 2 minutes
-  search --dataset fashion-mnist --limit-train 10000     a data set that is fetched on first use
+  search --dataset fashion-mnist --limit-train 10000     a data set fetched on first use
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
   search --space paper --schedule paper --dataset fashion-mnist    the published search
-  search --full-training --max-fc 2               a conventional search: everything is trained
-  search --resume runs/20261123T231500Z-search-1a2b3c    go on after Ctrl-C, a crash or a power cut
+  search --full-training --max-fc 2               a conventional search, with full training
+  search --resume runs/20261123T231500Z-search-1a2b3c    carry on after Ctrl-C, a crash or a power cut
   search --space reference-code --schedule paper --dataset fashion-mnist --continue-search
          --replay-buffer-csv-path replay_buffer.csv --q-values-csv-path q_values.csv
-         --continue-epsilon 0.5 --continue-ite 40        go on with a run of the published program";
+         --continue-epsilon 0.5 --continue-ite 40        continue a run of the published program";
 
 fn main() -> ExitCode {
     program::run(run)

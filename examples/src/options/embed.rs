@@ -6,17 +6,17 @@ use super::{DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
 use anyhow::Result;
 
 option_group! {
-    /// What is embedded, and how the rows lie in files.
+    /// Architecture and files of an embedding.
     StoredOptions, StoredFlags, "Embedding";
 
-    /// The architecture; FC layers belong to a classifier and change nothing (required)
+    /// The architecture (required); its FC layers belong to the classifier and change nothing
     #[arg(value_name = "NET", allow_hyphen_values = true)]
     net: Option<String> = None;
     /// Seed of the weights, for another draw of them over the same images [default: the seed]
     #[arg(value_name = "N")]
     weight_seed: Option<u64> = None;
-    /// `npy` (features.npy and labels.npy a split), `folder` (a folder a class, a file a row: torchvision's
-    /// DatasetFolder) or `safetensors` [default: npy]
+    /// `npy` (features.npy and labels.npy for each split), `folder` (a folder for each class, a file for each row:
+    /// torchvision's DatasetFolder) or `safetensors` [default: npy]
     #[arg(value_name = "NAME")]
     layout: String = "npy".to_owned();
     /// Mini-batch of --norm reference [default: 128]

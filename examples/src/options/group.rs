@@ -1,6 +1,6 @@
 //! A group of options, written down once.
 
-/// A value of an option, and what the flag of the command line takes for it.
+/// A value of an option, and the type of its flag on the command line.
 ///
 /// An option without a default, `Option<T>`, has a flag for `T`.
 pub trait Setting {
@@ -21,7 +21,7 @@ settings! {
     Option<u32> => u32, Option<u64> => u64, Option<usize> => usize, Option<f64> => f64, Option<String> => String,
 }
 
-/// Makes a group: a struct of values that TOML files hold, with its defaults, and a struct of flags.
+/// Makes a group: a struct of values for TOML files, with defaults, and a struct of flags.
 ///
 /// Each option has its documentation, which is also the help of its flag, arguments for clap, a type with an
 /// implementation of [`Setting`], and its default. Its name with hyphens is both the flag and the key of the file.
@@ -52,7 +52,7 @@ macro_rules! option_group {
             }
         }
 
-        #[doc = concat!("The flags of [`", stringify!($options), "`]; what is not given comes from a file or the defaults.")]
+        #[doc = concat!("The flags of [`", stringify!($options), "`]; others come from a file or the defaults.")]
         #[derive(clap::Args, Clone, Debug, Default, serde::Serialize)]
         #[serde(rename_all = "kebab-case")]
         #[command(next_help_heading = $heading)]
@@ -69,7 +69,7 @@ macro_rules! option_group {
 
 pub(crate) use option_group;
 
-/// Whether an option has no value at all: such an option does not stand in a file.
+/// Whether an option has no value; files leave it out.
 pub(crate) trait Unset {
     fn is_unset(&self) -> bool {
         false

@@ -15,19 +15,19 @@ option_group! {
     /// `synthetic`, or a folder of IDX files, CIFAR's binary files, .npy files or images per class [default: digits]
     #[arg(value_name = "NAME|PATH")]
     dataset: String = "digits".to_owned();
-    /// Folder of the data sets that are fetched, each in a folder of its name [default: data]
+    /// Folder of fetched data sets, with a folder for each [default: data]
     #[arg(value_name = "DIR")]
     data_dir: String = "data".to_owned();
-    /// Fetch nothing: files that are missing are listed, with the places where they belong
+    /// Fetch nothing; list missing files and their places instead
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     offline: bool = false;
-    /// Fetch from this folder on the web, and not from the places where the data sets are known to be
+    /// Fetch from this folder on the web instead of the known ones
     #[arg(value_name = "URL")]
     mirror: Option<String> = None;
     /// Side of the square images after resizing [default: 28; digits and synthetic keep their own size]
     #[arg(value_name = "PIXELS")]
     patch_size: Option<u32> = None;
-    /// Three channels: gray images are repeated; without this, colours become gray
+    /// Use three channels, equal for gray images; without this option colours become gray
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     rgb: bool = false;
     /// Swap rows and columns of the images, which turns those of EMNIST upright
@@ -48,17 +48,17 @@ option_group! {
     /// kaiming-normal, kaiming-uniform, xavier-normal, xavier-uniform or orthogonal [default: kaiming-normal]
     #[arg(value_name = "NAME")]
     init: String = "kaiming-normal".to_owned();
-    /// `per-search`: all architectures have the weights of one seed; or `per-candidate`: each has weights of its own, which
-    /// follow from the seed and its text [default: per-search]
+    /// `per-search` gives all architectures the weights of one seed; `per-candidate` derives a seed for each from the
+    /// seed and its text [default: per-search]
     #[arg(value_name = "NAME")]
     draw: String = "per-search".to_owned();
-    /// Where normalisation statistics come from: calibrated, reference (mini-batches) or none [default: calibrated]
+    /// Source of normalisation statistics: calibrated, reference (mini-batches) or none [default: calibrated]
     #[arg(value_name = "NAME")]
     norm: String = "calibrated".to_owned();
     /// ε of the normalisation; 0 switches it off [default: 0.0001]
     #[arg(value_name = "EPS", allow_negative_numbers = true)]
     batch_norm: f64 = 1e-4;
-    /// Training images that calibrate the normalisation, at most [default: 1024]
+    /// Largest number of training images that calibrate the normalisation [default: 1024]
     #[arg(value_name = "N")]
     calibration_images: usize = 1024;
 }
@@ -85,51 +85,50 @@ option_group! {
     /// Validation accuracy below which training stops early [default: 0.15]
     #[arg(value_name = "X", allow_negative_numbers = true)]
     early_stopping_thresh: f64 = 0.15;
-    /// Epoch after which that is looked at [default: 10]
+    /// Epoch of that check [default: 10]
     #[arg(value_name = "N")]
     early_stopping_epoch: u32 = 10;
 }
 
 option_group! {
-    /// Where and with what things are computed and kept; nothing here but device and precision changes a result.
+    /// Device, memory and folders. Only device and precision change a result.
     ResourceOptions, ResourceFlags, "Device, memory and folders";
 
     /// `cpu` (own kernels), `flex` or `ndarray` (CPU), `cuda` or `cuda:N` (built with --features cuda) [default: cpu]
     #[arg(value_name = "NAME")]
     device: String = "cpu".to_owned();
-    /// What encoders compute in: f32, or bf16 with f32 sums (device `cpu` only) [default: f32]
+    /// Number type of encoders: f32, or bf16 with f32 sums (device `cpu` only) [default: f32]
     #[arg(value_name = "NAME")]
     precision: String = "f32".to_owned();
-    /// CPU threads; 0 takes all cores. Changes no result [default: 0]
+    /// CPU threads; 0 for all cores. Changes no result [default: 0]
     #[arg(value_name = "N")]
     threads: usize = 0;
-    /// Memory that scoring may take beside the images and the program itself, or `auto`: half of what is free when the run
-    /// starts, within the limits of a container. Changes no result, but an architecture that does not fit it one image at
-    /// a time is left out [default: auto]
+    /// Memory for scoring, beside the images and the program, or `auto`: half of the free memory at the start, within
+    /// the limits of a container. Changes no result, but leaves out an architecture that does not fit one image at a
+    /// time [default: auto]
     #[arg(value_name = "SIZE|auto")]
     memory_budget: String = "auto".to_owned();
-    /// Images computed at once, at most. Changes no result [default: 256]
+    /// Largest number of images computed at once. Changes no result [default: 256]
     #[arg(value_name = "N")]
     chunk: usize = 256;
     /// Folder of the runs [default: runs]
     #[arg(value_name = "DIR")]
     runs: String = "runs".to_owned();
-    /// Folder that keeps embeddings for later runs, or `off`. Changes no result [default: `cache` in the folder of the
-    /// runs]
+    /// Folder of embeddings for later runs, or `off`. Changes no result [default: `cache` in the folder of the runs]
     #[arg(value_name = "DIR|off")]
     cache: Option<String> = None;
-    /// Size of that folder, at most [default: 2GiB]
+    /// Largest size of that folder [default: 2GiB]
     #[arg(value_name = "SIZE")]
     cache_budget: String = "2GiB".to_owned();
 }
 
 impl ResourceOptions {
-    /// Options that may change when a run is resumed, because no result depends on them. The data set may have moved; its
-    /// fingerprint is checked.
+    /// Options that may change when a run is resumed, because no result depends on them. The data set may have moved;
+    /// its fingerprint is checked.
     pub const RESUMABLE: [&str; 9] =
         ["threads", "memory-budget", "chunk", "cache", "cache-budget", "dataset", "data-dir", "offline", "mirror"];
 
-    /// The options with the memory budget as a number: a run's settings do not depend on the memory that is free later.
+    /// The options with the memory budget as a number, so that settings do not depend on the memory that is free later.
     #[must_use]
     pub fn resolved(mut self) -> Self {
         if self.memory_budget == bytes::AUTO {

@@ -2,7 +2,7 @@
 
 use super::{DataOptions, ResourceOptions};
 use crate::evaluation::EvaluationOptions;
-use crate::progress::eprintln;
+use crate::warnings;
 use anyhow::{Context, Result, anyhow, bail};
 use dpnas::RunFolder;
 use dpnas::data::Source;
@@ -225,7 +225,7 @@ pub(crate) fn read_table<J: Job>(path: &Path) -> Result<Table> {
     let retired: Vec<&str> = RETIRED.into_iter().filter(|key| table.remove(*key).is_some()).collect();
     if !retired.is_empty() {
         let path = path.display();
-        eprintln(&format!("warning: {path}: this version has no option {}: ignored", retired.join(" and ")));
+        warnings::show(&format!("warning: {path}: this version has no option {}: ignored", retired.join(" and ")));
     }
     let known = known_keys::<J>();
     if let Some(key) = table.keys().find(|key| !known.contains(key)) {

@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 option_group! {
-    /// Which architectures are scored, and how often.
+    /// Architectures to score, and the number of draws.
     ChoiceOptions, ChoiceFlags, "What to score";
 
-    /// One architecture; wins over --replay-buffer
+    /// One architecture; takes precedence over --replay-buffer
     #[arg(value_name = "STR")]
     net: Option<String> = None;
-    /// Architectures of a search, a run folder or a replay buffer of either program: the 6 lowest, 6 around the middle
-    /// and the 6 highest by reward
+    /// Replay buffer of this or the published program, or run folder of a search, whose settings then hold here, too:
+    /// scores the 6 lowest, 6 around the middle and the 6 highest by reward
     #[arg(value_name = "CSV|RUN")]
     replay_buffer: Option<String> = None;
     /// Only this row of the replay buffer, counted from 0
@@ -33,11 +33,11 @@ option_group! {
 }
 
 option_group! {
-    /// Where embeddings are kept for other programs.
+    /// Stored embeddings for other programs.
     KeptOptions, KeptFlags, "Embeddings";
 
-    /// Store the embedding of each scored random encoder: in this folder if it is one, else in a folder
-    /// `net-NN-draw-K` in it for each
+    /// Store the embedding of each scored random encoder: in this folder if there is one, else each in its folder
+    /// `net-NN-draw-K` there
     #[arg(value_name = "DIR")]
     store_embedding: Option<String> = None;
     /// `npy`, `folder` or `safetensors`, see `embed --help`; only with --store-embedding [default: npy]

@@ -9,10 +9,10 @@ use super::{
 use anyhow::Result;
 
 option_group! {
-    /// How a search walks and learns.
+    /// State space, schedule and learner.
     WalkOptions, WalkFlags, "Search";
 
-    /// Which ε for how many architectures: `paper` (2,403), `small` (48), or for example 1.0:150,0.5:50,0.0:3
+    /// Number of architectures for each ε: `paper` (2,403), `small` (48), or for example 1.0:150,0.5:50,0.0:3
     /// [default: small]
     #[arg(value_name = "SCHEDULE")]
     schedule: String = "small".to_owned();
@@ -22,22 +22,22 @@ option_group! {
     /// Weight γ of later rewards [default: 1]
     #[arg(value_name = "X", allow_negative_numbers = true)]
     q_discount_factor: f64 = 1.0;
-    /// Q-value of an action before anything is learnt of it [default: 0.15]
+    /// Initial Q-value of an action [default: 0.15]
     #[arg(value_name = "X", allow_negative_numbers = true)]
     initial_q: f64 = 0.15;
     /// Q-value updates after each architecture [default: 50]
     #[arg(value_name = "N")]
     replay_number: u32 = 50;
-    /// Smallest depth, in place of the space's own
+    /// Smallest depth, instead of the space's
     #[arg(value_name = "DEPTH")]
     min_conv: Option<u32> = None;
-    /// Largest depth, in place of the space's own
+    /// Largest depth, instead of the space's
     #[arg(value_name = "DEPTH")]
     max_conv: Option<u32> = None;
-    /// Most fully connected layers before the classifier, in place of the space's own
+    /// Largest number of fully connected layers before the classifier, instead of the space's
     #[arg(value_name = "N")]
     max_fc: Option<u32> = None;
-    /// What may be built: `paper`, `reference-code`, `small`, or a TOML file [default: small]
+    /// State space: `paper`, `reference-code`, `small`, or a TOML file [default: small]
     #[arg(value_name = "NAME|FILE")]
     space: SpaceChoice = SpaceChoice::Named("small".to_owned());
 }
@@ -46,7 +46,7 @@ option_group! {
     /// The earlier run that a search continues, from its two CSV files.
     ContinueOptions, ContinueFlags, "Continue an earlier run, also of the published program";
 
-    /// Go on from the two CSV files of an earlier run; needs the four options below [default: false]
+    /// Continue from the two CSV files of an earlier run; requires the four options below [default: false]
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     continue_search: bool = false;
     /// Its Q-values
@@ -58,7 +58,7 @@ option_group! {
     /// The ε of the schedule at which it stopped
     #[arg(value_name = "EPSILON", allow_negative_numbers = true)]
     continue_epsilon: Option<f64> = None;
-    /// How many architectures of that ε's share were counted
+    /// Number of counted architectures at that ε
     #[arg(value_name = "N")]
     continue_ite: Option<u32> = None;
 }

@@ -9,6 +9,8 @@ mod embed;
 #[path = "../../../crates/dpnas/tests/it/engine.rs"]
 mod engine;
 mod full_training;
+#[cfg(target_os = "linux")]
+mod locks;
 mod output;
 mod paths;
 mod reproducible;

@@ -1,53 +1,10 @@
-//! The messages, word by word.
+//! Messages with their excerpts, word by word; the corpus has the others.
 
-use dpnas_grammar::{ImageShape, Net};
+use dpnas_grammar::Net;
 
 #[track_caller]
 fn assert_message(text: &str, message: &str) {
     assert_eq!(text.parse::<Net>().unwrap_err().to_string(), message);
-}
-
-#[test]
-fn an_unknown_layer() {
-    assert_message(
-        "[C(32,5,1,2,1), X(4,4,0,0), SM(10)]",
-        "\
-line 1, column 17: unknown layer `X`; expected `C`, `P`, `FC` or `SM`
-    [C(32,5,1,2,1), X(4,4,0,0), SM(10)]
-                    ^",
-    );
-}
-
-#[test]
-fn a_missing_sm() {
-    assert_message(
-        "[C(32,5,1,2,1), P(4,4,0,0)]",
-        "\
-line 1, column 17: layer 2, `P(4,4,0,0)`, is the last one; end the net with `SM(classes)`
-    [C(32,5,1,2,1), P(4,4,0,0)]
-                    ^^^^^^^^^^",
-    );
-}
-
-#[test]
-fn a_kernel_larger_than_the_map() {
-    let net: Net = "[C(32,5,1,2,1), P(4,4,0,0), C(16,9,1,0,1), SM(10)]".parse().unwrap();
-    assert_eq!(
-        net.plan(ImageShape::square(1, 28)).unwrap_err().to_string(),
-        "layer 3, `C(16,9,1,0,1)`: the kernel 9 is larger than the 32x7x7 map with padding 0; \
-         use a kernel of at most 7 or a padding of at least 1"
-    );
-}
-
-#[test]
-fn a_layer_that_is_not_supported() {
-    assert_message(
-        "[C(32,5,1,2,1), GAP(10), SM(10)]",
-        "\
-line 1, column 17: layer `GAP` of the MetaQNN grammar is not supported; expected `C`, `P`, `FC` or `SM`
-    [C(32,5,1,2,1), GAP(10), SM(10)]
-                    ^^^",
-    );
 }
 
 #[test]

@@ -25,22 +25,6 @@ pub const MAX_FRUITLESS_DRAWS: u32 = 10_000;
 /// in flight. Nothing else changes the search: it reads no clock and starts no thread. The same settings, seed and
 /// sequence of asks and tells give the same search, bit for bit. Resuming repeats them.
 ///
-/// ```
-/// use dpnas_search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
-///
-/// let space = SpaceSettings::small().check(ImageShape::square(1, 8), 10)?;
-/// let settings = SearchSettings { schedule: "1.0:20,0.1:10".parse()?, ..SearchSettings::paper() };
-/// let mut search = Search::new(space, settings, Seed(7))?;
-/// while let Some(candidate) = search.ask()? {
-///     // A stand-in for training: it likes short nets.
-///     let reward = 1.0 / candidate.net.layers().len() as f64;
-///     search.tell(candidate.id, Feedback::Scored { reward })?;
-/// }
-/// assert!(search.is_finished());
-/// assert_eq!(search.rows().iter().filter(|row| row.reward != 0.0).count(), 30);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
 /// # Randomness
 /// Walk `i` draws from the stream ("walk", i), the replay after row `j` from the stream ("replay", j).
 ///

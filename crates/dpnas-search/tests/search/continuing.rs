@@ -1,12 +1,12 @@
 //! Going on from the rows and the values of an earlier run.
 
+use crate::naive::{Naive, key};
 use crate::strategies::{preset, spaces, two_nets};
 use dpnas_search::{
     Action, Candidate, Continuation, ContinueError, EarlierRow, Feedback, Layer, Net, Origin, Place, QValue, Search,
     SearchSettings, Seed, Space,
 };
 use proptest::prelude::*;
-use std::collections::BTreeMap;
 
 fn settings(schedule: &str) -> SearchSettings {
     SearchSettings { replay_number: 3, schedule: schedule.parse().unwrap(), ..SearchSettings::paper() }
@@ -78,27 +78,6 @@ fn assert_same(continued: &Search, original: &Search) -> Result<(), TestCaseErro
     Ok(())
 }
 
-/// Values under the text of a state and an action.
-type Naive = BTreeMap<(String, String), f64>;
-
-/// The update of SPEC §5 on a plain map; actions that are not in it have the value `initial_q`.
-fn naive_update(values: &mut Naive, space: &Space, settings: &SearchSettings, net: &Net, reward: f64) {
-    let layers = net.layers();
-    let key =
-        |index: usize, action: &Action| (format!("{:?}", space.follow(&layers[..index]).unwrap()), action.to_string());
-    for index in (0..layers.len()).rev() {
-        let (action, r) = match layers[index] {
-            Layer::Softmax { .. } => (Action::Terminate, reward),
-            layer => (Action::Layer(layer), 0.0),
-        };
-        let next = space.actions(&space.follow(&layers[..=index]).unwrap());
-        let next = next.iter().map(|action| *values.get(&key(index + 1, action)).unwrap_or(&settings.initial_q));
-        let best = next.reduce(f64::max).unwrap_or(0.0);
-        let value = values.entry(key(index, &action)).or_insert(settings.initial_q);
-        *value += settings.q_learning_rate * (r + settings.q_discount_factor * best - *value);
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -140,27 +119,17 @@ proptest! {
         for (number, value) in left.q_values.iter_mut().enumerate() {
             value.value = (value.value + shift * (number % 5) as f64).clamp(0.0, 1.0);
         }
-        let mut naive: Naive =
-            left.q_values.iter().map(|q| ((format!("{:?}", q.state), q.action.to_string()), q.value)).collect();
+        let values = left.q_values.iter().map(|q| (key(&q.state, &q.action), q.value)).collect();
         let mut search = continued(&earlier, left).unwrap();
         let begun = search.rows().len();
         advance(&mut search, 4);
         prop_assume!(search.rows().len() <= 100);
-        let rows = search.rows();
-        for index in begun..rows.len() {
-            naive_update(&mut naive, &space, search.settings(), &rows[index].net, rows[index].reward);
-            let mut rng = search.seed().stream("replay", index as u64).rng();
-            for _ in 1..search.settings().replay_number {
-                let drawn = &rows[rng.below(index as u64 + 1) as usize];
-                naive_update(&mut naive, &space, search.settings(), &drawn.net, drawn.reward);
-            }
-        }
+        let mut naive = Naive::of(&search, values, begun);
         for entry in search.q_table().entries() {
-            let key = (format!("{:?}", entry.state), entry.action.to_string());
-            let expected = naive.remove(&key).unwrap_or(search.settings().initial_q);
-            prop_assert_eq!(entry.value.to_bits(), expected.to_bits(), "{} in {}", entry.action, entry.state);
+            prop_assert_eq!(entry.value.to_bits(), naive.value(&entry.state, &entry.action).to_bits(), "{} in {}", entry.action, entry.state);
+            naive.values.remove(&key(&entry.state, &entry.action));
         }
-        prop_assert!(naive.is_empty(), "every value of the naive table is an entry");
+        prop_assert!(naive.values.is_empty(), "every value of the naive table is an entry");
     }
 }
 

@@ -1,57 +1,10 @@
 //! The Q-table against a naive second implementation, and what learning does to a search.
 
+use crate::naive::{Naive, key};
 use crate::strategies::{preset, spaces};
-use dpnas_search::{
-    Action, AskError, Candidate, Feedback, Layer, Net, Origin, Search, SearchSettings, Seed, Space, State,
-};
+use dpnas_search::{Action, AskError, Candidate, Feedback, Layer, Origin, Search, SearchSettings, Seed};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
-
-/// Values under the text of a state and an action; absent ones are initial.
-struct NaiveTable<'a> {
-    space: &'a Space,
-    settings: &'a SearchSettings,
-    values: BTreeMap<(String, String), f64>,
-}
-
-impl NaiveTable<'_> {
-    fn value(&self, state: &State, action: &Action) -> f64 {
-        let key = (format!("{state:?}"), action.to_string());
-        self.values.get(&key).copied().unwrap_or(self.settings.initial_q)
-    }
-
-    fn update(&mut self, net: &Net, reward: f64) {
-        let layers = net.layers();
-        for index in (0..layers.len()).rev() {
-            let state = self.space.follow(&layers[..index]).unwrap();
-            let next = self.space.follow(&layers[..=index]).unwrap();
-            let (action, r) = match layers[index] {
-                Layer::Softmax { .. } => (Action::Terminate, reward),
-                layer => (Action::Layer(layer), 0.0),
-            };
-            let best = self.space.actions(&next).iter().map(|action| self.value(&next, action)).reduce(f64::max);
-            let q = self.value(&state, &action);
-            let SearchSettings { q_learning_rate: alpha, q_discount_factor: gamma, .. } = *self.settings;
-            let updated = q + alpha * (r + gamma * best.unwrap_or(0.0) - q);
-            self.values.insert((format!("{state:?}"), action.to_string()), updated);
-        }
-    }
-
-    /// What the rows of a search must have taught.
-    fn of(search: &Search) -> NaiveTable<'_> {
-        let mut table = NaiveTable { space: search.space(), settings: search.settings(), values: BTreeMap::new() };
-        let rows = search.rows();
-        for (index, row) in rows.iter().enumerate() {
-            table.update(&row.net, row.reward);
-            let mut rng = search.seed().stream("replay", index as u64).rng();
-            for _ in 1..search.settings().replay_number {
-                let drawn = &rows[rng.below(index as u64 + 1) as usize];
-                table.update(&drawn.net, drawn.reward);
-            }
-        }
-        table
-    }
-}
 
 /// Some reward that depends on the architecture alone; a quarter of them are 0.
 fn some_reward(candidate: &Candidate) -> f64 {
@@ -96,14 +49,14 @@ proptest! {
         }
         // The naive table takes too long for spaces whose limits reject nearly everything.
         prop_assume!(search.rows().len() <= 200);
-        let naive = NaiveTable::of(&search);
+        let naive = Naive::of(&search, BTreeMap::new(), 0);
         let table = search.q_table();
         let mut seen = 0;
         for entry in table.entries() {
             prop_assert_eq!(entry.value.to_bits(), naive.value(&entry.state, &entry.action).to_bits());
             prop_assert_eq!(space.step(&entry.state, &entry.action), Some(entry.next));
             prop_assert_eq!(table.value(&entry.state, &entry.action), Some(entry.value));
-            seen += usize::from(naive.values.contains_key(&(format!("{:?}", entry.state), entry.action.to_string())));
+            seen += usize::from(naive.values.contains_key(&key(&entry.state, &entry.action)));
         }
         prop_assert_eq!(seen, naive.values.len(), "every learnt value is an entry");
         prop_assert_eq!(table.taken_entries().count(), naive.values.len());

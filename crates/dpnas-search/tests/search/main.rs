@@ -3,6 +3,7 @@
 mod continuing;
 mod interleaving;
 mod learning;
+mod naive;
 mod settings;
 mod simulation;
 mod space;

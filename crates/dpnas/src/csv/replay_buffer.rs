@@ -4,6 +4,7 @@ use crate::Metrics;
 use crate::csv::error::{CsvError, io_error};
 use crate::csv::python_number::python_number;
 use crate::csv::table::Table;
+use serde::Serialize;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -20,13 +21,13 @@ pub const REPLAY_COLUMNS: [&str; 8] = [
 ];
 
 /// One row of the replay buffer as it stands in the file; accuracies are fractions here and percent there.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReplayRow {
     /// The ε at which the architecture was drawn.
     pub epsilon: f64,
     /// The architecture's text.
     pub net: String,
-    /// What its training told; `None` for a rejected architecture.
+    /// Metrics of its training; `None` for a rejected architecture.
     pub metrics: Option<Metrics>,
 }
 
@@ -57,6 +58,7 @@ impl ReplayRow {
 pub(crate) type ReplayFields = [String; 8];
 
 /// Writes rows after one another, the header first.
+#[derive(Debug)]
 pub struct ReplayWriter<W: Write> {
     csv: csv::Writer<W>,
     next: usize,

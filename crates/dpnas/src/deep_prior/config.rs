@@ -4,10 +4,12 @@ use crate::WeightDraw;
 use dpnas_prior::{Normalisation, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::ProbeConfig;
+use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 
 /// How a deep prior is scored.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DeepPriorConfig {
     /// How weights are drawn.
     pub init: WeightInit,

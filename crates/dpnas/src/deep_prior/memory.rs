@@ -125,10 +125,13 @@ impl Demand {
     }
 }
 
-/// Whether the allocator gives so many bytes. It is asked first, since a failed allocation within an engine or a library
-/// would end the program.
+/// Whether the allocator can provide this memory. It is asked first, since a failed allocation within an engine or a
+/// library would end the program.
 pub(crate) fn can_have(bytes: u64) -> bool {
-    usize::try_from(bytes).is_ok_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok())
+    let Ok(bytes) = usize::try_from(bytes) else { return false };
+    let mut probe = Vec::<u8>::new();
+    // An allocation that nobody looks at may be optimised away, and then always succeeds.
+    probe.try_reserve_exact(bytes).is_ok() && std::hint::black_box(&mut probe).capacity() >= bytes
 }
 
 #[cfg(test)]

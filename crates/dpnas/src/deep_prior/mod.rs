@@ -32,6 +32,7 @@ use dpnas_grammar::{Net, Plan};
 use dpnas_prior::{Engine, EngineError};
 use dpnas_seed::Seed;
 use dpnas_train::{Bf16, Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -50,6 +51,14 @@ pub struct DeepPrior {
     cache: Cache,
     scratch: PathBuf,
     stop: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for DeepPrior {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("DeepPrior");
+        out.field("engine", &self.engine.name()).field("splits", &self.splits).field("config", &self.config);
+        out.field("cache", &self.cache).finish_non_exhaustive()
+    }
 }
 
 impl DeepPrior {
@@ -237,29 +246,29 @@ impl DeepPrior {
         outcome(head.train(net, train.columns(), rows), self.config.probe.test)
     }
 
-    /// Names every setting; `weights` stands for the draw of the weights.
+    /// Names every setting that decides a result; `weights` stands for the draw of the weights.
     pub(crate) fn describe(&self, weights: &str) -> String {
-        let c = &self.config;
-        let p = &c.probe;
+        // Without `..`, so that a new setting does not compile until it has been considered here.
+        let DeepPriorConfig {
+            init,
+            weight_seed: _, // in `weights`
+            draw: _,        // in `weights`
+            norm,
+            calibration_images,
+            probe,
+            memory_budget: _, // decides no result
+            largest_chunk: _, // decides no result
+        } = &self.config;
         let head =
             self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));
         format!(
-            "deep prior on {}; data {}; init {} {weights}; norm {} epsilon {:?} on {} images by seed {}; \
-             classifier {} epochs of {} at {:?}, decay {:?}, drop-out {:?}, stop below {:?} after {}{head}",
+            "deep prior on {}; data {}; init {init} {weights}; norm {} epsilon {:?} on {calibration_images} images; \
+             classifier {}{head}",
             self.engine.name(),
             self.splits.fingerprint(),
-            c.init,
-            c.norm.effective_mode(),
-            c.norm.epsilon,
-            c.calibration_images,
-            p.seed.0,
-            p.epochs,
-            p.batch_size,
-            p.learning_rate,
-            p.weight_decay,
-            p.drop_out,
-            p.early_stopping_threshold,
-            p.early_stopping_epoch,
+            norm.effective_mode(),
+            norm.epsilon,
+            probe.identity(),
         )
     }
 }

@@ -4,6 +4,7 @@ use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::trials::Trials;
 use crate::{EvaluateError, FolderError, JournalError, OutOfRange, Outcome, ReplayRow, Trial};
 use dpnas_search::{AskError, Candidate, Progress, Search, TellError};
+use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Something that happened in a run.
@@ -56,6 +57,13 @@ pub enum StopReason {
     },
 }
 
+/// Serialised as its text.
+impl Serialize for StopReason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -71,7 +79,8 @@ impl fmt::Display for StopReason {
 }
 
 /// A run at its end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// Why it ended.
     pub stop: StopReason,

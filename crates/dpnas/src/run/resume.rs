@@ -22,7 +22,8 @@ pub(crate) fn replay(
     for event in events {
         match event {
             Event::Begun { identity: begun, seed, continued: other, .. } => {
-                if identity::current(&begun) != identity {
+                let begun = identity::current(&begun);
+                if begun != identity {
                     return Err(OtherEvaluation::new(begun, identity.to_owned()).into());
                 }
                 if seed != search.seed().0 {

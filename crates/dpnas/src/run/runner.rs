@@ -7,6 +7,7 @@ use crate::run::resume::{replay, tell};
 use crate::run::trials::Trials;
 use crate::{EarlierRun, Evaluate, EvaluateError, RunFolder};
 use dpnas_search::{Candidate, Search};
+use std::fmt;
 use std::ops::ControlFlow;
 
 /// Evaluations in a row that do not count before a run ends, by default.
@@ -47,6 +48,13 @@ pub struct Runner<'a, E> {
     limit: Option<u64>,
     max_fruitless: u64,
     hook: Option<Hook<'a>>,
+}
+
+impl<E: Evaluate> fmt::Debug for Runner<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (evaluator, folder) = (self.evaluator.identity(), self.folder.as_ref().map(RunFolder::path));
+        f.debug_struct("Runner").field("evaluator", &evaluator).field("folder", &folder).finish_non_exhaustive()
+    }
 }
 
 impl<'a, E: Evaluate> Runner<'a, E> {

@@ -3,17 +3,19 @@
 use crate::csv::replay_buffer::ReplayFields;
 use crate::{EarlierRun, Metrics, ReplayRow};
 use dpnas_search::{Candidate, CandidateId, Net, Origin, Row};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A scored architecture.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Trial {
     /// Which candidate it was; `None` if an earlier run scored it, which this one continues.
     pub id: Option<CandidateId>,
     /// The architecture.
     pub net: Arc<Net>,
-    /// What its training told.
+    /// Metrics of its training.
     pub metrics: Metrics,
 }
 
@@ -82,7 +84,7 @@ impl Trials {
     pub(crate) fn fields(&self, number: usize, row: &Row) -> ReplayFields {
         let mut fields = self.row(row).fields();
         if let (&Origin::Earlier { row: from }, Some(earlier)) = (&row.origin, &self.earlier) {
-            // A repetition has what was told of the first, under its own ε.
+            // A repetition has the metrics of the first row, under its own ε.
             let own = if number == from { 0 } else { 2 };
             fields[own..].clone_from_slice(&earlier.fields(from)[own..]);
         }

@@ -35,7 +35,8 @@ impl fmt::Display for Group {
 }
 
 /// An architecture to score.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Target {
     /// The architecture.
     pub net: Net,
@@ -45,8 +46,9 @@ pub struct Target {
     pub searched: Option<Searched>,
 }
 
-/// What the search knew of an architecture.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Row and reward of an architecture in a replay buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Searched {
     /// Number of its row in the replay buffer, from 0.
     pub row: usize,

@@ -8,8 +8,8 @@ mod figures;
 mod files;
 mod report;
 mod runner;
-mod student;
 mod summary;
+mod t_distribution;
 
 pub use choice::{ChoiceError, Group, Searched, Target, fixed_nets, target_of_row};
 pub use evaluate_draw::EvaluateDraw;

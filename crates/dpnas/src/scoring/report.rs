@@ -5,6 +5,7 @@ use super::{Summary, Target};
 use crate::{FolderError, JournalError, Metrics, OtherEvaluation, OutOfRange, Outcome, ScoreError, StopReason};
 use dpnas_grammar::ParseError;
 use dpnas_seed::Seed;
+use serde::Serialize;
 
 /// Something that happened in a scoring run.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +45,8 @@ pub enum ScoringEvent<'a> {
 }
 
 /// The outcome of one architecture under one draw of its weights.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct DrawOutcome {
     /// Place of the architecture among the targets, from 0.
     pub target: usize,
@@ -59,7 +61,7 @@ pub struct DrawOutcome {
 }
 
 impl DrawOutcome {
-    /// What its training told; `None` if it was rejected or did not fit the memory.
+    /// Metrics of its training; `None` if it was rejected or did not fit the memory.
     pub fn score(&self) -> Option<&Metrics> {
         match &self.outcome {
             Outcome::Scored(score) => Some(score),
@@ -68,8 +70,9 @@ impl DrawOutcome {
     }
 }
 
-/// What the draws of one architecture say together.
-#[derive(Clone, Debug, PartialEq)]
+/// Statistics of the draws of one architecture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct NetSummary {
     /// Place of the architecture among the targets, from 0.
     pub target: usize,
@@ -84,9 +87,10 @@ pub struct NetSummary {
 }
 
 /// A scoring run at its end.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct ScoringReport {
-    /// What was to be done.
+    /// Architectures and draws.
     pub job: ScoringJob,
     /// Why it ended.
     pub stop: StopReason,
@@ -108,7 +112,7 @@ impl ScoringReport {
         self.draws.iter().filter(move |draw| draw.target == target && draw.training == training)
     }
 
-    /// What the draws of one architecture say together; `None` if there are none yet.
+    /// Statistics of the draws of one architecture; `None` if there are none yet.
     pub fn summary(&self, target: usize, training: Training) -> Option<NetSummary> {
         let draws: Vec<&DrawOutcome> = self.draws_of(target, training).collect();
         let scores: Vec<&Metrics> = draws.iter().filter_map(|draw| draw.score()).collect();

@@ -37,8 +37,9 @@ impl fmt::Display for Training {
     }
 }
 
-/// What a scoring run does.
-#[derive(Clone, Debug, PartialEq)]
+/// The architectures and draws of a scoring run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ScoringJob {
     /// The architectures.
     pub targets: Vec<Target>,
@@ -94,6 +95,14 @@ pub struct ScoringRunner<'a> {
     scorers: BTreeMap<Training, &'a dyn EvaluateDraw>,
     folder: Option<RunFolder>,
     hook: Option<ScoringHook<'a>>,
+}
+
+impl fmt::Debug for ScoringRunner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scorers, folder) = (self.identity(), self.folder.as_ref().map(RunFolder::path));
+        let mut out = f.debug_struct("ScoringRunner");
+        out.field("job", &self.job).field("scorers", &scorers).field("folder", &folder).finish_non_exhaustive()
+    }
 }
 
 /// A place in the order of the run: training, draw, architecture.
@@ -220,8 +229,9 @@ impl<'a> ScoringRunner<'a> {
 
     fn same_run(&self, begun: &Begun) -> Result<(), ScoringError> {
         let now = self.identity();
-        if identity::current(&begun.identity) != now {
-            return Err(OtherEvaluation::new(begun.identity.clone(), now).into());
+        let begun_with = identity::current(&begun.identity);
+        if begun_with != now {
+            return Err(OtherEvaluation::new(begun_with, now).into());
         }
         if begun.job()? != self.job {
             let found = "other architectures, draws or another seed in its first line".to_owned();

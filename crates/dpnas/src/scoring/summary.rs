@@ -1,9 +1,11 @@
 //! Mean, spread and interval of the scores of several draws.
 
-use super::student::two_sided_quantile;
+use super::t_distribution::two_sided_quantile;
+use serde::Serialize;
 
-/// What several draws say together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Statistics of the scores of several draws.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Number of draws.
     pub count: usize,

@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod fixed_point;
+mod format;
+mod gram;
+mod lda;
+mod linear;
+mod moments;
+mod press;
+mod projection;
+mod ridge;
+mod solve;
+mod statistics;
+mod sums;
+
+pub use error::HeadError;
+pub use fixed_point::FixedPoint;
+pub use lda::{Shrinkage, lda, nearest_class_mean};
+pub use linear::LinearHead;
+pub use press::{LeaveOneOut, leave_one_out, leave_one_out_memory};
+pub use projection::Projection;
+pub use ridge::{Lambda, ridge};
+pub use solve::Solution;
+pub use statistics::Statistics;

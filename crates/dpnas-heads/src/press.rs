@@ -1,0 +1,213 @@
+//! Exact leave-one-out of ridge regression, where the rows are at hand.
+
+use crate::error::check_rows;
+use crate::linear::largest;
+use crate::moments::Moments;
+use crate::ridge::{GRID, grid, regression};
+use crate::solve::eigen;
+use crate::{HeadError, LinearHead, Statistics};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, ColRef, Mat, MatMut, MatRef, Par};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Rows that a task works on.
+const BLOCK: usize = 256;
+
+/// Ridge regression with the λ of the smallest leave-one-out error.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LeaveOneOut {
+    /// The head of all rows.
+    pub head: LinearHead,
+    /// Its λ, in the units of the Gram matrix.
+    pub lambda: f64,
+    /// The part of the rows that are predicted right by the head of all other rows.
+    pub accuracy: f64,
+    /// Mean squared error of the scores of each row by the head of all other rows.
+    pub error: f64,
+}
+
+/// Ridge regression on one-hot targets with λ by exact leave-one-out over all rows (PRESS): the error of each row under the
+/// head of all others is `residual / (1 − leverage)`, so no head is solved for again.
+///
+/// `read` fills a matrix with the rows of a range, row after row. It is called several times for each row, and from several
+/// threads. The eigenvectors are those of the features if there are at most as many as rows, else those of the rows. No
+/// bit depends on the number of threads.
+///
+/// # Source
+/// Allen, 1974.
+///
+/// # Errors
+/// If a row is not finite, there are fewer than two, or reading fails.
+pub fn leave_one_out<E: From<HeadError> + Send>(
+    features: usize,
+    labels: &[u32],
+    read: impl Fn(Range<usize>, &mut [f32]) -> Result<(), E> + Sync,
+) -> Result<LeaveOneOut, E> {
+    let rows = labels.len();
+    let mut statistics = Statistics::float(features)?;
+    if rows < 2 {
+        return Err(HeadError::Empty.into());
+    }
+    let mut values = Vec::new();
+    for range in blocks(rows) {
+        values.resize(range.len() * features, 0.0);
+        read(range.clone(), &mut values)?;
+        statistics.add(&values, &labels[range])?;
+    }
+    let moments = Moments::of(&statistics)?;
+    drop(statistics);
+    let place = |label: &u32| moments.classes.binary_search(label).unwrap_or_default();
+    let rows = Rows { moments: &moments, classes: labels.iter().map(place).collect(), read };
+    let (lambda, (error, correct), weights) = if features <= labels.len() { rows.primal()? } else { rows.dual()? };
+    Ok(LeaveOneOut {
+        head: regression(&moments, &weights),
+        lambda,
+        accuracy: correct as f64 / moments.rows,
+        error: error / moments.rows,
+    })
+}
+
+/// Bytes that [`leave_one_out`] takes beside the rows, from above.
+pub fn leave_one_out_memory(rows: usize, features: usize, classes: usize, threads: usize) -> u64 {
+    let (n, d, c, threads) = (rows as u64, features as u64, classes as u64, threads as u64);
+    let order = d.min(n);
+    // Scatter and Gram matrix, then eigenvectors and the decomposition's workspace; of the rows if they are fewer.
+    let matrices = 12 * d * d + 32 * order * order + if d > n { 8 * n * d } else { 0 };
+    let blocks = threads * BLOCK as u64 * (4 * d + 24 * order + 8 * c);
+    matrices + blocks + 8 * (GRID as u64 + 4) * order * (c + 1)
+}
+
+/// Ranges of rows, a block each.
+fn blocks(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..rows).step_by(BLOCK).map(move |start| start..rows.min(start + BLOCK))
+}
+
+/// Sum of squared leave-one-out errors, and number of right predictions.
+type Errors = (f64, usize);
+
+/// The rows of a problem.
+struct Rows<'a, R> {
+    moments: &'a Moments,
+    /// The place of each row's class.
+    classes: Vec<usize>,
+    read: R,
+}
+
+impl<E, R> Rows<'_, R>
+where
+    E: From<HeadError> + Send,
+    R: Fn(Range<usize>, &mut [f32]) -> Result<(), E> + Sync,
+{
+    /// Rows about their mean, row after row.
+    fn centred(&self, range: Range<usize>) -> Result<Vec<f64>, E> {
+        let features = self.moments.mean.len();
+        let mut values = vec![0.0; range.len() * features];
+        (self.read)(range, &mut values)?;
+        check_rows(&values, features)?;
+        Ok(values.iter().zip(self.moments.mean.iter().cycle()).map(|(&value, mean)| f64::from(value) - mean).collect())
+    }
+
+    /// By the eigenvectors of the features.
+    fn primal(&self) -> Result<(f64, Errors, Mat<f64>), E> {
+        let features = self.moments.mean.len();
+        let (values, vectors) = eigen(&self.moments.scatter)?;
+        let sides = vectors.transpose() * self.moments.centred_means(1.0);
+        let rotated = |range: Range<usize>| {
+            let count = range.len();
+            Ok(multiply(MatRef::from_row_major_slice(&self.centred(range)?, count, features), vectors.as_ref()))
+        };
+        let (lambda, errors) = self.best(&values, &sides, rotated)?;
+        let scaled = Mat::from_fn(features, sides.ncols(), |i, class| sides[(i, class)] / (values[i] + lambda));
+        Ok((lambda, errors, vectors * scaled))
+    }
+
+    /// By the eigenvectors of the rows.
+    fn dual(&self) -> Result<(f64, Errors, Mat<f64>), E> {
+        let (count, features) = (self.classes.len(), self.moments.mean.len());
+        let centred = self.centred(0..count)?;
+        let centred = MatRef::from_row_major_slice(&centred, count, features);
+        let mut kernel = vec![0.0; count * count];
+        kernel.par_chunks_mut(BLOCK * count).enumerate().for_each(|(block, out)| {
+            let rows = centred.subrows(block * BLOCK, out.len() / count);
+            out.copy_from_slice(&multiply(rows, centred.transpose()));
+        });
+        let (values, vectors) = eigen(&MatRef::from_row_major_slice(&kernel, count, count).to_owned())?;
+        let rotated = |range: Range<usize>| {
+            let row = |row: usize| (0..count).map(move |place| (row, place));
+            Ok(range.flat_map(row).map(|at| vectors[at] * values[at.1].sqrt()).collect())
+        };
+        let targets = Mat::from_fn(count, self.moments.classes.len(), |row, class| {
+            f64::from(self.classes[row] == class) - self.moments.counts[class] / self.moments.rows
+        });
+        let products = vectors.transpose() * targets;
+        let sides = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] * values[i].sqrt());
+        let (lambda, errors) = self.best(&values, &sides, rotated)?;
+        let scaled = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] / (values[i] + lambda));
+        Ok((lambda, errors, centred.transpose() * (vectors * scaled)))
+    }
+
+    /// The λ of the grid with the smallest error; the largest of equals. `values` are the eigenvalues, `sides` the products of
+    /// rows and targets in the basis of the eigenvectors, and `rotated` gives rows in that basis.
+    fn best(
+        &self,
+        values: &[f64],
+        sides: &Mat<f64>,
+        rotated: impl Fn(Range<usize>) -> Result<Vec<f64>, E> + Sync,
+    ) -> Result<(f64, Errors), E> {
+        let lambdas = grid(&self.moments.scatter);
+        let inverse = Mat::from_fn(values.len(), lambdas.len(), |i, lambda| (values[i] + lambdas[lambda]).recip());
+        let weights: Vec<Mat<f64>> = inverse
+            .col_iter()
+            .map(|inverse| Mat::from_fn(values.len(), sides.ncols(), |i, class| sides[(i, class)] * inverse[i]))
+            .collect();
+        let of_blocks: Vec<Vec<Errors>> = blocks(self.classes.len())
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|range| {
+                let rows = rotated(range.clone())?;
+                let rows = MatRef::from_row_major_slice(&rows, range.len(), values.len());
+                let squares = Mat::from_fn(rows.nrows(), rows.ncols(), |i, j| rows[(i, j)] * rows[(i, j)]);
+                let leverages = squares * &inverse;
+                let classes = &self.classes[range];
+                let errors = |(weights, leverages): (&Mat<f64>, ColRef<'_, f64>)| {
+                    self.errors(rows * weights, leverages, classes)
+                };
+                Ok(weights.iter().zip(leverages.col_iter()).map(errors).collect())
+            })
+            .collect::<Result<_, E>>()?;
+        // In the order of the rows, so that no number of threads changes a bit.
+        let sum = |lambda: usize| of_blocks.iter().fold((0.0, 0), |sum, block| (sum.0 + block[lambda].0, sum.1 + block[lambda].1));
+        let errors: Vec<Errors> = (0..lambdas.len()).map(sum).collect();
+        let best = largest(&errors.iter().map(|(error, _)| -error).collect::<Vec<_>>());
+        Ok((lambdas[best], errors[best]))
+    }
+
+    /// Errors of some rows from their scores about the mean and their leverages.
+    fn errors(&self, scores: Mat<f64>, leverages: ColRef<'_, f64>, classes: &[usize]) -> Errors {
+        let (mut error, mut correct) = (0.0, 0);
+        let mut without = vec![0.0; scores.ncols()];
+        for (row, &own) in classes.iter().enumerate() {
+            // A leverage of 1 means that the other rows say nothing about this one.
+            let factor = (1.0 - 1.0 / self.moments.rows - leverages[row]).max(f64::EPSILON).recip();
+            for (class, score) in without.iter_mut().enumerate() {
+                let target = f64::from(class == own);
+                let share = self.moments.counts[class] / self.moments.rows;
+                let residual = (target - share - scores[(row, class)]) * factor;
+                *score = target - residual;
+                error += residual * residual;
+            }
+            correct += usize::from(largest(&without) == own);
+        }
+        (error, correct)
+    }
+}
+
+/// The product of two matrices, row by row.
+fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Vec<f64> {
+    let mut product = vec![0.0; left.nrows() * right.ncols()];
+    let out = MatMut::from_row_major_slice_mut(&mut product, left.nrows(), right.ncols());
+    matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
+    product
+}

@@ -1,0 +1,102 @@
+//! Heads beside slower ways to the same numbers.
+
+use crate::{empty, of_all, rows};
+use dpnas_heads::{FixedPoint, Lambda, Projection, Statistics, ridge};
+use dpnas_seed::Seed;
+use faer::linalg::solvers::DenseSolveCore as _;
+use faer::{Col, Mat};
+
+/// Design matrix with a column of ones.
+fn design(values: &[f32], features: usize) -> Mat<f64> {
+    Mat::from_fn(values.len() / features, features + 1, |row, column| {
+        if column == features { 1.0 } else { f64::from(values[row * features + column]) }
+    })
+}
+
+#[test]
+fn recursive_least_squares_arrives_at_the_ridge() {
+    let (features, count, start, lambda) = (12, 300, 40, 0.7);
+    let (values, labels) = rows(4, count, features);
+    let design = design(&values, features);
+    let targets = Mat::from_fn(count, 3, |row, class| f64::from(labels[row] == 5 * class as u32));
+    // The solution of the first rows, then one update for each further row (Sherman and Morrison).
+    let first = design.subrows(0, start);
+    let mut system = first.transpose() * first;
+    (0..features).for_each(|i| system[(i, i)] += lambda);
+    let mut inverse = system.partial_piv_lu().inverse();
+    let mut weights = &inverse * (first.transpose() * targets.subrows(0, start));
+    for row in start..count {
+        let x: Col<f64> = design.row(row).transpose().to_owned();
+        let gain = &inverse * &x;
+        let length: f64 = x.iter().zip(gain.iter()).map(|(x, gain)| x * gain).sum();
+        let gain = &gain * faer::Scale(1.0 / (1.0 + length));
+        let error = targets.row(row) - x.transpose() * &weights;
+        weights += gain.as_mat() * error.as_mat();
+        inverse = &inverse - gain.as_mat() * (x.transpose() * &inverse).as_mat();
+    }
+    for mut statistics in [Statistics::float(features).unwrap(), Statistics::exact(FixedPoint::of_rows(&values, features).unwrap())] {
+        let tolerance = if statistics.grid().is_some() { 2e-3 } else { 1e-8 };
+        statistics.add(&values, &labels).unwrap();
+        let head = ridge(&statistics, Lambda::Fixed(lambda)).unwrap().head;
+        for class in 0..3 {
+            for feature in 0..features {
+                let found = head.weights()[class * features + feature];
+                assert!((found - weights[(feature, class)]).abs() < tolerance, "{found}");
+            }
+            assert!((head.biases()[class] - weights[(features, class)]).abs() < tolerance);
+        }
+    }
+}
+
+#[test]
+fn leave_one_out_depends_on_no_number_of_threads() {
+    for (count, features) in [(700, 60), (90, 200)] {
+        let (values, labels) = rows(5, count, features);
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| of_all(&values, features, &labels).unwrap())
+        };
+        assert!(on(1) == on(3));
+    }
+}
+
+#[test]
+fn a_class_of_one_row_and_rows_that_are_all_equal_have_heads() {
+    let [mut statistics, _] = empty(3);
+    statistics.add(&[1.0, 2.0, 3.0], &[9]).unwrap();
+    for lambda in [Lambda::Gcv, Lambda::Fixed(1.0)] {
+        assert_eq!(ridge(&statistics, lambda).unwrap().head.predict(&[0.0; 3]).unwrap(), [9]);
+    }
+    statistics.add(&[1.0, 2.0, 3.0], &[4]).unwrap();
+    let head = dpnas_heads::lda(&statistics, dpnas_heads::Shrinkage::Oas).unwrap().head;
+    assert_eq!(head.predict(&[1.0, 2.0, 3.0]).unwrap(), [4], "the first of equal scores");
+    assert_eq!(of_all(&[1.0; 6], 2, &[0, 0, 1]).unwrap().head.classes(), [0, 1]);
+}
+
+#[test]
+fn a_factorisation_that_fails_takes_the_next_lambda_and_says_so() {
+    let (count, features) = (40, 2);
+    // The second feature is the first: without a λ that is not lost beside 10⁹, the matrix is singular.
+    let values: Vec<f32> = (0..count).flat_map(|row| [1e9 * row as f32, 1e9 * row as f32]).collect();
+    let labels: Vec<u32> = (0..count).map(|row| u32::from(row > 20)).collect();
+    let mut statistics = Statistics::float(features).unwrap();
+    statistics.add(&values, &labels).unwrap();
+    let solution = ridge(&statistics, Lambda::Fixed(1e-6)).unwrap();
+    assert!(solution.failed.first() == Some(&1e-6) && solution.lambda > 1e-6, "{solution:?}");
+    assert!(solution.residual.is_finite());
+}
+
+#[test]
+fn a_projected_row_depends_on_itself_alone() {
+    let (values, _) = rows(6, 50, 30);
+    let projection = Projection::new(Seed(7), 30, 700).unwrap();
+    let all = projection.apply(&values).unwrap();
+    for (row, expected) in values.chunks_exact(30).zip(all.chunks_exact(700)) {
+        assert!(projection.apply(row).unwrap() == expected);
+    }
+    assert!(all.iter().all(|&value| value >= 0.0) && all.contains(&0.0));
+    // Of independent normal sums half are positive.
+    let positive = all.iter().filter(|&&value| value > 0.0).count() as f64 / all.len() as f64;
+    assert!((0.4..0.6).contains(&positive), "{positive}");
+    assert!(Projection::new(Seed(8), 30, 700).unwrap() != projection);
+}

@@ -1,13 +1,13 @@
-//! Identities in the journals of earlier versions.
+//! Translating identities in journals of earlier versions.
 
-/// The identity that this version gives to an evaluation that an earlier version named.
+/// Translates an identity of an earlier version to this version's form. Current identities stay the same.
 pub(crate) fn current(identity: &str) -> String {
     let identity = engine_version(identity).unwrap_or_else(|| identity.to_owned());
     classifier(&identity).unwrap_or(identity)
 }
 
-/// `deep prior vN on ENGINE` became `deep prior on ENGINE vN`, since each engine names its version. Before, N was that of
-/// burn's encoder on every device; device `cpu` had a version in its name already.
+/// `deep prior vN on ENGINE` became `deep prior on ENGINE vN`, since each engine names its version. Before, N was the
+/// version of burn's encoder on every device, and device `cpu` already had its version in its name.
 fn engine_version(identity: &str) -> Option<String> {
     let (before, rest) = identity.split_once("deep prior v")?;
     let (version, rest) = rest.split_once(" on ")?;
@@ -17,7 +17,7 @@ fn engine_version(identity: &str) -> Option<String> {
     Some(format!("{before}deep prior on {engine}{version};{after}"))
 }
 
-/// The classifier's settings did not name Adam's β and ε, which no program could set, and its seed stood at the
+/// Earlier identities did not name Adam's β and ε, which no program could set, and had the classifier's seed after the
 /// calibration images.
 fn classifier(identity: &str) -> Option<String> {
     let (before, rest) = identity.split_once("; classifier ")?;

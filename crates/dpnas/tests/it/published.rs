@@ -1,4 +1,4 @@
-//! Files in the form of the published program, made by pandas (`fixtures/csv`).
+//! Files in the format of the published program, made by pandas (`fixtures/csv`).
 
 use dpnas::search::{ImageShape, Place, SearchSettings, Seed, Space, SpaceSettings, State};
 use dpnas::{EarlierRun, Q_COLUMNS, read_q_values, read_replay_buffer};

@@ -193,7 +193,7 @@ impl Folder {
 
 /// Marks an entry as used now. A failure only changes the order of eviction.
 pub(crate) fn touch(file: &File, path: &Path) {
-    #[allow(clippy::disallowed_methods, reason = "clock: the order of last use, which decides no result")]
+    #[expect(clippy::disallowed_methods, reason = "clock: the order of last use, which decides no result")]
     let now = SystemTime::now();
     if let Err(error) = file.set_modified(now) {
         tracing::debug!(path = %path.display(), %error, "cannot record the use of a cache entry");
@@ -214,7 +214,7 @@ fn is_entry_name(name: &str) -> bool {
 }
 
 /// Whether a file was not written for longer than [`ABANDONED_AFTER`]. A file with a future time is not old.
-#[allow(clippy::disallowed_methods, reason = "clock: the age of a file left behind, which decides no result")]
+#[expect(clippy::disallowed_methods, reason = "clock: the age of a file left behind, which decides no result")]
 fn is_old(metadata: &fs::Metadata) -> bool {
     metadata.modified().ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
 }

@@ -38,8 +38,8 @@ mod tests {
             ("deep prior v2 on cpu avx2 f32 v3; data x; init y", "deep prior on cpu avx2 f32 v3; data x; init y"),
             ("deep prior v2 on flex f32; data x", "deep prior on flex f32 v2; data x"),
             (
-                "random: deep prior v2 on flex f32; data x; full: y",
-                "random: deep prior on flex f32 v2; data x; full: y",
+                "random: deep prior v2 on flex f32; data x; trained: y",
+                "random: deep prior on flex f32 v2; data x; trained: y",
             ),
         ] {
             assert_eq!((current(earlier), current(now)), (now.to_owned(), now.to_owned()));
@@ -47,11 +47,11 @@ mod tests {
         assert_eq!(
             current(
                 "random: deep prior v2 on flex f32; data x; init y; norm calibrated epsilon 0.0001 on 9 images by seed 7; \
-                 classifier 5 epochs of 64 at 0.001, decay 0.0, drop-out 0.0, stop below 0.15 after 10; test z; full: y"
+                 classifier 5 epochs of 64 at 0.001, decay 0.0, drop-out 0.0, stop below 0.15 after 10; test z; trained: y"
             ),
             "random: deep prior on flex f32 v2; data x; init y; norm calibrated epsilon 0.0001 on 9 images; \
              classifier 5 epochs of 64 at 0.001, betas 0.9 0.999, epsilon 1e-8, decay 0.0, drop-out 0.0, stop below \
-             0.15 after 10, seed 7; test z; full: y"
+             0.15 after 10, seed 7; test z; trained: y"
         );
         assert_eq!(current("full training v1 on flex f32; data x"), "full training v1 on flex f32; data x");
         assert_ne!(current("deep prior v1 on flex f32; data x"), "deep prior on flex f32 v2; data x");

@@ -2,7 +2,7 @@
 
 use crate::deep_prior::identity;
 use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
-use crate::run::journal::{Continued, Event, ToldOutcome};
+use crate::run::journal::{Continued, Event};
 use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::report::RunError;
 use crate::run::trials::Trials;
@@ -53,7 +53,7 @@ pub(crate) fn replay(
                         found: "no such candidate in flight".to_owned(),
                     });
                 };
-                tell(search, trials, &candidate, &Outcome::from(ToldOutcome::clone(&outcome)))?;
+                tell(search, trials, &candidate, &Outcome::from(outcome))?;
             }
             Event::Ended { .. } => {}
         }

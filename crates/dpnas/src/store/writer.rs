@@ -150,5 +150,8 @@ impl std::fmt::Debug for EmbeddingWriter<'_> {
 /// Bytes of the rows and labels of all splits.
 fn bytes(manifest: &Manifest) -> u64 {
     let row = (manifest.features as u64).saturating_mul(4).saturating_add(8);
-    SplitName::ALL.iter().map(|&split| (manifest.rows.of(split) as u64).saturating_mul(row)).fold(0, u64::saturating_add)
+    SplitName::ALL
+        .iter()
+        .map(|&split| (manifest.rows.of(split) as u64).saturating_mul(row))
+        .fold(0, u64::saturating_add)
 }

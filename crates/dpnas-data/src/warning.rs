@@ -33,12 +33,12 @@ pub enum Warning {
         /// Number of the others.
         more: usize,
     },
-    /// Images outside the folders of the classes are ignored.
+    /// Files outside the folders of the classes are ignored. Known companions of images are not counted.
     Beside {
-        /// The folder.
-        folder: PathBuf,
-        /// Number of these images.
-        images: usize,
+        /// The first of them.
+        file: PathBuf,
+        /// Number of the others.
+        more: usize,
     },
 }
 
@@ -65,11 +65,11 @@ impl fmt::Display for Warning {
                 folder.display(),
                 others(*more)
             ),
-            Self::Beside { folder, images } => write!(
+            Self::Beside { file, more } => write!(
                 f,
-                "{}: images that lie beside the folders of the classes are left out: {}",
-                folder.display(),
-                grouped(*images)
+                "{}{} is not in the folder of a class and is left out",
+                file.display(),
+                others(*more)
             ),
         }
     }

@@ -101,7 +101,7 @@ pub(super) struct Classes {
     folder: PathBuf,
     names: Vec<OsString>,
     files: Vec<Vec<Labelled>>,
-    /// The warning about images outside the classes.
+    /// The warning about files outside the classes.
     pub(super) warning: Option<Warning>,
 }
 
@@ -128,8 +128,9 @@ impl Classes {
             names.push(class.name.clone());
             files.push(of_class);
         }
-        let beside = entries.iter().filter(|entry| is_image(entry)).count();
-        let warning = (beside > 0).then(|| Warning::Beside { folder: folder.to_owned(), images: beside });
+        let mut beside = entries.iter().filter(|entry| !entry.is_folder() && !entry.is_companion());
+        let first = beside.next().map(|entry| entry.path.clone());
+        let warning = first.map(|file| Warning::Beside { file, more: beside.count() });
         Ok(Self { folder: folder.to_owned(), names, files, warning })
     }
 

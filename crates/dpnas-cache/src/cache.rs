@@ -1,4 +1,4 @@
-//! The cache: looking a matrix up, and starting to write one.
+//! The cache: looking up matrices and starting to write them.
 
 use crate::folder::{self, Folder};
 use crate::format::{self, Damage};
@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A folder of matrices within a budget of bytes, or a cache that keeps nothing.
+/// A folder of matrices with a byte budget, or a cache that keeps nothing.
 ///
 /// Clones share the folder.
 #[derive(Clone, Debug)]
@@ -26,9 +26,10 @@ enum Place {
 impl Cache {
     /// Opens or creates the cache in `folder`, with a budget of `budget` bytes for its entries.
     ///
-    /// Several caches and processes may open the same folder; each keeps its own budget. Opening evicts down to the
-    /// budget and removes unfinished files of crashed processes: unlocked and not written for a day. Nothing but caches
-    /// may write the entries. A file system without locks gets a warning: use its folder from one process.
+    /// Several caches and processes may open the same folder; each keeps its own budget. Opening evicts entries down to
+    /// the budget. It also removes unfinished files of crashed processes: files that are unlocked and were not written
+    /// for a day. Only caches may write the entries. On a file system without locks there is a warning: use the folder
+    /// from one process only.
     ///
     /// # Errors
     /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the folder cannot be created, locked or listed.
@@ -36,18 +37,18 @@ impl Cache {
         Ok(Self { place: Place::Folder(Folder::open(folder.into(), budget)?) })
     }
 
-    /// A cache without a folder: matrices are in memory, and [`get`](Self::get) always misses.
+    /// A cache without a folder. Matrices are in memory, and [`get`](Self::get) always misses.
     pub fn in_memory() -> Self {
         Self { place: Place::Memory }
     }
 
-    /// As [`in_memory`](Self::in_memory), with matrices in files without a name in `folder`, so that they may be larger
-    /// than the memory. The operating system removes a file when its last matrix is dropped or the program ends.
+    /// Same as [`in_memory`](Self::in_memory), with matrices in unnamed files in `folder`. They may be larger than the
+    /// memory. The operating system removes a file when its last matrix is dropped or the program ends.
     pub fn in_unnamed_files(folder: impl Into<PathBuf>) -> Self {
         Self { place: Place::Unnamed(folder.into().into()) }
     }
 
-    /// Whether matrices are in files, so that they may be larger than the memory.
+    /// Whether matrices are in files. If so, they may be larger than the memory.
     pub fn is_on_disk(&self) -> bool {
         !matches!(self.place, Place::Memory)
     }
@@ -61,9 +62,9 @@ impl Cache {
 
     /// The matrix stored under `key`, if there is one. Marks it as used.
     ///
-    /// Every byte is read and checked first, at 1.5 to 4 GiB a second if the file is in memory. A stale, damaged,
-    /// truncated or foreign entry is a miss: a warning names it, and it is removed. (If another process replaces it at
-    /// that moment, the replacement may be removed, which costs one computation.)
+    /// Every byte is read and checked first, at 1.5 to 4 GiB per second if the file is in memory. A stale, damaged,
+    /// truncated or foreign entry is a miss: a warning names it, and its file is removed. (If another process replaces
+    /// it at that moment, the replacement may be removed, which costs one computation.)
     ///
     /// # Errors
     /// [`CacheError::Io`] if an entry cannot be opened, read or mapped.
@@ -83,8 +84,8 @@ impl Cache {
         }
     }
 
-    /// Starts a matrix of `columns` columns of `f32`. [`Writer::finish`] publishes it under `key` and replaces an older
-    /// one.
+    /// Starts a matrix with `columns` columns of `f32`. [`Writer::finish`] publishes it under `key` and replaces an
+    /// older matrix.
     ///
     /// # Errors
     /// [`CacheError::NoColumns`] if `columns` is 0, [`CacheError::KeyTooLong`] if the key does not fit into a header,
@@ -93,7 +94,7 @@ impl Cache {
         self.create_of(DType::F32, key, columns)
     }
 
-    /// As [`create`](Self::create), with a number type: numbers that are bf16 already take half of the room in it.
+    /// Same as [`create`](Self::create), with a number type. Values that are exact in bf16 take half the space in it.
     ///
     /// # Errors
     /// As [`create`](Self::create).
@@ -125,9 +126,9 @@ impl Cache {
     }
 }
 
-/// `None` if there is no file.
+/// Reads and checks an entry; `None` if there is no file.
 fn read(path: &Path, key: &Key) -> Result<Option<Result<Matrix, Damage>>, CacheError> {
-    // Before opening, without following links: a link's target may be written to, and opening a pipe would wait.
+    // Check before opening and without following links: others may write to a link's target, and opening a pipe waits.
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Ok(metadata) if !metadata.is_file() => return Ok(Some(Err(Damage::NotAFile))),

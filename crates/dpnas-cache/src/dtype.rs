@@ -1,4 +1,4 @@
-//! The two number types of stored matrices, and values of either in memory.
+//! The two number types of stored matrices, and values of either type in memory.
 
 use sealed::Raw;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ impl DType {
         }
     }
 
-    /// Whether bytes are whole numbers at an aligned place.
+    /// Whether bytes are aligned and a whole number of values.
     pub(crate) fn fits(self, bytes: &[u8]) -> bool {
         match self {
             Self::F32 => f32::cast(bytes).is_some(),
@@ -32,7 +32,7 @@ impl DType {
         }
     }
 
-    /// Whether the number can be stored without a change.
+    /// Whether the value is exact in this type.
     pub(crate) fn holds(self, value: f32) -> bool {
         self == Self::F32 || value.to_bits().trailing_zeros() >= 16
     }
@@ -47,7 +47,7 @@ impl fmt::Display for DType {
     }
 }
 
-/// A type to read a matrix as: `f32`, or `u16` for the bits of bf16.
+/// A type for reading a matrix: `f32`, or `u16` for the bits of bf16.
 pub trait Stored: Raw {
     /// The number type.
     const DTYPE: DType;
@@ -63,12 +63,12 @@ impl Stored for u16 {
 
 mod sealed {
     pub trait Raw: bytemuck::Pod {
-        /// Values over bytes of the machine's order; `None` if they are not whole numbers at an aligned place.
+        /// Casts bytes in native order to values; `None` if they are unaligned or not a whole number of values.
         fn cast(bytes: &[u8]) -> Option<&[Self]> {
             bytemuck::try_cast_slice(bytes).ok()
         }
 
-        /// The number with these bits of bf16.
+        /// Converts the bits of a bf16.
         fn from_bf16(bits: u16) -> Self;
     }
 }
@@ -85,7 +85,7 @@ impl Raw for u16 {
     }
 }
 
-/// Values in memory.
+/// Values of either type in memory.
 pub(crate) enum Values {
     F32(Vec<f32>),
     Bf16(Vec<u16>),
@@ -120,7 +120,7 @@ impl Values {
         }
     }
 
-    /// The bytes in the machine's order.
+    /// The bytes in native order.
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::F32(values) => bytemuck::cast_slice(values),
@@ -128,7 +128,7 @@ impl Values {
         }
     }
 
-    /// Makes room for exactly `more` values.
+    /// Reserves room for exactly `more` further values.
     pub(crate) fn reserve_exact(&mut self, more: usize) -> Result<(), TryReserveError> {
         match self {
             Self::F32(values) => values.try_reserve_exact(more),
@@ -136,7 +136,7 @@ impl Values {
         }
     }
 
-    /// Appends numbers that the type [holds](DType::holds).
+    /// Appends values that are exact in the type, see [`DType::holds`].
     pub(crate) fn append(&mut self, more: &[f32]) -> Result<(), TryReserveError> {
         match self {
             Self::F32(values) => {
@@ -152,7 +152,7 @@ impl Values {
     }
 }
 
-/// The bits of bf16 of a number that it [holds](DType::holds); undefined values keep their bits.
+/// The bf16 bits of a value that is exact in bf16, see [`DType::holds`]. NaNs keep their bits.
 pub(crate) fn upper_half(value: f32) -> u16 {
     (value.to_bits() >> 16) as u16
 }

@@ -20,7 +20,7 @@ pub enum CacheError {
         /// The operating system's reason.
         source: io::Error,
     },
-    /// The disk, the user's quota or the file-size limit is used up. Nothing half-written remains.
+    /// The disk, a quota or a limit on file sizes is full. No partial file remains.
     #[error(
         "no room for a cache entry of at least {needed} bytes in {path} ({source}): \
          free space there, choose a cache folder on another disk, or keep no cache on disk",
@@ -59,10 +59,10 @@ pub enum CacheError {
         /// Columns of the matrix.
         columns: usize,
     },
-    /// A number pushed to a matrix of bf16 is not a bf16. Nothing was written; the writer can continue.
+    /// A value pushed to a matrix of bf16 is not exact in bf16. Nothing was written; the writer can continue.
     #[error("{value:?} cannot be stored as {dtype} without a change: store the matrix as f32")]
     Inexact {
-        /// The first such number.
+        /// The first such value.
         value: f32,
         /// Number type of the matrix.
         dtype: DType,
@@ -73,13 +73,13 @@ pub enum CacheError {
 }
 
 impl CacheError {
-    /// For `map_err` on an operation that needs no disk space.
+    /// For `map_err` of an operation that needs no disk space.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
 
-    /// For `map_err` on an operation that needs disk space: a full disk has its own variant.
+    /// For `map_err` of an operation that needs disk space. A full disk has its own variant.
     pub(crate) fn write(action: &'static str, folder: &Path, needed: u64) -> impl FnOnce(io::Error) -> Self {
         let path = folder.to_owned();
         move |source| match source.kind() {

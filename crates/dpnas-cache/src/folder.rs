@@ -1,4 +1,4 @@
-//! The cache's folder: names, locks, order of last use, eviction and files of crashed processes.
+//! The folder of the cache: names, locks, order of last use, eviction and files of crashed processes.
 
 use crate::lock::{lock, try_lock};
 use crate::{CacheError, Key};
@@ -54,14 +54,14 @@ impl Folder {
         self.path.join(Self::entry_name(key))
     }
 
-    /// A new, empty part file, locked while it is open; `needed` is for the message if the disk is full.
+    /// Creates an empty part file, locked while it is open. `needed` is for the error of a full disk.
     pub(crate) fn create_part(&self, needed: u64) -> Result<(File, TempPath), CacheError> {
         self.create()?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
         #[cfg(unix)]
         {
-            // Readable as any new file, since others may share the folder; temporary files are private.
+            // Default permissions instead of a temporary file's private ones, because others may share the folder.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
@@ -71,7 +71,7 @@ impl Folder {
         Ok((file, path))
     }
 
-    /// Makes room for a finished part file of `bytes` bytes and names it, unless it is larger than the budget.
+    /// Makes room for a finished part file of `bytes` bytes and renames it, unless it is larger than the budget.
     pub(crate) fn publish(&self, file: &File, part: TempPath, name: &str, bytes: u64) -> Result<(), CacheError> {
         if bytes > self.budget {
             tracing::warn!(
@@ -103,8 +103,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Removes the least recently used entries until the others take at most `limit` bytes. `replaced` does not count:
-    /// a new entry takes its name. The folder must be locked.
+    /// Removes the least recently used entries until the others take at most `limit` bytes. The entry `replaced` does
+    /// not count because a new entry takes its name. The folder must be locked.
     fn evict(&self, limit: u64, replaced: Option<&str>) -> Result<(), CacheError> {
         let mut entries = self.entries()?;
         entries.retain(|entry| Some(entry.name.as_str()) != replaced);
@@ -133,7 +133,7 @@ impl Folder {
                 continue;
             }
             let path = self.path.join(name);
-            // A writer holds the lock until its process ends, however it ends.
+            // A writer holds the lock until its process ends, even if it crashes.
             let unlocked = OpenOptions::new().write(true).open(&path).is_ok_and(|file| try_lock(&file, &path).is_ok());
             if unlocked {
                 tracing::info!(path = %path.display(), "removing the file of an interrupted program");
@@ -168,7 +168,7 @@ impl Folder {
             .collect()
     }
 
-    /// Regular files with UTF-8 names; none if the folder is missing. Files may vanish meanwhile.
+    /// Regular files with UTF-8 names; none if the folder is missing. Skips files that vanish meanwhile.
     fn files(&self) -> Result<Vec<(String, fs::Metadata)>, CacheError> {
         let list = || -> io::Result<Vec<(String, fs::Metadata)>> {
             let mut files = Vec::new();
@@ -191,16 +191,16 @@ impl Folder {
     }
 }
 
-/// Marks an entry as used now. A failure only costs the entry its place in the order.
+/// Marks an entry as used now. A failure only changes the order of eviction.
 pub(crate) fn touch(file: &File, path: &Path) {
-    #[allow(clippy::disallowed_methods, reason = "clock: the order of last use, which decides no result")]
+    #[expect(clippy::disallowed_methods, reason = "clock: the order of last use, which decides no result")]
     let now = SystemTime::now();
     if let Err(error) = file.set_modified(now) {
         tracing::debug!(path = %path.display(), %error, "cannot record the use of a cache entry");
     }
 }
 
-/// Removes a file, if it is there.
+/// Removes a file if it exists.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -213,8 +213,8 @@ fn is_entry_name(name: &str) -> bool {
     name.strip_suffix(ENTRY_SUFFIX).is_some_and(is_hash)
 }
 
-/// Whether a file was not written for a long time. A file from the future is not old.
-#[allow(clippy::disallowed_methods, reason = "clock: the age of a file left behind, which decides no result")]
+/// Whether a file was not written for longer than [`ABANDONED_AFTER`]. A file with a future time is not old.
+#[expect(clippy::disallowed_methods, reason = "clock: the age of a file left behind, which decides no result")]
 fn is_old(metadata: &fs::Metadata) -> bool {
     metadata.modified().ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
 }

@@ -1,13 +1,13 @@
-//! The layout of an entry's file; the crate's documentation shows it.
+//! The file format of an entry; the crate's documentation describes it.
 
 use crate::{DType, Key};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read};
 use std::ops::Range;
 
-/// Version of the file format; a file of another version is a miss.
+/// Version of the file format. A file of another version is a miss.
 pub const FORMAT_VERSION: u32 = 2;
-/// Largest number of bytes of a file's header, which is everything before the data.
+/// Largest number of bytes before the data: the fixed fields and the header.
 pub const MAX_HEADER: usize = 64 * 1024;
 /// The data begins at a multiple of this many bytes.
 pub const ALIGNMENT: usize = 64;
@@ -17,7 +17,7 @@ const VERSION_AT: Range<usize> = 8..12;
 const LENGTH_AT: Range<usize> = 12..16;
 const CRC_AT: Range<usize> = 16..20;
 const JSON_AT: usize = 20;
-/// Bytes of the data that are checked at a time.
+/// Bytes of data read at a time.
 const PIECE: usize = 256 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub(crate) struct Header {
     pub(crate) crc32: u32,
 }
 
-/// Place and shape of the matrix in a checked file.
+/// Position, shape and type of the matrix in a checked file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) data_start: usize,
@@ -64,13 +64,13 @@ pub(crate) enum Damage {
 }
 
 impl Header {
-    /// Bytes before the data of a file with this key, whatever the other fields of its header.
+    /// Number of bytes before the data of a file with this key, enough for all values of the other header fields.
     pub(crate) fn reserved(key: &Key) -> usize {
         let widest = Self { key: key.clone(), rows: u64::MAX, columns: u64::MAX, dtype: DType::Bf16, crc32: u32::MAX };
         (JSON_AT + widest.json().len()).next_multiple_of(ALIGNMENT)
     }
 
-    /// The bytes before the data, as many as [`Header::reserved`] gives for the key.
+    /// The bytes before the data. `reserved` is [`Header::reserved`] of the key.
     pub(crate) fn encode(&self, reserved: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(reserved);
         bytes.extend(MAGIC);
@@ -88,10 +88,10 @@ impl Header {
     }
 }
 
-/// Checks that `file`, read from its start, is the complete and undamaged entry of `key`; `length` is the file's.
+/// Checks that `file`, read from its start, is the complete and undamaged entry of `key`. `length` is its length.
 ///
-/// Allocates at most a small multiple of [`MAX_HEADER`]. Reads the file piece by piece, since the pages of a map would
-/// count as memory of the process.
+/// Allocates at most a small multiple of [`MAX_HEADER`]. Reads the file piece by piece instead of through a map because
+/// the pages of a map count as memory of the process.
 pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<Result<Layout, Damage>> {
     let header = match read_header(&mut file, length, key)? {
         Ok(header) => header,
@@ -110,7 +110,7 @@ pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<R
     Ok(if crc == Some(header.crc32) { Ok(layout) } else { Err(Damage::DataChecksum) })
 }
 
-/// The header of `key`'s entry and its end.
+/// The start of the data and the header of `key`'s entry.
 fn read_header(file: &mut impl Read, length: u64, key: &Key) -> io::Result<Result<(usize, Header), Damage>> {
     let mut bytes = Vec::new();
     file.by_ref().take(JSON_AT as u64).read_to_end(&mut bytes)?;
@@ -157,7 +157,7 @@ fn data_crc(mut file: impl Read, length: u64) -> io::Result<Option<u32>> {
     }
 }
 
-/// Writes the header's checksum into its place.
+/// Fills in the header's checksum.
 fn seal(header: &mut [u8]) {
     let crc = header_crc(header);
     header[CRC_AT].copy_from_slice(&crc.to_le_bytes());
@@ -187,7 +187,7 @@ mod tests {
         super::check(file, file.len() as u64, key).unwrap()
     }
 
-    /// A file with a header of the given JSON whose checksum is right, then `data`.
+    /// A file with the given JSON as header, its correct checksum, and `data`.
     fn file(json: &[u8], data: &[u8]) -> Vec<u8> {
         let empty = Header { key: Key::new(), rows: 0, columns: 1, dtype: DType::F32, crc32: 0 };
         let reserved = (JSON_AT + json.len()).next_multiple_of(ALIGNMENT);

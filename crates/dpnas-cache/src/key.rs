@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Named fields, in order, that identify a matrix.
+/// An ordered list of named fields that identifies a matrix.
 ///
 /// Keys are equal if they have the same fields with the same texts in the same order. Values are texts, so `7` and
-/// `"7"` are equal; give each name one meaning.
+/// `"7"` are equal: use each name with one meaning.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Key {
@@ -19,9 +19,9 @@ impl Key {
         Self::default()
     }
 
-    /// The key with one more field at its end. An existing field of that name gets the new value.
+    /// Appends a field, or gives an existing field of that name the new value.
     ///
-    /// Floating-point numbers print as the shortest text that reads back as the same number.
+    /// A floating-point number becomes the shortest text that parses to the same number.
     pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         let (name, value) = (name.into(), value.to_string());
         match self.fields.iter_mut().find(|field| field.0 == name) {
@@ -38,8 +38,8 @@ impl Key {
 
     /// SHA-256 of the fields, as 64 lower-case hexadecimal digits.
     ///
-    /// The hash is over the length in bytes, as a little-endian `u64`, and the UTF-8 text of every name and value in
-    /// order. Lengths make the encoding unambiguous.
+    /// The hashed bytes are, for every name and value in order, its length in bytes as a little-endian `u64` and its
+    /// UTF-8 text. The lengths make the encoding unambiguous.
     pub fn hash(&self) -> String {
         let mut hasher = Sha256::new();
         for text in self.fields.iter().flat_map(|(name, value)| [name, value]) {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The hash names files that outlive the program: a change here empties every cache.
+    /// The hash names files that outlive the program. A change here empties every cache.
     #[test]
     fn value_stability_of_the_hash() {
         assert_eq!(Key::new().hash(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -3,11 +3,10 @@
 //! # The folder
 //! ```text
 //! <sha-256 of the key, in hex>.embedding   one published matrix; its modification time is its last use
-//! writing-<random>.part                    a matrix that is being written, locked by its writer
+//! writing-<random>.part                    an unfinished matrix, locked by its writer
 //! .lock                                    held while a matrix is published or entries are evicted
 //! ```
-//! Any number of handles and processes may use one folder at the same time. A file with any other name is left
-//! alone.
+//! Any number of handles and processes may use one folder at the same time. The cache ignores files with other names.
 //!
 //! # The file
 //! All numbers are little-endian. The data begins at a multiple of 64 bytes and ends with the file.
@@ -21,17 +20,16 @@
 //!                             └ CRC-32 of the 16 bytes before it and the JSON header
 //! ```
 //! The header is `{"key":[["net","…"],["seed","7"]],"rows":3,"columns":3,"element":"f32","crc32":1234}`, where `crc32` covers the
-//! data. Rows arrive as a stream, so the header's place is left empty until the last row is written and filled in
-//! before the file gets its name. The checksum is CRC-32 because it finds every damage that spans at most 32 bits
-//! for certain and others but one in 2³², at 1.5 to 4 GiB a second (`cargo bench -p dpnas-cache`). Limits:
-//! [`MAX_HEADER`], [`ALIGNMENT`].
+//! data. Rows arrive as a stream, so the writer leaves space for the header and fills it in after the last row, before
+//! it renames the file. The checksum is CRC-32: it finds all damage that spans at most 32 bits and all but one in 2³²
+//! of other damage, at 1.5 to 4 GiB per second (`cargo bench -p dpnas-cache`). Limits: [`MAX_HEADER`], [`ALIGNMENT`].
 //!
 //! A reader checks everything: magic, version, both checksums, the key's fields and the file's length. An entry that
 //! fails any check is a miss; it is logged, removed and never served.
 //!
-//! # The promise about results
-//! The clock is read to order entries by last use and to find files that a crash left behind. It decides what is kept,
-//! never what is returned.
+//! # Determinism
+//! The cache reads the clock to order entries by last use and to find files of crashed processes. The clock decides
+//! which entries are kept, but never the content of a returned matrix.
 
 mod cache;
 mod dtype;

@@ -1,14 +1,14 @@
-//! Locks on files, which some file systems lack.
+//! File locks, also on file systems without locks.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Once;
 
-/// Locks a file as [`File::try_lock`] does. On a file system without locks it warns, once a process, and succeeds.
+/// Locks a file like [`File::try_lock`]. On a file system without locks it succeeds with a warning, once per process.
 ///
 /// # Errors
-/// [`TryLockError::WouldBlock`] if the file is locked already, or what else the operating system reports.
+/// [`TryLockError::WouldBlock`] if the file is already locked, [`TryLockError::Error`] for other system errors.
 pub fn try_lock(file: &File, path: &Path) -> Result<(), TryLockError> {
     match file.try_lock() {
         Err(TryLockError::Error(error)) if is_without_locks(&error) => {
@@ -19,7 +19,7 @@ pub fn try_lock(file: &File, path: &Path) -> Result<(), TryLockError> {
     }
 }
 
-/// As [`try_lock`], but waits until the file is free.
+/// Same as [`try_lock`], but waits until the file is unlocked.
 pub(crate) fn lock(file: &File, path: &Path) -> io::Result<()> {
     match file.lock() {
         Err(error) if is_without_locks(&error) => {
@@ -30,7 +30,7 @@ pub(crate) fn lock(file: &File, path: &Path) -> io::Result<()> {
     }
 }
 
-/// ENOSYS, EOPNOTSUPP and, from NFS without its lock service, ENOLCK.
+/// Whether the error is ENOSYS or EOPNOTSUPP, or ENOLCK from NFS without its lock service.
 fn is_without_locks(error: &io::Error) -> bool {
     #[cfg(unix)]
     if error.raw_os_error() == Some(libc::ENOLCK) {

@@ -14,8 +14,8 @@ const PIECE: usize = 4096;
 
 /// A read-only, row-major matrix, in a file or in memory.
 ///
-/// Clones share the values. A matrix stays valid if its entry is evicted, replaced or cleared, or the cache is dropped.
-/// The space of an evicted file is free when its last matrix is dropped.
+/// Clones share the values. A matrix stays valid after its entry is evicted, replaced or cleared, or the cache is
+/// dropped. An evicted file frees its space when its last matrix is dropped.
 #[derive(Clone)]
 pub struct Matrix {
     rows: usize,
@@ -25,7 +25,7 @@ pub struct Matrix {
 }
 
 enum Storage {
-    /// The map takes memory for accessed pages only.
+    /// The map takes memory only for accessed pages.
     Mapped {
         map: Map,
         data_start: usize,
@@ -50,12 +50,12 @@ impl Matrix {
         self.dtype
     }
 
-    /// All values, row after row; `None` if they have another [number type](Self::dtype).
+    /// All values, row by row; `None` if they have another [number type](Self::dtype).
     ///
     /// # Shapes
     /// `rows × columns`.
     pub fn values<E: Stored>(&self) -> Option<&[E]> {
-        // Whole numbers at an aligned place: `Matrix::in_file` has made sure of it.
+        // The cast succeeds: `Matrix::in_file` maps only aligned, whole values.
         if E::DTYPE == self.dtype { E::cast(self.bytes()) } else { None }
     }
 
@@ -66,18 +66,17 @@ impl Matrix {
         }
     }
 
-    /// Copies the rows at `indices`, in that order, one behind the other. bf16 may be read as `f32`, which changes no
-    /// number.
+    /// Copies the rows at `indices`, in that order. A matrix of bf16 can be read as `f32`, which is exact.
     ///
-    /// Rows in a file are read without further memory, while pages accessed through [`values`](Self::values) count as
-    /// memory of the process. Any number of threads may read.
+    /// Rows in a file are read without further memory. In contrast, pages accessed through [`values`](Self::values)
+    /// count as memory of the process. Any number of threads may read.
     ///
     /// # Shapes
     /// `out` is `[indices.len(), columns]`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if an index is not less than [`rows`](Self::rows), `out` has another length or a
-    /// matrix of `f32` is read as `bf16`, or whatever keeps the file from being read.
+    /// matrix of `f32` is read as `bf16`. The system's error if the file cannot be read.
     pub fn read_rows<E: Stored>(&self, indices: &[usize], out: &mut [E]) -> io::Result<()> {
         let wrong = |text: String| Err(io::Error::new(ErrorKind::InvalidInput, text));
         if let Some(index) = indices.iter().find(|&&index| index >= self.rows) {
@@ -92,7 +91,7 @@ impl Matrix {
             ));
         }
         let mut out = out;
-        // Consecutive rows are read at once.
+        // Read consecutive rows at once.
         for run in indices.chunk_by(|a, b| a + 1 == *b) {
             let (rows, rest) = out.split_at_mut(run.len() * self.columns);
             let first = run[0] * self.columns;
@@ -108,7 +107,7 @@ impl Matrix {
         Ok(())
     }
 
-    /// Copies consecutive values from `first` on, stored as `E`.
+    /// Copies consecutive values of type `E`, beginning with value `first`.
     fn copy<E: Stored>(&self, first: usize, out: &mut [E]) -> io::Result<()> {
         match &*self.storage {
             Storage::Owned(values) => {
@@ -117,14 +116,14 @@ impl Matrix {
             }
             Storage::Mapped { file, data_start, .. } => {
                 let offset = *data_start as u64 + E::DTYPE.bytes() * first as u64;
-                // Only little-endian machines map: see `in_file`.
+                // The bytes are in native order: only little-endian machines map, see `in_file`.
                 read_exact_at(file, bytemuck::cast_slice_mut(out), offset)?;
             }
         }
         Ok(())
     }
 
-    /// Copies consecutive values from `first` on, stored as bf16.
+    /// Converts consecutive values of bf16, beginning with value `first`.
     fn widen<E: Stored>(&self, first: usize, out: &mut [E]) -> io::Result<()> {
         let mut piece = vec![0_u16; PIECE.min(out.len())];
         for (index, out) in out.chunks_mut(PIECE).enumerate() {
@@ -137,7 +136,7 @@ impl Matrix {
         Ok(())
     }
 
-    /// A matrix over the little-endian data of an entry's file.
+    /// A matrix of the little-endian data in an entry's file.
     pub(crate) fn in_file(file: File, layout: Layout) -> io::Result<Self> {
         let Layout { data_start, rows, columns, dtype } = layout;
         let map = Map::of(&file)?;
@@ -150,14 +149,14 @@ impl Matrix {
         Ok(Self { rows, columns, dtype, storage: Arc::new(storage) })
     }
 
-    /// A matrix over values in memory.
+    /// A matrix of values in memory.
     pub(crate) fn owned(values: Values, columns: usize) -> Self {
         let (rows, dtype) = (values.len() / columns, values.dtype());
         Self { rows, columns, dtype, storage: Arc::new(Storage::Owned(values)) }
     }
 }
 
-/// Equal shape, number type and bits.
+/// Matrices are equal if shape, number type and bits are equal.
 impl PartialEq for Matrix {
     fn eq(&self, other: &Self) -> bool {
         let shape = |matrix: &Self| (matrix.rows, matrix.columns, matrix.dtype);

@@ -1,4 +1,4 @@
-//! Writes the bytes of an entry, row after row.
+//! Writes the bytes of an entry row by row.
 
 use crate::dtype::upper_half;
 use crate::format::{Header, Layout};
@@ -11,7 +11,7 @@ const BUFFER: usize = 256 * 1024;
 /// Values narrowed at a time.
 const PIECE: usize = 16 * 1024;
 
-/// An unfinished entry: the place of its header is empty until [`finish`](Self::finish).
+/// An unfinished entry. [`finish`](Self::finish) fills in its header.
 pub(crate) struct EntryStream<W: Write> {
     out: BufWriter<W>,
     key: Key,
@@ -23,14 +23,14 @@ pub(crate) struct EntryStream<W: Write> {
 }
 
 impl<W: Write + Seek> EntryStream<W> {
-    /// Starts an entry at the beginning of `out`; `reserved` is [`Header::reserved`] of the key.
+    /// Starts an entry at the beginning of `out`. `reserved` is [`Header::reserved`] of the key.
     pub(crate) fn start(out: W, key: Key, columns: usize, dtype: DType, reserved: usize) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, out);
         out.write_all(&vec![0; reserved])?;
         Ok(Self { out, key, columns, dtype, reserved, data_bytes: 0, crc: crc32fast::Hasher::new() })
     }
 
-    /// Appends whole rows of numbers that the type holds.
+    /// Appends whole rows of values that are exact in the type.
     pub(crate) fn push(&mut self, rows: &[f32]) -> io::Result<()> {
         let data_bytes = self.data_bytes + self.dtype.bytes() * rows.len() as u64;
         let written = rows.chunks(PIECE).try_for_each(|piece| {
@@ -55,7 +55,7 @@ impl<W: Write + Seek> EntryStream<W> {
 }
 
 impl<W: Write> EntryStream<W> {
-    /// Size of the entry with all rows pushed so far, also those that could not be written.
+    /// Size of the entry with all rows pushed so far, including rows that could not be written.
     pub(crate) fn bytes(&self) -> u64 {
         self.reserved as u64 + self.data_bytes
     }

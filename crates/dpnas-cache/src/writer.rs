@@ -12,8 +12,8 @@ use tempfile::TempPath;
 
 /// An unfinished matrix, made by [`Cache::create`](crate::Cache::create).
 ///
-/// Only [`finish`](Self::finish) publishes it; a dropped writer leaves nothing behind. Of two writers of the same key
-/// the last to finish stays, and the matrices of both are valid.
+/// Only [`finish`](Self::finish) publishes it; a dropped writer leaves nothing behind. If two writers have the same
+/// key, the entry of the last one to finish stays. The matrices of both are valid.
 #[must_use = "a writer that is not finished leaves nothing behind"]
 pub struct Writer {
     columns: usize,
@@ -37,7 +37,7 @@ struct Pending {
 }
 
 impl Writer {
-    /// Reserves memory for further rows, if the matrix is in memory.
+    /// Reserves memory for further rows if the matrix is in memory.
     ///
     /// # Errors
     /// [`CacheError::OutOfMemory`]; the writer can continue.
@@ -52,13 +52,13 @@ impl Writer {
         }
     }
 
-    /// Appends whole rows, any number of them.
+    /// Appends any number of whole rows.
     ///
     /// # Errors
-    /// [`CacheError::PartialRow`] if the values are not whole rows, and [`CacheError::Inexact`] if the matrix is of
-    /// bf16 and a value is not; the writer can continue. [`CacheError::DiskFull`], [`CacheError::OutOfMemory`] or
-    /// [`CacheError::Io`] if they cannot be written. The file is then removed, and every later call returns
-    /// [`CacheError::WriterFailed`].
+    /// [`CacheError::PartialRow`] if the values are not whole rows, [`CacheError::Inexact`] if a value is not exact in
+    /// the number type; the writer can continue after both. [`CacheError::DiskFull`], [`CacheError::OutOfMemory`] or
+    /// [`CacheError::Io`] if the rows cannot be written. The file is then removed, and every later `push` and `finish`
+    /// returns [`CacheError::WriterFailed`].
     pub fn push(&mut self, rows: &[f32]) -> Result<(), CacheError> {
         if !rows.len().is_multiple_of(self.columns) {
             return Err(CacheError::PartialRow { values: rows.len(), columns: self.columns });
@@ -81,14 +81,14 @@ impl Writer {
         pushed
     }
 
-    /// Publishes the matrix: syncs it, evicts the least recently used entries until it fits the budget, and names it in
-    /// one step.
+    /// Publishes the matrix: syncs its file, evicts the least recently used entries until it fits the budget, and
+    /// renames it.
     ///
     /// A matrix larger than the whole budget is returned but not kept, and evicts nothing.
     ///
     /// # Errors
-    /// [`CacheError::DiskFull`] or [`CacheError::Io`] if it cannot be written or published,
-    /// [`CacheError::WriterFailed`] if a push has failed. Nothing remains then.
+    /// [`CacheError::DiskFull`] or [`CacheError::Io`] if the matrix cannot be written or published,
+    /// [`CacheError::WriterFailed`] if a push failed. No file remains then.
     pub fn finish(self) -> Result<Matrix, CacheError> {
         match self.target {
             Target::Disk(pending) => pending.publish(),
@@ -146,7 +146,7 @@ impl Pending {
         let (file, layout) =
             stream.finish().map_err(CacheError::write("write a cache entry in", folder.path(), bytes))?;
         file.sync_all().map_err(CacheError::write("write a cache entry through to", folder.path(), bytes))?;
-        // A file handle for reading; the writer's is locked.
+        // A second file handle, because the writer's is locked.
         let reader = File::open(&path).map_err(CacheError::io("open the cache entry", &path))?;
         let matrix = Matrix::in_file(reader, layout).map_err(CacheError::io("map the cache entry", &path))?;
         folder.publish(&file, path, &name, bytes)?;

@@ -1,4 +1,4 @@
-//! Reading what arrives, up to a limit.
+//! Reading up to a limit.
 
 use std::io::{self, Read};
 

@@ -1,4 +1,4 @@
-//! Well-known data sets: their files, and where the web has them.
+//! Well-known data sets: their files and mirrors.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -76,7 +76,7 @@ const CLOTHES: [&str; 10] =
     ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 
 impl Known {
-    /// All of them.
+    /// All known data sets.
     pub const ALL: [Self; 4] = [Self::Mnist, Self::FashionMnist, Self::Cifar10, Self::Cifar100];
 
     /// The name that [`Source`](crate::Source) parses.
@@ -118,7 +118,7 @@ impl Known {
         }
     }
 
-    /// Where its files are kept: a folder of its name below `data_dir`.
+    /// The folder of its files, named like the data set, below `data_dir`.
     pub fn folder(self, data_dir: &Path) -> PathBuf {
         data_dir.join(self.name())
     }

@@ -4,7 +4,7 @@ use crate::{DataError, ImageSet};
 use dpnas_grammar::ImageShape;
 use serde::{Deserialize, Serialize};
 
-/// Which channels images have.
+/// Colour mode of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ColorMode {
@@ -24,13 +24,13 @@ impl ColorMode {
     }
 }
 
-/// Share of red, green and blue in brightness (ITU-R BT.601).
+/// Weights of red, green and blue in brightness (ITU-R BT.601).
 const LUMA: [f64; 3] = [0.299, 0.587, 0.114];
 
 impl ImageSet {
     /// The same images in gray or RGB: gray becomes RGB by repetition, RGB becomes gray by its ITU-R BT.601 luma.
     ///
-    /// Costs nothing if the images have these channels already.
+    /// Costs nothing if the images already have these channels.
     ///
     /// # Shapes
     /// `[n, channels, height, width]` → `[n, 1 or 3, height, width]`.

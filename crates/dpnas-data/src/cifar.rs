@@ -32,11 +32,11 @@ pub(crate) enum Cifar {
     Hundred,
 }
 
-/// What is wrong with CIFAR's files.
+/// Why CIFAR files cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CifarError {
-    /// The bytes stop coming: a disk fails, or an archive is damaged or cut off.
+    /// The content cannot be read to its end: a disk fails, or an archive is damaged or cut off.
     #[error("cannot read on: {error}; the file is damaged or cut off: fetch it again")]
     Read {
         /// What the operating system, the archive or the decompressor says.
@@ -77,7 +77,7 @@ pub enum CifarError {
         /// Number of classes.
         classes: usize,
     },
-    /// The names of the classes are too few, or no text.
+    /// There are too few class names, or they are not text.
     #[error("holds {found} class names; expected {expected}, one a line: correct the file, or remove it")]
     Names {
         /// Names found.
@@ -85,7 +85,7 @@ pub enum CifarError {
         /// Number of classes.
         expected: usize,
     },
-    /// A file is in an archive twice.
+    /// An archive has a file twice.
     #[error("holds {name} twice: the archive is not that of the publisher, fetch it again")]
     Twice {
         /// Name of the file.
@@ -141,7 +141,7 @@ impl Cifar {
         }
     }
 
-    /// Bytes in front of the pixels; the last one counts.
+    /// Bytes before the pixels. The last one is the label.
     const fn label_bytes(self) -> usize {
         match self {
             Self::Ten => 1,
@@ -167,13 +167,13 @@ impl Cifar {
         self.assemble(&contents, name, &|file| folder.join(file), folder)
     }
 
-    /// Reads the archive of the publisher, whatever it is called.
+    /// Reads the publisher's archive, which may have any name.
     pub(crate) fn load_archive(self, path: &Path, name: String) -> Result<DataSet, DataError> {
         let contents = self.unpack(BufReader::new(files::open(path)?)).map_err(at(path))?;
         self.assemble(&contents, name, &|file| path.join(file), path)
     }
 
-    /// The files of the set in a compressed archive, in memory; nothing else of it is looked at.
+    /// Reads the files of the set from a compressed archive into memory. Other files are ignored.
     fn unpack(self, reader: impl io::BufRead) -> Result<BTreeMap<&'static str, Vec<u8>>, CifarError> {
         let read = |error| CifarError::Read { error };
         let mut archive = tar::Archive::new(Gzip::new(reader).take(MAX_ARCHIVE + 1));
@@ -278,7 +278,7 @@ impl Cifar {
     }
 }
 
-/// A whole file, if it is not larger than files may be.
+/// Reads a whole file of at most the largest size.
 fn read_file(reader: impl Read) -> Result<Vec<u8>, CifarError> {
     match bounded::read(reader, MAX_FILE + 1) {
         Ok(bytes) if bytes.len() as u64 > MAX_FILE => Err(CifarError::TooLarge { limit: MAX_FILE }),

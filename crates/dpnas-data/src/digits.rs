@@ -10,7 +10,7 @@ use std::path::Path;
 const IMAGES: &[u8] = include_bytes!("../data/digits-images-idx3-ubyte.gz");
 const LABELS: &[u8] = include_bytes!("../data/digits-labels-idx1-ubyte.gz");
 
-/// One image of this number is a test image, in each class, in the order of the file.
+/// In each class, one in this many images is a test image, in the order of the file.
 const TEST_EVERY: usize = 5;
 
 /// The digits with their fixed split: of each class, in the order of the file, every fifth image is a test image.

@@ -1,4 +1,4 @@
-//! What can go wrong with image sets, with the file, the finding, the expectation and the way out.
+//! Errors of image sets. Each message names the file, the finding, the expectation and the remedy.
 
 use crate::cifar::CifarError;
 use crate::idx::IdxError;
@@ -18,7 +18,7 @@ pub enum DataError {
         crate::source::names()
     )]
     UnknownSource {
-        /// The name that was given.
+        /// The name.
         name: String,
     },
     /// A file or folder does not exist.
@@ -27,21 +27,21 @@ pub enum DataError {
         /// The path that was given.
         path: PathBuf,
     },
-    /// A link leads nowhere.
+    /// A link has no target.
     #[error("{}: is a link to {}, which is not there; restore that, or remove the link", path.display(), target.display())]
     DanglingLink {
         /// The link.
         path: PathBuf,
-        /// Where it leads.
+        /// Its missing target.
         target: PathBuf,
     },
-    /// Something else, such as a folder, stands where a file is needed.
+    /// The path is something else than a file, for example a folder.
     #[error("{}: is not a regular file; put the file itself there", path.display())]
     NotAFile {
         /// The path that was given.
         path: PathBuf,
     },
-    /// A file stands where a folder is needed.
+    /// The path is a file instead of a folder.
     #[error("{}: found a file where a folder is expected; give the folder that holds the data set", path.display())]
     NotAFolder {
         /// The path that was given.
@@ -57,10 +57,10 @@ pub enum DataError {
         path: PathBuf,
         /// The names that make up a data set.
         looked_for: Vec<String>,
-        /// Those among them that are not there.
+        /// The missing ones.
         missing: Vec<String>,
     },
-    /// A folder holds nothing that belongs to a data set.
+    /// A folder has no file of a data set.
     #[error(
         "{}: no data set; found {}; looked for\n  {}\ngive another folder, or rename its files",
         path.display(), shown(found, *more), crate::kind::LOOKED_FOR.join("\n  ")
@@ -68,17 +68,17 @@ pub enum DataError {
     NoDataSet {
         /// The folder.
         path: PathBuf,
-        /// Names of what it holds, the first ones.
+        /// The first names in it.
         found: Vec<String>,
         /// Number of the others.
         more: usize,
     },
-    /// A folder holds files of more than one data set.
+    /// A folder has files of several data sets.
     #[error("{}: holds both {} and {}; give each data set a folder of its own", path.display(), kinds[0], kinds[1])]
     SeveralSets {
         /// The folder.
         path: PathBuf,
-        /// Two of the kinds that it holds.
+        /// Two of their kinds.
         kinds: [String; 2],
     },
     /// A known data set is not in its folder.
@@ -91,7 +91,7 @@ pub enum DataError {
         /// Its files.
         files: Vec<&'static str>,
     },
-    /// A file cannot be opened or looked at, for example for want of permission.
+    /// A file cannot be opened or inspected, for example without permission.
     #[error("{}: cannot open: {error}; check its permissions", path.display())]
     Open {
         /// The file or folder.
@@ -99,7 +99,7 @@ pub enum DataError {
         /// What the operating system says.
         error: io::Error,
     },
-    /// The content of a file is not what an IDX file holds.
+    /// The content of a file is not that of an IDX file.
     #[error("{}: {problem}", path.display())]
     Idx {
         /// The file.
@@ -107,10 +107,10 @@ pub enum DataError {
         /// What is wrong with it.
         problem: IdxError,
     },
-    /// The content of a file or archive is not what CIFAR's binary form holds.
+    /// The content of a file or archive is not CIFAR's binary form.
     #[error("{}: {problem}", path.display())]
     Cifar {
-        /// The file; of an archive, the archive and the file in it.
+        /// The file, or the archive and the file in it.
         path: PathBuf,
         /// What is wrong with it.
         problem: CifarError,
@@ -123,7 +123,7 @@ pub enum DataError {
         /// What is wrong with it.
         problem: NpyError,
     },
-    /// Images of a folder cannot be used; every one of them is listed.
+    /// Images of a folder cannot be used. The error lists all of them.
     #[error(
         "{}: {} of its files cannot be used as images; repair or remove them{}",
         path.display(), bad.len(), list(bad)
@@ -142,7 +142,7 @@ pub enum DataError {
         /// What is wrong with it.
         problem: FolderError,
     },
-    /// Images of a folder have different sizes and no common size was asked for.
+    /// Images of a folder have different sizes, and the configuration sets no common size.
     #[error(
         "{} and {} have different sizes; give the size to which all images are resized",
         first.display(), other.display()
@@ -267,14 +267,14 @@ pub enum DataError {
         /// What the library says.
         problem: String,
     },
-    /// A configuration of synthetic data has a value that makes no sense.
+    /// A configuration of synthetic data has an invalid value.
     #[error("synthetic data: {field} is {value}; expected {expected}")]
     Synthetic {
         /// Name of the field.
         field: &'static str,
         /// Its value.
         value: String,
-        /// What would be right.
+        /// The rule for the value.
         expected: &'static str,
     },
     /// The fraction to hold out is not between 0 and 1.

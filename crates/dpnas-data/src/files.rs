@@ -1,4 +1,4 @@
-//! What lies in a folder. Nothing counts as absent because it cannot be looked at.
+//! Listing folders and opening files. An entry that cannot be inspected is an error instead of missing.
 
 use crate::{DataError, bounded};
 use std::ffi::{OsStr, OsString};
@@ -6,20 +6,20 @@ use std::fs::{self, File, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Endings of files that often lie beside images: notes, annotations, and what file managers leave.
+/// Extensions of files that often accompany images: notes, annotations, and files of file managers.
 const COMPANIONS: [&str; 18] = [
     "csv", "db", "htm", "html", "ini", "json", "jsonl", "log", "md", "md5", "rst", "sha256", "toml", "tsv", "txt",
     "xml", "yaml", "yml",
 ];
-/// Names without ending of such files.
+/// Names of such files without extension.
 const COMPANION_NAMES: [&str; 3] = ["license", "readme", "icon\r"];
 
-/// Something in a folder.
+/// An entry of a folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) path: PathBuf,
     pub(crate) name: OsString,
-    /// `None` if it cannot be looked at, for example a link that leads nowhere.
+    /// `None` if it cannot be inspected, for example a dangling link.
     kind: Option<FileType>,
 }
 
@@ -32,22 +32,22 @@ impl Entry {
         self.kind.is_some_and(|kind| kind.is_file())
     }
 
-    /// What comes after the last dot of the name, in small letters; empty if there is none.
+    /// The extension of the name in lower case; empty if there is none.
     pub(crate) fn ending(&self) -> String {
         self.path.extension().and_then(OsStr::to_str).unwrap_or_default().to_ascii_lowercase()
     }
 
-    /// Whether it is a file that often lies beside images, by its name.
+    /// Whether it is, by its name, a file that often accompanies images.
     pub(crate) fn is_companion(&self) -> bool {
         let named = |name: &str| COMPANION_NAMES.contains(&name.to_ascii_lowercase().as_str());
         self.is_file() && (COMPANIONS.contains(&self.ending().as_str()) || self.name.to_str().is_some_and(named))
     }
 }
 
-/// What a folder holds, in the order of the names. Hidden entries and what this project's programs wrote are left out.
+/// The entries of a folder in the order of their names, without hidden ones and output of this project's programs.
 ///
 /// # Errors
-/// If the folder cannot be read, or something in it cannot be looked at.
+/// If the folder cannot be read, or an entry cannot be inspected.
 pub(crate) fn list(folder: &Path) -> Result<Vec<Entry>, DataError> {
     let entries = list_leniently(folder)?;
     for unknown in entries.iter().filter(|entry| entry.kind.is_none()) {
@@ -56,7 +56,7 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<Entry>, DataError> {
     Ok(entries)
 }
 
-/// As [`list`], but an entry that cannot be looked at is neither a folder nor a file.
+/// Same as [`list`], but an entry that cannot be inspected is neither a folder nor a file.
 pub(crate) fn list_leniently(folder: &Path) -> Result<Vec<Entry>, DataError> {
     let mut entries = visible(folder).map_err(|error| DataError::Open { path: folder.to_owned(), error })?;
     entries.retain(|entry| !(entry.is_folder() && is_output(&entry.path)));
@@ -64,10 +64,10 @@ pub(crate) fn list_leniently(folder: &Path) -> Result<Vec<Entry>, DataError> {
     Ok(entries)
 }
 
-/// Whether there is something at a path.
+/// Whether a path exists.
 ///
 /// # Errors
-/// [`DataError::DanglingLink`]; [`DataError::Open`] if it cannot be looked at.
+/// [`DataError::DanglingLink`]; [`DataError::Open`] if the path cannot be inspected.
 pub(crate) fn exists(path: &Path) -> Result<bool, DataError> {
     match fs::metadata(path) {
         Ok(_) => Ok(true),
@@ -88,14 +88,14 @@ pub(crate) fn open(path: &Path) -> Result<File, DataError> {
         return Err(DataError::NotFound { path: path.to_owned() });
     }
     let failed = |error| DataError::Open { path: path.to_owned(), error };
-    // Looked at before it is opened: opening a pipe would wait for a writer.
+    // Check before opening: opening a pipe waits for a writer.
     match fs::metadata(path).map_err(failed)?.is_file() {
         true => File::open(path).map_err(failed),
         false => Err(DataError::NotAFile { path: path.to_owned() }),
     }
 }
 
-/// A name as text: bytes that are not UTF-8 become `\xE4` and the like, so that different names stay different.
+/// A name as text. Bytes that are not UTF-8 become escapes such as `\xE4`, so that different names stay different.
 pub(crate) fn text(name: &OsStr) -> String {
     let escape = |bytes: &[u8]| bytes.iter().map(|byte| format!("\\x{byte:02X}")).collect::<String>();
     let chunks = name.as_encoded_bytes().utf8_chunks();
@@ -119,8 +119,8 @@ fn visible(folder: &Path) -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Whether this project's programs wrote a folder: a run, a cache or a stored embedding, or a folder of such folders.
-/// In one called `runs` there may be other things beside these.
+/// Whether this project's programs wrote a folder: a run, a cache, a stored embedding, or a folder of such folders. A
+/// folder named `runs` may also have other entries.
 fn is_output(folder: &Path) -> bool {
     let is_one = |entry: &Entry| entry.is_folder() && is_single_output(&entry.path);
     let is_runs = folder.file_name().is_some_and(|name| name == "runs");
@@ -138,7 +138,7 @@ fn is_run(folder: &Path) -> bool {
     has("settings.toml") && (has("journal.jsonl") || has("scores.jsonl"))
 }
 
-/// A lock file, and nothing but embeddings beside it.
+/// Whether a folder has a lock file and otherwise only embeddings.
 fn is_cache(folder: &Path) -> bool {
     let is_entry = |entry: Entry| ["embedding", "part"].contains(&entry.ending().as_str());
     folder.join(".lock").is_file() && visible(folder).is_ok_and(|entries| entries.into_iter().all(is_entry))

@@ -1,4 +1,4 @@
-//! gzip data as `gzip` reads it: one member or several, and zeros after the last.
+//! Reading gzip data like `gzip`: one or several members, then optional zeros.
 
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
@@ -32,7 +32,7 @@ impl<R: BufRead> Read for Gzip<R> {
     }
 }
 
-/// Passes over zeros; whether anything else follows.
+/// Skips zeros. Returns whether anything else follows.
 fn skip_zeros(reader: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let block = reader.fill_buf()?;

@@ -1,14 +1,14 @@
-//! The seeded split of the training images into those to learn from and those to validate on.
+//! The seeded split of the training images into training and validation images.
 
 use crate::DataError;
 use dpnas_seed::Seed;
 
-/// Images to learn from and images to validate on: a partition of `0..n`, both parts ascending.
+/// Training and validation images: a partition of `0..n`, both parts ascending.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldOut {
-    /// Indices of the images to learn from.
+    /// Indices of the training images.
     pub train: Vec<usize>,
-    /// Indices of the images to validate on.
+    /// Indices of the validation images.
     pub valid: Vec<usize>,
 }
 

@@ -31,14 +31,14 @@ pub struct Array<const D: usize> {
     pub bytes: Vec<u8>,
 }
 
-/// What is wrong with the content of an IDX file.
+/// Why the content of an IDX file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdxError {
-    /// There is not a single byte, or gzip data without content.
+    /// The file, or the content of its gzip data, is empty.
     #[error("the file is empty; expected an IDX file: fetch it again")]
     Empty,
-    /// The bytes stop coming: a disk fails, or gzip data is damaged or cut off.
+    /// The content cannot be read to its end: a disk fails, or gzip data is damaged or cut off.
     #[error("cannot read on after {read} bytes of content: {error}; the file is damaged or cut off: fetch it again")]
     Read {
         /// Bytes read before, after decompression.
@@ -71,7 +71,7 @@ pub enum IdxError {
         /// The type's code.
         code: u8,
     },
-    /// The number of dimensions differs from what is needed.
+    /// The number of dimensions is wrong.
     #[error(
         "the number of dimensions is {found}; expected {expected} (images have 3, labels 1): are images and labels mixed up?"
     )]
@@ -90,7 +90,7 @@ pub enum IdxError {
         /// The header's sizes.
         sizes: Vec<u32>,
     },
-    /// The sizes are larger than this reader takes.
+    /// The sizes exceed the limit of this reader.
     #[error(
         "the header promises {} bytes; expected at most {MAX_ELEMENTS}: use fewer images, or fetch a damaged file again",
         by(sizes)
@@ -99,7 +99,7 @@ pub enum IdxError {
         /// The header's sizes.
         sizes: Vec<u32>,
     },
-    /// The content ends before the header's promise is kept.
+    /// The content is shorter than the header promises.
     #[error("the header promises {expected} bytes but {found} follow: the file is cut off, fetch it again")]
     Truncated {
         /// Bytes after the header that the sizes promise.
@@ -107,7 +107,7 @@ pub enum IdxError {
         /// Bytes found.
         found: u64,
     },
-    /// There is more content than the header promises.
+    /// The content is longer than the header promises.
     #[error("the header promises {expected} bytes but more follow: the header is wrong, fetch the file again")]
     Excess {
         /// Bytes after the header that the sizes promise.
@@ -178,7 +178,7 @@ fn parse_content<const D: usize>(mut content: impl Read) -> Result<Array<D>, Idx
     if found < expected {
         return Err(IdxError::Truncated { expected, found });
     }
-    // Reading to the end also makes the decompressor check its checksum.
+    // Read to the end, so that the decompressor also checks its checksum.
     let mut excess = Vec::new();
     fill(&mut excess, 1, &mut content, header_len + found)?;
     if excess.is_empty() { Ok(Array { sizes, bytes }) } else { Err(IdxError::Excess { expected }) }

@@ -1,4 +1,4 @@
-//! Which files of a folder are IDX files of MNIST, or of a set with similar names.
+//! Finding the IDX files of MNIST, or of a set with similar names, in a folder.
 
 use crate::files::{self, Entry};
 use crate::pairs::{self, Part, check_counts};
@@ -17,7 +17,7 @@ const EMNIST_NAMES: [&str; 2] = ["test-images-idx3-ubyte", "test-labels-idx1-uby
 /// The files of one set; a file may be missing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct IdxFiles {
-    /// What stands before the names, for example `emnist-letters-`.
+    /// Prefix of the names, for example `emnist-letters-`.
     prefix: String,
     files: [Option<PathBuf>; 4],
 }
@@ -25,9 +25,9 @@ pub(crate) struct IdxFiles {
 impl IdxFiles {
     /// The sets in a folder.
     ///
-    /// A name may have dots in place of hyphens, as unpackers write them, and may end in `.gz`; a file may lie in a folder
-    /// of its name. Of several files in one place the one with MNIST's own name counts, and a plain one before a
-    /// compressed one.
+    /// A name may have dots instead of hyphens, as some unpackers write, and may end in `.gz`. A file may be inside a
+    /// folder of its name. If there are several candidates, one outside such a folder goes first, then a plain one
+    /// before a compressed one, then MNIST's own name before other names.
     pub(crate) fn find(entries: &[Entry]) -> Result<Vec<Self>, DataError> {
         let mut candidates = Vec::new();
         for entry in entries {
@@ -46,7 +46,7 @@ impl IdxFiles {
         Ok(found.into_iter().map(|(prefix, files)| Self { prefix, files }).collect())
     }
 
-    /// Exactly MNIST's four files, compressed, whatever else is beside them.
+    /// MNIST's four compressed files in a folder that may also have others.
     pub(crate) fn compressed(folder: &Path) -> Self {
         Self { prefix: String::new(), files: NAMES.map(|name| Some(folder.join(format!("{name}.gz")))) }
     }

@@ -1,4 +1,4 @@
-//! Which kind of data set a folder holds, by its content.
+//! Detecting the kind of data set in a folder by its content.
 
 use crate::cifar::Cifar;
 use crate::files::{self, Entry};
@@ -8,7 +8,7 @@ use crate::{DataError, DataSet, LoadConfig, npy};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A kind of data set, and where it lies.
+/// A kind of data set, and its files.
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
     Idx(IdxFiles),
@@ -18,7 +18,7 @@ enum Kind {
     Images(Layout),
 }
 
-/// What is looked for, for the message when nothing is found.
+/// Supported files, for the message if none is found.
 pub(crate) const LOOKED_FOR: [&str; 5] = [
     "IDX: train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte (each may \
      end in .gz), or such names of EMNIST",
@@ -28,7 +28,7 @@ pub(crate) const LOOKED_FOR: [&str; 5] = [
      x_test.npy, y_test.npy",
     "images: train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png (also JPEG and BMP)",
 ];
-/// Names in that message.
+/// Number of names in that message.
 const SHOWN: usize = 10;
 
 /// Reads the data set at a path: a folder, or an archive of CIFAR.
@@ -85,7 +85,7 @@ impl Kind {
     }
 }
 
-/// Every kind of which the folder holds at least one file. Of CIFAR, files go before a folder and a folder before an
+/// Every kind of which the folder has at least one file. For CIFAR, files go before a folder, and a folder before an
 /// archive.
 fn kinds(path: &Path, entries: &[Entry]) -> Result<Vec<Kind>, DataError> {
     let has = |name: &str| entries.iter().any(|entry| entry.name == name);
@@ -114,7 +114,7 @@ fn kinds(path: &Path, entries: &[Entry]) -> Result<Vec<Kind>, DataError> {
     Ok(kinds)
 }
 
-/// The last part of a path, as a name for people.
+/// The last part of a path, for display.
 fn name_of(path: &Path) -> String {
     let name = fs::canonicalize(path).ok().and_then(|path| Some(files::text(path.file_name()?)));
     name.unwrap_or_else(|| path.display().to_string())

@@ -1,16 +1,16 @@
-//! Which training images a limit takes.
+//! Limiting the number of training images.
 
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// Which training images a limit takes. Either way they stay in the order of the set.
+/// Choice of the training images under a limit. They stay in the order of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LimitOrder {
-    /// Random images, by this seed, as many of each class as of any other where a class has enough.
+    /// Random images, drawn with this seed, the same number of each class if the class has enough.
     Balanced(Seed),
-    /// The first ones. A set that is sorted by class loses classes.
+    /// The first images. A set that is sorted by class loses classes.
     First,
 }
 
@@ -20,10 +20,10 @@ impl From<Seed> for LimitOrder {
     }
 }
 
-/// The images that stay, ascending: `limit` of them, or all if there are fewer.
+/// Indices of the chosen images, ascending: `limit` of them, or all if there are fewer.
 ///
-/// Balanced: the images are shuffled by the stream (seed, "limit-train", 0), and those that come first in their class go
-/// before those that come second, and so on.
+/// The balanced order is a shuffle by the stream (seed, "limit-train", 0), sorted by the position within the class: the
+/// first image of every class, then the second of every class, and so on.
 pub(crate) fn choose(labels: &[u32], limit: usize, order: LimitOrder) -> Vec<usize> {
     let mut chosen: Vec<usize> = (0..labels.len()).collect();
     if let LimitOrder::Balanced(seed) = order

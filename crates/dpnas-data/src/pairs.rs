@@ -1,11 +1,11 @@
-//! Images with their labels, to train on and to test on.
+//! Training and test images with their labels.
 
 use crate::set::numbered_classes;
 use crate::{DataError, DataSet, ImageSet};
 use dpnas_grammar::ImageShape;
 use std::path::Path;
 
-/// One part of a set, as many labels as images.
+/// One part of a set, with one label per image.
 pub(crate) struct Part {
     pub(crate) shape: ImageShape,
     pub(crate) pixels: Vec<f32>,
@@ -15,7 +15,7 @@ pub(crate) struct Part {
 /// A file and the number of its entries.
 pub(crate) type Counted<'a> = (&'a Path, usize);
 
-/// Both files of a part have the same number of entries.
+/// Checks that both files of a part have the same number of entries.
 pub(crate) fn check_counts(
     (images_path, images): Counted<'_>,
     (labels_path, labels): Counted<'_>,
@@ -27,7 +27,7 @@ pub(crate) fn check_counts(
     Err(DataError::CountMismatch { images_path, images, labels_path, labels })
 }
 
-/// A set of two parts. The classes are 0 to the largest label of both, whether or not each has an image.
+/// Makes a set of two parts. The classes are 0 to the largest label of both, with or without images.
 pub(crate) fn join(folder: &Path, name: String, train: Part, test: Part) -> Result<DataSet, DataError> {
     if train.shape != test.shape {
         return Err(DataError::SplitShapes { path: folder.to_owned(), train: train.shape, test: test.shape });

@@ -10,8 +10,8 @@ impl ImageSet {
     /// The same images scaled to `size` × `size` pixels by an antialiased bilinear filter: a triangle as wide as one
     /// source or one target pixel, whichever is larger.
     ///
-    /// Sums are taken in double precision and rounded to `f32` after each axis. Costs nothing if the images have this
-    /// size already; images that are not square are stretched.
+    /// Sums are taken in double precision and rounded to `f32` after each axis. Images that are not square are
+    /// stretched. Costs nothing if the images already have this size.
     ///
     /// # Shapes
     /// `[n, channels, height, width]` → `[n, channels, size, size]`.

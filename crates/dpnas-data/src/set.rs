@@ -14,7 +14,7 @@ pub const MAX_PIXELS: u64 = 1 << 30;
 /// Clones share the pixels.
 ///
 /// # Shapes
-/// `[n, channels, height, width]`, row-major; one label an image.
+/// `[n, channels, height, width]`, row-major; one label per image.
 #[derive(Clone, PartialEq)]
 pub struct ImageSet {
     shape: ImageShape,
@@ -24,7 +24,7 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
-    /// A set from its parts; the number of images is that of the labels and may be 0.
+    /// A set from its parts. The number of labels is the number of images and may be 0.
     ///
     /// # Errors
     /// [`DataError::BadShape`], [`DataError::PixelCount`], [`DataError::PixelRange`], [`DataError::LabelRange`].
@@ -171,7 +171,7 @@ impl ImageSet {
     }
 }
 
-/// Without the pixels and labels, of which there may be millions.
+/// Leaves out pixels and labels, of which there may be millions.
 impl fmt::Debug for ImageSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (shape, images) = (self.shape.to_string(), self.len());
@@ -179,7 +179,7 @@ impl fmt::Debug for ImageSet {
     }
 }
 
-/// Every label has a class.
+/// Checks that every label has a class.
 fn check_labels(labels: &[u32], classes: usize) -> Result<(), DataError> {
     match labels.iter().position(|&label| label as usize >= classes) {
         Some(image) => Err(DataError::LabelRange { image, label: labels[image], classes }),
@@ -187,7 +187,7 @@ fn check_labels(labels: &[u32], classes: usize) -> Result<(), DataError> {
     }
 }
 
-/// Pixels of one image of `shape`, if such images can be held at all.
+/// Number of pixels of one image of `shape`, or an error if the shape is empty or too large.
 fn image_len(shape: ImageShape) -> Result<usize, DataError> {
     match shape.elements() {
         Some(len @ 1..=MAX_PIXELS) => Ok(len as usize),
@@ -204,7 +204,7 @@ pub(crate) fn buffer(shape: ImageShape, images: usize) -> Result<Vec<f32>, DataE
     Ok(pixels)
 }
 
-/// The names "0", "1", … for classes that have no other.
+/// The names "0", "1", … for classes without names.
 pub(crate) fn numbered_classes(classes: u32) -> Vec<String> {
     (0..classes).map(|class| class.to_string()).collect()
 }
@@ -214,11 +214,11 @@ pub(crate) fn numbered_classes(classes: u32) -> Vec<String> {
 pub struct DataSet {
     /// The set's name, for reports.
     pub name: String,
-    /// Images to learn from; validation images are taken from these, see [`hold_out`](crate::hold_out).
+    /// Training images, from which [`hold_out`](crate::hold_out) takes validation images.
     pub train: ImageSet,
-    /// Images that only measure.
+    /// Test images.
     pub test: ImageSet,
-    /// What its reader found; [`warnings`](Self::warnings) adds the rest.
+    /// Warnings of the reader; [`warnings`](Self::warnings) adds others.
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -263,7 +263,7 @@ impl DataSet {
         self.map(|set| set.with_class_names(names.clone()))
     }
 
-    /// At most `n` training images, and every test image. A seed stands for [`LimitOrder::Balanced`].
+    /// At most `n` training images, and every test image. A seed converts to [`LimitOrder::Balanced`].
     #[must_use]
     pub fn limit_train(&self, n: usize, order: impl Into<LimitOrder>) -> Self {
         if n >= self.train.len() {

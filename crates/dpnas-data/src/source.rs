@@ -1,4 +1,4 @@
-//! Where a data set comes from.
+//! Sources of data sets.
 
 use crate::cifar::Cifar;
 use crate::idx_files::IdxFiles;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::{self, Path, PathBuf};
 use std::str::FromStr;
 
-/// The most classes that may be without a training image.
+/// Largest number of classes without a training image.
 pub(crate) const MAX_UNTRAINED: usize = 1000;
 
 /// The names that [`Source`] parses; everything else is a path.
@@ -18,7 +18,7 @@ pub(crate) fn names() -> String {
     ["digits"].iter().chain(&known).chain(&["synthetic"]).copied().collect::<Vec<_>>().join(", ")
 }
 
-/// Where a data set comes from.
+/// Source of a data set.
 ///
 /// Parses from `digits`, `synthetic` (that is [`SyntheticConfig::small`]), the name of a [`Known`] set, or a path: a text
 /// with a path separator or the name of something that exists.
@@ -36,7 +36,7 @@ pub enum Source {
     Synthetic(SyntheticConfig),
     /// A well-known set, in its [folder](Known::folder).
     Known(Known),
-    /// A folder whose content says what it is, or one of CIFAR's archives:
+    /// A folder, whose kind follows from its content, or one of CIFAR's archives:
     ///
     /// - The IDX files of MNIST's names, each plain or with `.gz`: `train-images-idx3-ubyte`,
     ///   `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, or EMNIST's such as
@@ -45,44 +45,45 @@ pub enum Source {
     ///   `test.bin`; or the folder or the archive that has them, under their original names.
     /// - `train_images.npy`, `train_labels.npy`, `test_images.npy`, `test_labels.npy`, or `x_train.npy` and so on:
     ///   unsigned bytes, or floating-point numbers from 0 to 1, as `[n, h, w]`, `[n, h, w, c]` or `[n, c, h, w]`.
-    /// - Images as `train/CLASS/*` and `test/CLASS/*`; `val`, `valid` or `validation` stand in for a missing `test` and
-    ///   are left alone beside one. Or as `CLASS/*` alone: of each class, in the order of the names, every fifth image
-    ///   is then a test image. Classes are numbered in the order of their names, and take turns in the order of images.
-    ///   If at least one image has colours (a palette counts), all get three channels. Transparency is dropped.
+    /// - Images as `train/CLASS/*` and `test/CLASS/*`. Without `test`, the folder `val`, `valid` or `validation` is
+    ///   used; with it, they are ignored. Or images as `CLASS/*`: in each class, in the order of the names, every fifth
+    ///   image is then a test image. Classes are numbered in the order of their names, and the order of images takes
+    ///   one of each class in turn. If at least one image has colours (a palette counts), all get three channels.
+    ///   Transparency is dropped.
     ///
-    /// What a search wrote into the folder is passed over.
+    /// Output of this project's programs in the folder is ignored.
     Path(PathBuf),
 }
 
-/// How the rows and columns of a set's images are taken.
+/// Orientation of a set's images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Orientation {
     /// As they are in the files.
     Stored,
-    /// Swapped, which turns the images of EMNIST upright.
+    /// Rows and columns swapped, which turns the images of EMNIST upright.
     Transposed,
 }
 
-/// What to do while a data set is loaded.
+/// Settings of loading a data set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadConfig {
     /// The folder of the known sets.
     pub data_dir: PathBuf,
-    /// The most training images; `None` takes all.
+    /// Largest number of training images; `None` takes all.
     pub limit_train: Option<usize>,
-    /// Which training images these are.
+    /// Choice of these training images.
     pub limit_order: LimitOrder,
     /// Whether images are transposed.
     pub orientation: Orientation,
-    /// The side of the square images, in pixels; `None` leaves them as they are, which is an error if images of a
-    /// folder differ.
+    /// Side of the square images, in pixels. `None` does not resize, which is an error if the images of a folder have
+    /// different sizes.
     pub size: Option<u32>,
 }
 
 impl LoadConfig {
-    /// All images as they are, known sets from the folder `data`; a limit is balanced, by seed 0.
+    /// All images, unchanged; known sets from the folder `data`; limits balanced with seed 0.
     pub fn standard() -> Self {
         Self {
             data_dir: "data".into(),
@@ -95,10 +96,10 @@ impl LoadConfig {
 }
 
 impl Source {
-    /// Reads the data set into memory, all images as they are.
+    /// Reads the data set into memory, without limit or resizing.
     ///
     /// # Errors
-    /// [`DataError`], naming the file at fault.
+    /// [`DataError`], which names the file at fault.
     pub fn load(&self) -> Result<DataSet, DataError> {
         self.load_with(&LoadConfig::standard())
     }
@@ -106,7 +107,7 @@ impl Source {
     /// Reads the data set into memory: limited, then transposed, then [resized](crate::ImageSet::resized).
     ///
     /// # Errors
-    /// [`DataError`], naming the file at fault; of a folder of images every file at fault.
+    /// [`DataError`], which names the file at fault, or for a folder of images all files at fault.
     pub fn load_with(&self, config: &LoadConfig) -> Result<DataSet, DataError> {
         let mut data = match self {
             Self::Digits => digits::load()?,
@@ -134,7 +135,7 @@ impl Source {
     }
 }
 
-/// Reads exactly the files that are fetched.
+/// Reads exactly the files that [`Known::files`] lists.
 fn load_known(known: Known, config: &LoadConfig) -> Result<DataSet, DataError> {
     let (path, name) = (known.folder(&config.data_dir), known.name().to_owned());
     for file in known.files() {
@@ -170,7 +171,7 @@ impl FromStr for Source {
     }
 }
 
-/// The name or path that parses to the source; of synthetic data the name alone.
+/// Prints the name or path that parses to the source. Settings of synthetic data are left out.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

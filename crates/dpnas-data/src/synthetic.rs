@@ -7,8 +7,8 @@ use dpnas_seed::{Rng, Seed};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::{PI, TAU};
 
-/// A data set of patches of stripes. A class is a direction and a width of the stripes, both slightly random. The patch's
-/// place, the shift and strength of its stripes, and noise are random.
+/// A data set of striped patches. A class is a direction and a width of the stripes, both slightly random. The position
+/// of the patch, the shift and strength of its stripes, and the noise are random.
 ///
 /// Shifts and positions nearly cancel in the mean of a class, so that a linear classifier on pixels is above chance but
 /// stays far below one on features that tolerate shifts: on [`SyntheticConfig::small`] a ridge regression gets about
@@ -29,7 +29,7 @@ pub struct SyntheticConfig {
     pub shape: ImageShape,
     /// Standard deviation of the noise on each pixel, in units of the range from black to white.
     pub noise: f32,
-    /// Where the random numbers come from.
+    /// Seed of the random numbers.
     pub seed: Seed,
 }
 

@@ -1,10 +1,10 @@
-//! What a user should know about a data set that is usable all the same.
+//! Warnings about a usable data set.
 
 use crate::DataSet;
 use std::fmt;
 use std::path::PathBuf;
 
-/// Something about a data set that its user may not expect. Displays as one line.
+/// A property of a data set that its user may not expect. Displays as one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
@@ -21,24 +21,24 @@ pub enum Warning {
     Stretched {
         /// Number of these images.
         images: usize,
-        /// Their side afterwards, in pixels.
+        /// Their new side, in pixels.
         size: u32,
     },
     /// The set is EMNIST, whose files have rows and columns swapped.
     Transposed,
-    /// Folders with images lie beside those of the training and test images and are left out.
+    /// Folders with images besides those of the training and test images are ignored.
     LeftOut {
         /// The first of them.
         folder: PathBuf,
         /// Number of the others.
         more: usize,
     },
-    /// Images lie beside the folders of the classes and are left out.
+    /// Files outside the folders of the classes are ignored. Known companions of images are not counted.
     Beside {
-        /// The folder.
-        folder: PathBuf,
-        /// Number of these images.
-        images: usize,
+        /// The first of them.
+        file: PathBuf,
+        /// Number of the others.
+        more: usize,
     },
 }
 
@@ -65,17 +65,17 @@ impl fmt::Display for Warning {
                 folder.display(),
                 others(*more)
             ),
-            Self::Beside { folder, images } => write!(
+            Self::Beside { file, more } => write!(
                 f,
-                "{}: images that lie beside the folders of the classes are left out: {}",
-                folder.display(),
-                grouped(*images)
+                "{}{} is not in the folder of a class and is left out",
+                file.display(),
+                others(*more)
             ),
         }
     }
 }
 
-/// What follows the first of several names, for example ` (and 7 more)`.
+/// Text after the first of several names, for example ` (and 7 more)`.
 pub(crate) fn others(more: usize) -> String {
     if more == 0 { String::new() } else { format!(" (and {} more)", grouped(more)) }
 }
@@ -90,7 +90,7 @@ fn grouped(number: usize) -> String {
 }
 
 impl DataSet {
-    /// What a user should know about the set: what its reader found, then the classes without training images.
+    /// Warnings about the set: those of its reader, then classes without training images.
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.warnings.clone();
         let untrained = self.untrained();

@@ -167,12 +167,14 @@ fn a_set_whose_images_have_unknown_names_is_found_by_their_content() {
 }
 
 #[test]
-fn images_beside_the_folders_of_the_classes_are_warned_of() {
-    let path = folder(&["train/a/1.png", "train/2.png", "train/3", "test/a/1.png"]);
+fn files_beside_the_folders_of_the_classes_are_warned_of() {
+    let path = folder(&["train/a/1.png", "train/2.png", "train/3", "train/README", "train/labels.csv", "test/a/1.png"]);
+    // What is left of a link where links cannot be copied.
+    std::fs::write(path.path().join("test/b"), "/mnt/elsewhere").unwrap();
     let data = load(path.path());
-    let expected =
-        format!("{}/train: images that lie beside the folders of the classes are left out: 2", path.path().display());
-    assert_eq!(warnings(&data), [expected]);
+    let left_out =
+        |name: &str| format!("{}/{name} is not in the folder of a class and is left out", path.path().display());
+    assert_eq!(warnings(&data), [left_out("train/2.png (and 1 more)"), left_out("test/b")]);
 }
 
 #[cfg(unix)]

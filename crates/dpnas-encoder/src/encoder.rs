@@ -21,7 +21,7 @@ pub struct Encoder<B: Backend> {
 }
 
 impl<B: Backend> Encoder<B> {
-    /// Brings the weights to the device. The encoder does not normalise until it is frozen with statistics.
+    /// Copies the weights to the device. The encoder does not normalise until it is frozen with statistics.
     pub fn new(prior: &Prior, device: &B::Device) -> Self {
         let drawn = program(prior, device);
         Self { plan: prior.plan().clone(), device: device.clone(), frozen: drawn.clone(), drawn }

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use std::num::NonZeroUsize;
 
 impl<B: Backend> Encoder<B> {
-    /// Measures the input of every norm over a set of images, as [`Encode::measure`](dpnas_prior::Encode::measure) says.
-    /// Rows are left out.
+    /// Measures the input of every norm over a set of images, like [`Encode::measure`](dpnas_prior::Encode::measure)
+    /// but without rows.
     ///
     /// # Errors
     /// [`EngineError::WrongShape`], [`EngineError::EmptyCalibrationSet`], or [`EngineError::Device`] if results cannot
@@ -19,8 +19,8 @@ impl<B: Backend> Encoder<B> {
         self.measure_in_flight(request, NonZeroUsize::MIN)
     }
 
-    /// As [`measure`](Self::measure), with several chunks at once on rayon's threads. Earlier norms are folded as in
-    /// [`freeze`](Self::freeze), so that a norm's input has the same bits as when encoding.
+    /// Same as [`measure`](Self::measure), with several chunks at once on rayon's threads. Earlier norms are folded as
+    /// in [`freeze`](Self::freeze), so that a norm's input has the same bits as in encoding.
     pub(crate) fn measure_in_flight(
         &self,
         request: &Measure<'_>,
@@ -41,7 +41,7 @@ impl<B: Backend> Encoder<B> {
             };
             // Folding a norm changes the output of the convolution before it, so that convolution's input is held.
             let hold_at = ops.len() - usize::from(matches!(ops.last(), Some(Op::Conv(_))));
-            // Both the old and the new states are in memory until all new ones are there.
+            // Old and new states are in memory until all new ones are computed.
             let room = request.held_bytes.saturating_sub(held.first().map_or(0, bytes_of));
             let advance = |(index, block): (usize, &Images<'_>)| {
                 let start = held.get(index).cloned().unwrap_or_else(|| State::new(self.upload(*block)));
@@ -80,7 +80,7 @@ impl<B: Backend> Encoder<B> {
     }
 }
 
-/// Every chunk's result, in order; `in_flight` chunks are computed at once.
+/// Computes every chunk's result, in order, with `in_flight` chunks at once.
 fn run<I: Sync, T: Send>(
     blocks: &[I],
     in_flight: NonZeroUsize,
@@ -89,8 +89,8 @@ fn run<I: Sync, T: Send>(
     if in_flight == NonZeroUsize::MIN {
         return blocks.iter().enumerate().map(compute).collect();
     }
-    // Rayon may begin any number of chunks, since a thread that waits for a part of one begins another. Handing out one
-    // window after the other bounds the number in flight.
+    // Rayon may begin any number of chunks, because a thread that waits for a part of one begins another. Separate
+    // windows bound the number in flight.
     let mut results = Vec::with_capacity(blocks.len());
     for (window, blocks) in blocks.chunks(in_flight.get()).enumerate() {
         let first = window * in_flight.get();

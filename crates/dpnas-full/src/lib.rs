@@ -4,7 +4,7 @@
 //! before the gradient passes through it. Memory holds at most one map for each norm.
 //!
 //! No result depends on the number of blocks computed at once, on the threads or on the memory budget, bit for bit on a
-//! CPU. The size of a block decides how the gradients of weights are rounded; it depends on the net alone.
+//! CPU. The size of a block decides how the gradients of weights are rounded; it depends only on the net.
 //!
 //! An embedding can be trained on too, as a set of images of `features`×1×1 for a net without encoder layers.
 

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 
 const F32_BYTES: u64 = 4;
 
-/// Maps of the mini-batch beside those that are held: one between two norms, and the gradients on both sides of a norm.
+/// Maps of the mini-batch besides held ones: one between two norms, and the gradients on both sides of a norm.
 const MOVING_MAPS: u64 = 3;
 
 /// Copies of a layer's activations while it and its gradients are computed.
@@ -27,7 +27,7 @@ pub(crate) struct Cut {
     pub(crate) held: Vec<bool>,
 }
 
-/// The size of a block: a power of two of images. It decides how sums are rounded, so it depends on the net alone.
+/// The size of a block: a power of two of images. It decides how sums are rounded, so it depends only on the net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockSize {
     /// Target for the activations of a block's largest layer, in bytes.
@@ -66,7 +66,7 @@ impl Cut {
             let all: u64 = plan.stages().iter().map(|stage| stage.activation_bytes).sum();
             working = working.saturating_add(all.saturating_mul(block as u64));
         }
-        // Weights, gradients, Adam's two means, the copy on the device and the copy for a checkpoint.
+        // Arrays: weights, gradients, Adam's two means, the copy on the device and the copy for a checkpoint.
         let weights = plan.parameters().saturating_add(plan.classifier_parameters());
         let weights = weights.saturating_mul(WEIGHT_COPIES * F32_BYTES);
         let needed = moving.saturating_add(working).saturating_add(weights);

@@ -23,7 +23,7 @@ impl<B: Backend> DeviceAffine<B> {
     }
 }
 
-/// Two sums for each channel of each image, over the pixels of that image alone, so that none depends on the block.
+/// Two sums for each channel of each image, over only the pixels of that image, so that none depends on the block.
 #[derive(Clone, Debug)]
 pub(crate) struct ImageSums {
     channels: usize,

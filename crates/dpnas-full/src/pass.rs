@@ -20,7 +20,7 @@ impl<B: Backend> State<B> {
     }
 }
 
-/// Inputs of an operation beside its state.
+/// Inputs of an operation besides its state.
 pub(crate) struct Pass<'a, B: Backend> {
     /// The weights, `[out, in, kernel, kernel]` each.
     pub(crate) weights: &'a [Tensor<B, 4>],
@@ -170,13 +170,13 @@ impl Op {
                 let matrix = pass.weights[weight].clone().reshape([units, features]);
                 State { value: value.matmul(matrix).reshape([n, features, 1, 1]), skip }
             }
-            // Not reached: each operation saves what its arm above takes.
+            // Not reached: each operation saves the variant that its arm above takes.
             (_, _) => State { value, skip },
         }
     }
 }
 
-/// Whether the gradient of a convolution's input is needed. That of images is not.
+/// Whether the gradient of a convolution's input is needed. The gradient of images is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ToInput {
     Wanted,

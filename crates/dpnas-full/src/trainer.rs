@@ -13,10 +13,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Changes whenever the results of a training change.
 const VERSION: u32 = 1;
 
-/// Blocks for a backend with threads of its own: the whole mini-batch, unless its largest layer takes more than 64 MiB.
+/// Blocks for a backend with its own threads: the whole mini-batch, unless its largest layer takes more than 64 MiB.
 const WHOLE: BlockSize = BlockSize { bytes: 64 << 20, images: [4, 4096] };
 
-/// Blocks that stay in the cache of a thread: 1 MiB in the largest layer.
+/// Blocks that stay in a thread's cache: 1 MiB in the largest layer.
 const CACHED: BlockSize = BlockSize { bytes: 1 << 20, images: [4, 32] };
 
 /// A `TrainEngine` on one device of a burn backend. It computes gradients itself and needs no autodiff backend.

@@ -22,7 +22,7 @@ const VERSION: u32 = 3;
 
 /// The engine on the kernels of this crate.
 ///
-/// Its numbers depend on the level, the precision and the version, which are its name, and on nothing else of the machine.
+/// Its numbers depend only on the level, the precision and the version, which its name states.
 #[derive(Clone, Debug)]
 pub struct CpuEngine {
     name: String,

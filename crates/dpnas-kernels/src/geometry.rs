@@ -4,8 +4,8 @@ use crate::layout::Layout;
 use crate::pack::Tap;
 use dpnas_grammar::ConvShape;
 
-/// Max pooling without overlap that a convolution computes before it stores: rows and columns of a window, and between
-/// windows.
+/// Max pooling without overlap that a convolution computes before it stores its output: size of a window, and stride
+/// between windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pooling {
     pub(crate) size: usize,
@@ -45,7 +45,7 @@ pub(crate) fn pixels(
 
 /// Positions of the windows of a convolution's pixels in its input.
 ///
-/// A window beyond the border is moved to the border's edge, where it reads only zeros as well.
+/// A window beyond the border is moved to the border's edge, where it also reads only zeros.
 pub(crate) fn windows(from: Layout, conv: &ConvShape, size: usize, pooling: Pooling, images: usize) -> Vec<usize> {
     let [kernel, stride, padding] = [conv.kernel, conv.stride, conv.padding].map(|n| n as usize);
     let last = from.size + 2 * from.halo - kernel;

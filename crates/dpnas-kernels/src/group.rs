@@ -5,10 +5,10 @@ use dpnas_grammar::{Layer, Plan, Stage};
 
 /// Bytes of a stage's maps that stay in a thread's cache.
 const MAP_BYTES: u64 = 8 << 20;
-/// Images of a group with few weights, and with many: a large group reads its weights less often for each image.
+/// Images of a group for stages with few weights and with many. A large group reads the weights less often per image.
 const LIGHT: u64 = 8;
 const HEAVY: u64 = 32;
-/// Weights of a stage from which on they are many.
+/// Number of weights from which a stage counts as one with many.
 const HEAVY_WEIGHTS: u64 = 1 << 20;
 
 /// Images of a group: enough to fill the kernels' tiles, few enough for the cache. No bit of a result depends on it.

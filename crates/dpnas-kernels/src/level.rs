@@ -10,7 +10,7 @@ pub const LEVEL_VARIABLE: &str = "DPNAS_CPU_LEVEL";
 
 /// A set of instructions that this processor has.
 ///
-/// Only [`Level::available`] and [`Level::from_environment`] make one, so the instructions of any level can be used.
+/// Safe code can make a level only if this processor has its instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Level(pub(crate) Kind);
 
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LevelError {
-    /// The variable's value is no level.
+    /// The variable's value is not a level.
     #[error("{LEVEL_VARIABLE} is `{value}`: use portable, avx2, avx512 or amx, or leave it unset for the best one")]
     Unknown {
         /// The variable's value.
@@ -86,7 +86,7 @@ impl Level {
         let available = Self::available(precision);
         let best = available.first().copied().unwrap_or(Self(Kind::Portable));
         let Some(value) = name.filter(|name| !name.is_empty()) else { return Ok(best) };
-        // `avx512` is the AVX-512 level of the precision, whatever its full name.
+        // `avx512` is short for the AVX-512 level of the precision.
         let named = |level: &&Self| level.to_string().split('-').next() == Some(value.as_str());
         if let Some(level) = available.iter().find(named) {
             return Ok(*level);
@@ -100,7 +100,7 @@ impl Level {
         }
     }
 
-    /// The level that compiles on any processor.
+    /// The level of plain code, for any processor.
     pub fn portable() -> Self {
         Self(Kind::Portable)
     }

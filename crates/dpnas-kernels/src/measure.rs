@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-/// Multiply-adds that a held byte must save: computing as many takes as long as moving the byte to memory and back.
+/// Multiply-adds that a held byte must save. They take as long as moving the byte to memory and back.
 pub(crate) const LEAST_WORK: usize = 25;
 
 /// A map of a group of images, without its border.
@@ -24,7 +24,7 @@ struct HeldMap<E> {
     pending: Option<usize>,
 }
 
-/// A group of images, and how far it is computed.
+/// A group of images and the progress of its computation.
 struct Block<'a, E> {
     images: Images<'a>,
     /// The next step, and the held maps that it and later ones need. Without maps the group starts from its images.
@@ -32,8 +32,8 @@ struct Block<'a, E> {
 }
 
 impl<E: Compute> Loaded<E> {
-    /// See [`dpnas_prior::Encode::measure`]. Holds maps between two norms where each byte saves `least_work` multiply-adds;
-    /// maps that are not held are computed again from held ones, which changes no bit.
+    /// See [`dpnas_prior::Encode::measure`]. Holds maps between two norms if each byte saves `least_work`
+    /// multiply-adds. Other maps are computed again from held ones, which changes no bit.
     pub(crate) fn measure_holding(
         &self,
         request: Measure<'_>,
@@ -137,8 +137,7 @@ impl<E: Compute> Loaded<E> {
 impl<E: Compute> Program<E> {
     /// The step before which a group of images is held after the norm of step `index` was measured.
     ///
-    /// Sums that are rounded when stored are not held: they would be rounded again when normalised, which encoding does not
-    /// do.
+    /// Sums that are rounded when stored are not held. They would be rounded again when normalised, unlike in encoding.
     fn held_before(&self, index: usize) -> usize {
         match (&self.steps[index].op, self.steps.get(index + 1).map(|step| &step.op)) {
             (Op::Rectify, _) => index,
@@ -174,8 +173,8 @@ impl<E: Compute> Program<E> {
     }
 }
 
-/// Copies the maps that the steps from `next` on need, into the memory of the maps held before; the one that was written
-/// last still lacks norm `pending`. Holds nothing where there is no memory.
+/// Copies the maps that the steps from `next` on need into the memory of the maps held before. The map written last
+/// still lacks norm `pending`. Holds nothing if there is no memory.
 fn hold<E: Compute>(
     program: &Program<E>,
     held: &mut (usize, Vec<HeldMap<E>>),

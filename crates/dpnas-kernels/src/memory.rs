@@ -7,7 +7,7 @@ use crate::winograd::WinogradTile;
 use dpnas_grammar::{ConvShape, Plan, Stage};
 use dpnas_prior::EngineMemory;
 
-/// Threads whose buffers are counted, for any chunk. Each further thread needs as much.
+/// Number of threads whose buffers are counted, for any chunk. Each further thread needs the same amount.
 const THREADS: u64 = 2;
 /// Workspaces of a thread: one with fused pooling, and one without for measuring.
 const WORKSPACES: u64 = 2;
@@ -30,7 +30,7 @@ pub(crate) fn memory<E: Scalar>(plan: &Plan) -> EngineMemory {
     EngineMemory { weights: weights.saturating_add(drawn).saturating_add(threads), image }
 }
 
-/// Bytes of one convolution's weights, direct or transformed, whichever is more.
+/// Bytes of one convolution's weights, the larger of direct and transformed ones.
 fn packed<E: Scalar>(conv: &ConvShape, stage: &Stage) -> u64 {
     let channels = |n: u32| u64::from(n).next_multiple_of(16);
     let taps = u64::from(conv.kernel).saturating_mul(conv.kernel.into());
@@ -38,7 +38,7 @@ fn packed<E: Scalar>(conv: &ConvShape, stage: &Stage) -> u64 {
     direct.max(WinogradTile::choose::<E>(conv, stage).map_or(0, |tile| tile.weight_bytes(conv) as u64))
 }
 
-/// Bytes of one thread's buffers, for Winograd or matrix tiles, whichever is more.
+/// Bytes of one thread's buffers, the larger of those for Winograd and for matrix tiles.
 fn scratch<E: Scalar>(conv: &ConvShape, stage: &Stage) -> u64 {
     let winograd = WinogradTile::choose::<E>(conv, stage).map_or(0, |tile| scratch_bytes(tile, conv));
     // Only numbers that are multiplied in pairs become matrix tiles.

@@ -28,7 +28,7 @@ pub(crate) struct Packed<E> {
 /// How the pixels of an input are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pixels {
-    /// Without padding between them: a row of the window is one run of numbers.
+    /// Without padding between pixels: a row of the window is one run of numbers.
     Dense,
     /// Padded to whole vectors: each pixel is a run of numbers.
     Padded,

@@ -6,8 +6,8 @@ use crate::level::Level;
 use half::bf16;
 use std::hint::black_box;
 
-/// Multiplies and adds numbers in registers, on this thread, and gives the number of floating-point operations: 2 for each
-/// multiply-add. It is the upper bound for direct convolution at this level.
+/// Multiplies and adds numbers in registers, on this thread, and returns the number of floating-point operations: 2 for
+/// each multiply-add. Their rate is the upper bound for direct convolution at this level.
 #[doc(hidden)]
 pub fn peak_operations(level: Level, precision: Precision, rounds: usize) -> u64 {
     match precision {

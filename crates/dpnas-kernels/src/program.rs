@@ -61,9 +61,9 @@ pub(crate) enum Fusion {
 #[derive(Debug)]
 pub(crate) struct Program<E> {
     pub(crate) steps: Vec<Step<E>>,
-    /// Where the images go.
+    /// Map of the input images.
     pub(crate) image: Map,
-    /// Where the features are.
+    /// Map of the features.
     pub(crate) result: Map,
     /// Length of each buffer. Kernels may read past the last image.
     pub(crate) slots: Vec<usize>,
@@ -72,7 +72,7 @@ pub(crate) struct Program<E> {
 }
 
 impl<E: Compute> Program<E> {
-    /// The steps of a plan for groups of `images` images whose pixels lie as `pixels` says.
+    /// The steps of a plan for groups of `images` images with this storage of pixels.
     pub(crate) fn new(
         level: Level,
         plan: &Plan,
@@ -127,7 +127,7 @@ struct Builder<E> {
 }
 
 impl<E: Compute> Builder<E> {
-    /// Appends a stage and gives its output map.
+    /// Appends a stage and returns its output map.
     fn stage(&mut self, stage: &Stage, weights: &StageWeights<E>, map: Map, layout: Layout, pooling: Pooling) -> Map {
         match (stage.layer, &weights.convs[..]) {
             (Layer::Conv { .. }, [conv]) => {

@@ -41,7 +41,7 @@ impl<E: Compute> Workspaces<E> {
 }
 
 impl<E: Compute> Program<E> {
-    /// Embeds up to a group of images.
+    /// Embeds at most one group of images.
     pub(crate) fn run(
         &self,
         level: Level,

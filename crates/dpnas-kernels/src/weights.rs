@@ -23,7 +23,7 @@ pub(crate) struct Conv<E> {
     pub(crate) pack: ConvPack<E>,
 }
 
-/// Packed weights, and with them the kind of kernel.
+/// Packed weights of each kind of kernel.
 #[derive(Debug)]
 pub(crate) enum ConvPack<E> {
     /// Direct convolution.
@@ -49,7 +49,7 @@ pub(crate) fn pack<E: Compute>(level: Level, prior: &Prior) -> Vec<StageWeights<
         .collect()
 }
 
-/// How the pixels of a prior's images lie: not padded where a convolution reads them.
+/// Storage of the pixels of a prior's images: without padding if a convolution reads them.
 pub(crate) fn input_pixels(prior: &Prior) -> Pixels {
     match prior.plan().stages().first().map(|stage| stage.layer) {
         Some(Layer::Conv { .. }) => Pixels::Dense,

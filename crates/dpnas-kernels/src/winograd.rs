@@ -21,9 +21,9 @@ pub(crate) struct WinogradTile {
 
 /// The most points of a side.
 pub(crate) const MOST_POINTS: usize = 8;
-/// Points beside ∞; a tile with fewer points has the first of them.
+/// Points besides ∞. A tile with fewer points has the first ones.
 const POINTS: [f64; MOST_POINTS - 1] = [0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5];
-/// Fewest channels, in and out, for which the transforms cost little beside the products.
+/// Fewest input and output channels for which the transforms cost little compared with the products.
 const FEWEST_CHANNELS: u32 = 16;
 /// Most bytes of transformed weights.
 const MOST_BYTES: usize = 320 << 20;
@@ -31,8 +31,8 @@ const MOST_BYTES: usize = 320 << 20;
 const TRANSFORM: usize = 12;
 
 impl WinogradTile {
-    /// The fastest tile for a convolution of this stage; `None` if the direct way is faster, which multiplies `E::STEP`
-    /// times as many numbers at once. The choice depends on the stage alone.
+    /// The fastest tile for a convolution of this stage; `None` if direct convolution is faster, which multiplies
+    /// `E::STEP` times as many numbers at once. The choice depends only on the stage.
     pub(crate) fn choose<E: Scalar>(conv: &ConvShape, stage: &Stage) -> Option<Self> {
         let kernel = conv.kernel as usize;
         if conv.stride != 1

@@ -1,7 +1,7 @@
-//! Conformance suite of engines: an engine's tests call it with plans of their choice.
+//! Conformance suite for the tests of engines.
 //!
 //! [`check`] compares an engine with a slow reference that shares no code with any engine, and checks the promises of
-//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads, and errors where they are due.
+//! [`Engine`] and [`Encode`]: the same bits for any chunk and any number of threads, and the documented errors.
 //!
 //! ```no_run
 //! # fn of(engine: &dyn dpnas_prior::Engine) -> Result<(), Box<dyn std::error::Error>> {
@@ -23,7 +23,7 @@ use dpnas_grammar::{ImageShape, Plan};
 use dpnas_seed::Seed;
 use std::num::NonZeroUsize;
 
-/// How far an engine may be from the reference, relative to the largest value of what is compared (at least 1).
+/// Largest difference between an engine and the reference, relative to the largest compared value (at least 1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     /// For an embedding.
@@ -43,7 +43,7 @@ impl Tolerance {
 const EPSILON: f64 = 0.3;
 const IMAGES: usize = 7;
 const CHUNK: NonZeroUsize = NonZeroUsize::new(3).unwrap();
-/// The first of the images, which calibrate.
+/// Number of calibration images, the first ones.
 const CALIBRATING: usize = 5;
 
 /// Checks an engine on one plan.
@@ -124,7 +124,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Chunks, threads, and what is held between norms change no bit.
+    /// Checks that chunks, threads and held activations change no bit.
     fn bits(&self) -> Result<(), String> {
         let expected = self.results(512, u64::MAX)?;
         for (chunk, held_bytes) in [(1, u64::MAX), (2, 0), (3, u64::MAX), (6, 0)] {
@@ -141,7 +141,7 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
-    /// Calibrates on the first images and embeds all. Rows that come with the calibration must be those of the embedding.
+    /// Calibrates on the first images and embeds all. Rows from the calibration must equal those of the embedding.
     fn results(&self, chunk: usize, held_bytes: u64) -> Result<(Calibration, Vec<u32>), String> {
         let (mut encoder, images, mut known) = (self.load()?, self.images()?, vec![1.0; 3]);
         let chunk = NonZeroUsize::new(chunk).unwrap_or(NonZeroUsize::MIN);
@@ -200,7 +200,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Variances that are small beside the mean would amplify rounding errors: they are raised, for both sides.
+/// Raises variances that are small compared with the mean, for both sides. They would amplify rounding errors.
 fn conditioned(mut calibration: Calibration) -> Calibration {
     for stats in calibration.stages.iter_mut().flatten() {
         for (variance, mean) in stats.variance.iter_mut().zip(&stats.mean) {

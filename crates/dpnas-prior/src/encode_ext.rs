@@ -1,12 +1,12 @@
-//! Methods that every encoder has: calibration, and sets of more images than one chunk.
+//! Provided methods of every encoder: calibration, and sets of images larger than one chunk.
 
 use crate::{Calibration, Encode, EngineError, Images, Measure, RunningStats};
 use std::num::NonZeroUsize;
 
-/// Methods on top of [`Encode`], for every encoder.
+/// Provided methods of every encoder, on top of [`Encode`].
 ///
-/// Where the engine is out of memory, these methods halve the chunk and try again, down to one image. The halved chunk
-/// stays with the caller, so that the next call begins with it. No number depends on the chunk.
+/// If the engine is out of memory, these methods halve the chunk and try again, down to one image. The caller keeps the
+/// halved chunk for the next call. No number depends on the chunk.
 pub trait EncodeExt: Encode {
     /// The embedding of images, computed at once.
     ///
@@ -21,7 +21,7 @@ pub trait EncodeExt: Encode {
         Ok(rows)
     }
 
-    /// Measures a calibration set and freezes the encoder with its biased variances. Rows that were asked for are empty
+    /// Measures a calibration set and freezes the encoder with its biased variances. Requested rows are empty
     /// afterwards if the engine left them out.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ pub trait EncodeExt: Encode {
         Ok(calibration)
     }
 
-    /// Embeds a set of images, `chunk` at once, and hands the rows of each chunk to `sink` in order.
+    /// Embeds a set of images, `chunk` at once, and passes the rows of each chunk to `sink` in order.
     ///
     /// # Errors
     /// As [`Encode::encode`], or the first error of `sink`.
@@ -63,13 +63,13 @@ pub trait EncodeExt: Encode {
         Ok(())
     }
 
-    /// As [`encode_in_chunks`](Self::encode_in_chunks), but takes the known rows from `known` and computes the others.
+    /// Same as [`encode_in_chunks`](Self::encode_in_chunks), but takes known rows from `known` and computes the others.
     ///
     /// # Errors
     /// As [`encode_in_chunks`](Self::encode_in_chunks).
     ///
     /// # Panics
-    /// If an index is no image's, the indices do not ascend, or their number is not that of the rows.
+    /// If an index is not that of an image, the indices do not ascend, or their number is not that of the rows.
     fn encode_with_known_rows<E: From<EngineError>>(
         &self,
         images: Images<'_>,
@@ -105,7 +105,7 @@ pub trait EncodeExt: Encode {
     }
 
     /// Embeds training images in order, each normalised by its own mini-batch of `batch_size` images, and leaves the
-    /// encoder frozen with the running averages for validation and test images. Hands rows to `sink` in order.
+    /// encoder frozen with the running averages for validation and test images. Passes rows to `sink` in order.
     ///
     /// # Errors
     /// As [`Encode::measure`] and [`Encode::encode`], or the first error of `sink`.
@@ -135,8 +135,7 @@ pub trait EncodeExt: Encode {
 
 impl<T: Encode + ?Sized> EncodeExt for T {}
 
-/// Computes with a chunk, and with half of it as long as the engine is out of memory. The chunk that worked stays in
-/// `chunk`.
+/// Computes with a chunk, and halves it while the engine is out of memory. Leaves the chunk that worked in `chunk`.
 fn halving<T>(
     chunk: &mut NonZeroUsize,
     mut compute: impl FnMut(NonZeroUsize) -> Result<T, EngineError>,
@@ -172,7 +171,7 @@ impl<'a> KnownRows<'a> {
         (0..images).filter(move |index| indices.binary_search(index).is_err())
     }
 
-    /// Takes the rows of image `next` and the images that follow it without a gap, and gives their number.
+    /// Takes the rows of image `next` and the images that follow it without a gap, and returns their number.
     fn take_from<E>(
         &mut self,
         next: usize,

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 /// Makes frozen encoders on one device.
 ///
-/// Every engine computes the same function of the same [`Prior`]: one conformance suite runs over all of them.
+/// Every engine computes the same function of the same [`Prior`]. One conformance suite tests all engines.
 pub trait Engine: Send + Sync {
     /// Device, precision and version, for example `flex f32 v2`.
     ///
@@ -14,7 +14,7 @@ pub trait Engine: Send + Sync {
     /// numbers change.
     fn name(&self) -> &str;
 
-    /// Brings the weights to the device. The encoder does not normalise until it is calibrated or frozen.
+    /// Copies the weights to the device. The encoder does not normalise until it is calibrated or frozen.
     ///
     /// # Errors
     /// [`EngineError::OutOfMemory`], or [`EngineError::Device`] if the device fails.
@@ -27,8 +27,8 @@ pub trait Engine: Send + Sync {
 
     /// Upper bound of the memory of a plan's encoder.
     ///
-    /// It decides how many images are computed at once, and which plans are out of memory, so it must depend on the plan
-    /// alone, not on threads or on free memory.
+    /// It decides how many images are computed at once, and which plans are out of memory, so it must depend only on
+    /// the plan, not on threads or free memory.
     fn memory(&self, plan: &Plan) -> EngineMemory {
         EngineMemory::unfused(plan)
     }
@@ -51,8 +51,8 @@ pub trait Encode: Send {
     /// `[n, channels, height, width]` → row-major `[n, features]`.
     ///
     /// # Errors
-    /// [`EngineError::WrongShape`], [`EngineError::OutOfMemory`], or [`EngineError::Device`] if the device fails. Then
-    /// `rows` holds nothing of use.
+    /// [`EngineError::WrongShape`], [`EngineError::OutOfMemory`], or [`EngineError::Device`] if the device fails. The
+    /// content of `rows` is then unspecified.
     fn encode(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError>;
 
     /// Measures the input of every norm over a set of images, layer by layer with the earlier norms in effect. The result
@@ -65,7 +65,7 @@ pub trait Encode: Send {
     fn measure(&self, request: Measure<'_>) -> Result<Vec<Vec<Moments>>, EngineError>;
 }
 
-/// What [`Encode::measure`] measures, and how. Results depend on `images` and `epsilon` alone.
+/// Request to [`Encode::measure`]. Results depend only on `images` and `epsilon`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Measure<'a> {
@@ -77,8 +77,8 @@ pub struct Measure<'a> {
     pub chunk: NonZeroUsize,
     /// Bytes of activations that may be kept between two norms, so that they need not be computed again.
     pub held_bytes: u64,
-    /// Takes the embedding of the images, as [`Encode::encode`] gives it with these statistics, to the bit. An engine that
-    /// would need as much time as for encoding them afterwards leaves it as it is.
+    /// Receives the embedding of the images, with the same bits as [`Encode::encode`] with these statistics. An engine
+    /// for which it takes as long as a later encoding leaves it out.
     pub rows: Option<&'a mut Vec<f32>>,
 }
 

@@ -45,7 +45,7 @@ impl EngineError {
     /// The error of a device that reports failures as text: [`OutOfMemory`](Self::OutOfMemory) if the text says so, else
     /// [`Device`](Self::Device).
     ///
-    /// Engines call it where the failure happens; nothing else reads a message.
+    /// Engines call it where the failure happens. No other code interprets messages.
     pub fn from_report(engine: impl Into<String>, message: impl Into<String>) -> Self {
         let (engine, message) = (engine.into(), message.into());
         let letters: String = message.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();

@@ -11,7 +11,7 @@ pub struct Images<'a> {
     pixels: &'a [f32],
 }
 
-/// Pixels whose number is not a whole number of images.
+/// The number of pixels is not a whole number of images.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{pixels} values are not a whole number of images of {shape}")]
 #[non_exhaustive]
@@ -23,7 +23,7 @@ pub struct ImagesError {
 }
 
 impl<'a> Images<'a> {
-    /// Images of one shape, one after the other.
+    /// Takes consecutive images of one shape.
     ///
     /// # Errors
     /// If the number of values is not a multiple of the shape's.
@@ -89,7 +89,7 @@ impl<'a> Images<'a> {
         &self.pixels[index * self.values_per_image()..][..self.values_per_image()]
     }
 
-    /// Other images of the same shape, a whole number of them.
+    /// Whole images of the same shape.
     pub(crate) fn of_same_shape<'b>(&self, pixels: &'b [f32]) -> Images<'b> {
         Images { shape: self.shape, pixels }
     }

@@ -50,7 +50,7 @@ impl fmt::Display for WeightInit {
      orthogonal"
 )]
 pub struct UnknownInit {
-    /// The name that was given.
+    /// The name.
     pub name: String,
 }
 

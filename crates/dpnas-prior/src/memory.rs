@@ -11,7 +11,7 @@ const UNROLLED_PIXELS: u64 = 512;
 /// Upper bounds of an encoder's memory on its device, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineMemory {
-    /// The encoder itself, for as long as it is loaded.
+    /// The encoder itself while it is loaded.
     pub weights: u64,
     /// Each image of a chunk.
     pub image: u64,
@@ -20,8 +20,8 @@ pub struct EngineMemory {
 impl EngineMemory {
     /// Upper bound for an unfused engine.
     ///
-    /// Such an engine holds the weights as drawn and as frozen. For an image it holds copies of the maps of the largest
-    /// stage and, where that stage convolves, unrolled windows and reordered weights.
+    /// Such an engine holds the drawn and the frozen weights. For an image it holds copies of the maps of the largest
+    /// stage and, if that stage convolves, unrolled windows and reordered weights.
     pub fn unfused(plan: &Plan) -> Self {
         let image = plan.stages().iter().map(image).max();
         let input = plan.input().elements().unwrap_or(u64::MAX).saturating_mul(COPIES * F32_BYTES);

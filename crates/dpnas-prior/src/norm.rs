@@ -52,7 +52,7 @@ impl Normalisation {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown normalisation `{name}`: use calibrated, reference or none")]
 pub struct UnknownNormMode {
-    /// The name that was given.
+    /// The name.
     pub name: String,
 }
 

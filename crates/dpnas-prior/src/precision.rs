@@ -29,7 +29,7 @@ impl fmt::Display for Precision {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown precision `{name}`: use f32 or bf16")]
 pub struct UnknownPrecision {
-    /// The name that was given.
+    /// The name.
     pub name: String,
 }
 

@@ -31,8 +31,8 @@ impl ConvWeights {
 
 /// A plan with random weights, which an engine loads as a frozen encoder.
 ///
-/// Stage `i` draws from the stream (seed, "encoder", i), its convolutions one after the other. So nets that begin with the
-/// same layers have the same weights there under one seed, for any number of threads.
+/// Stage `i` draws from the stream (seed, "encoder", i), its convolutions one after the other. So nets with a common
+/// prefix share its weights under one seed, for any number of threads.
 #[derive(Clone, Debug)]
 pub struct Prior {
     plan: Plan,
@@ -101,7 +101,7 @@ impl Prior {
         self.seed
     }
 
-    /// How the weights were drawn.
+    /// Initialisation of the weights.
     pub fn init(&self) -> WeightInit {
         self.init
     }
@@ -116,7 +116,7 @@ impl Prior {
     }
 }
 
-/// `None` if there is no memory for the weights.
+/// Draws the weights of one convolution; `None` if there is no memory for them.
 fn draw_convolution(shape: &ConvShape, init: WeightInit, stream: &Stream, start: u64) -> Option<Arc<[f32]>> {
     let count = usize::try_from(shape.weights()).ok()?;
     let mut values = Vec::new();

@@ -8,10 +8,10 @@ use rand_chacha::rand_core::Rng as _;
 pub struct Rng(pub(crate) ChaCha8Rng);
 
 impl Rng {
-    /// A uniform integer in `0..n`, without bias: draws that fall into the incomplete last interval are drawn again.
+    /// A uniform integer in `0..n`, without bias: a draw in the incomplete last interval is repeated.
     ///
     /// # Panics
-    /// If `n` is 0: there is nothing to draw from.
+    /// If `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
         assert!(n > 0, "cannot draw from an empty range");
         let excess = (u64::MAX % n + 1) % n; // 2^64 mod n

@@ -8,7 +8,7 @@ impl Stream {
     /// Fills `out` with independent standard normal numbers: elements `start .. start + out.len()` of the stream.
     ///
     /// Elements 2j and 2j+1 are the Box–Muller pair of words 2j and 2j+1, computed in `f64` by a portable library
-    /// and rounded to `f32` once, so an element depends on its position alone.
+    /// and rounded to `f32` once. An element depends only on its position.
     pub fn fill_normal(&self, start: u64, out: &mut [f32]) {
         let Some(last) = out.len().checked_sub(1) else { return };
         let (first_pair, end) = (start / 2, start + last as u64);
@@ -23,7 +23,7 @@ impl Stream {
     }
 
     /// Fills `out` with independent uniform numbers in `[low, high)`: elements `start .. start + out.len()` of the
-    /// stream, one word each (24 random bits). Rounding can produce `high` itself where the range is coarse.
+    /// stream, one word each (24 random bits). Rounding can produce `high` itself if the range is coarse.
     pub fn fill_uniform(&self, start: u64, low: f32, high: f32, out: &mut [f32]) {
         let mut rng = self.at_word(start);
         for value in out {

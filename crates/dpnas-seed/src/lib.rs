@@ -11,13 +11,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-/// The number from which all randomness of a run follows.
+/// The number from which all randomness of a run is derived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// The stream for one purpose; `index` tells apart the members of a family, such as the layers of a net.
+    /// The stream for one purpose. `index` numbers the streams of a family, such as the layers of a net.
     pub fn stream(self, purpose: &str, index: u64) -> Stream {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.0.to_le_bytes());
@@ -27,8 +27,8 @@ impl Seed {
         Stream { key }
     }
 
-    /// A seed of its own for one purpose: the first 63 bits of the stream of that name, so that it fits the signed
-    /// integers of TOML.
+    /// A derived seed for one purpose: the first 63 bits of the stream of that name. It fits the signed integers of
+    /// TOML.
     pub fn derive(self, purpose: &str, index: u64) -> Seed {
         Seed(self.stream(purpose, index).rng().0.next_u64() >> 1)
     }
@@ -37,7 +37,7 @@ impl Seed {
 /// One named stream: a source of sequential draws ([`rng`](Self::rng)) or of arrays that can be filled from any
 /// position ([`fill_normal`](Self::fill_normal), [`fill_uniform`](Self::fill_uniform)).
 ///
-/// Use one stream for one of the two: both start at the stream's first word.
+/// Use a stream for only one of the two, because both start at its first word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream {
     key: [u8; 32],
@@ -59,7 +59,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// The numbers themselves are a promise: a change here changes every result and belongs into the changelog.
+    /// The numbers are promised: a change here changes every result and belongs in the changelog.
     #[test]
     fn value_stability_of_raw_words() {
         let mut rng = Seed(42).stream("encoder", 1).rng().0;

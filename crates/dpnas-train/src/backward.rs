@@ -1,6 +1,6 @@
 //! Class errors × rows, followed by Adam, for one block of features.
 //!
-//! Each sum runs in the order of the rows, whatever is in registers.
+//! Each sum runs in the order of the rows, for any number of rows and classes in registers.
 
 use crate::Element;
 use crate::adam::AdamStep;

@@ -1,6 +1,6 @@
 //! The split of the features into blocks, and the weights of one block.
 //!
-//! The split decides the order in which products are summed, so it depends on the numbers of features and classes alone,
+//! The split decides the order in which products are summed, so it depends only on the numbers of features and classes,
 //! never on threads or hardware.
 
 use crate::adam::Moments;

@@ -59,7 +59,7 @@ impl LinearClassifier {
         self.features
     }
 
-    /// The class scores of some rows, with the bits that training sees, computed on the calling thread.
+    /// The class scores of some rows, computed on the calling thread with the same bits as in training.
     ///
     /// # Shapes
     /// `rows` is `[n, features]`, the result `[n, classes]`, both row-major.
@@ -119,7 +119,7 @@ fn number_of_weights(classes: u32, features: usize) -> Result<usize, TrainError>
         return Err(TrainError::NoFeatures);
     }
     let too_many = TrainError::TooManyWeights { classes, features };
-    // Leaves room for padding, within the limit of a vector, isize::MAX bytes.
+    // Leave room for padding below the limit of a vector, isize::MAX bytes.
     let number = (classes as usize).checked_mul(features).ok_or(too_many.clone())?;
     if number > isize::MAX as usize / 64 { Err(too_many) } else { Ok(number) }
 }

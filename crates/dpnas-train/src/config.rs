@@ -108,7 +108,7 @@ impl ProbeConfig {
 
     /// The identity with further settings after the learning rate and after drop-out.
     pub(crate) fn identity_with(&self, after_rate: &str, after_drop_out: &str) -> String {
-        // Without `..`, so that a new field does not compile until it has been considered here.
+        // No `..`: a new field does not compile until it is considered here.
         let Self {
             epochs,
             batch_size,

@@ -32,7 +32,7 @@ pub struct Labelled<'a, E = f32> {
     pub(crate) features: usize,
 }
 
-/// Where rows are.
+/// Source of the rows.
 #[derive(Clone, Copy)]
 pub(crate) enum Values<'a, E> {
     /// `[n, features]`, row-major.

@@ -7,8 +7,8 @@ use std::fmt;
 
 /// A number of a row: `f32`, or [`Bf16`] in half of the memory.
 ///
-/// A fit widens numbers as it loads them and computes in `f32`, so it gives the bits of a fit on the same numbers stored
-/// as `f32`.
+/// A fit widens numbers as it loads them and computes in `f32`. Its result has the same bits as a fit on the same
+/// numbers stored as `f32`.
 pub trait Element: Widen {}
 
 impl Element for f32 {}

@@ -115,7 +115,7 @@ pub enum Split {
     Train,
     /// The set whose accuracy is the reward.
     Valid,
-    /// The set that influences nothing.
+    /// The set that does not influence the training.
     Test,
 }
 

@@ -63,17 +63,17 @@ pub fn fit<E: Element>(
     Ok(Fitted { classifier, report })
 }
 
-/// The work of all threads, in step with one another.
+/// State of the threads of a fit, which work in lockstep.
 struct Course<'s, 'a, E> {
     shared: &'s Shared<'a, E>,
     valid: Labelled<'a, E>,
     test: Option<Labelled<'a, E>>,
-    /// The leader sets it after the last epoch.
+    /// Set by the leader after the last epoch.
     over: AtomicBool,
 }
 
 impl<'a, E: Element> Course<'_, 'a, E> {
-    /// Starts the threads and trains; the blocks of all threads, in order, and the record.
+    /// Starts the threads and trains. Returns the blocks of all threads, in order, and the record.
     fn run(
         &self,
         weights: &[f32],
@@ -86,7 +86,7 @@ impl<'a, E: Element> Course<'_, 'a, E> {
         let failed =
             |number| move |error: io::Error| TrainError::Threads { number, threads, reason: error.to_string() };
         std::thread::scope(|scope| {
-            // However this closure ends, no thread keeps waiting for another, so that the scope can join all of them.
+            // Even if this closure fails, no thread may keep waiting for another: the scope joins all of them.
             let _guards = (shared.barrier.break_on_drop(), shared.feed.end_on_drop());
             let mut helpers = Vec::new();
             for index in 1..shared.threads() {
@@ -133,7 +133,7 @@ impl<'a, E: Element> Course<'_, 'a, E> {
         worker.into_blocks()
     }
 
-    /// All epochs. After each, `after` says whether another one follows; the leader's answer counts.
+    /// Runs all epochs. After each one, `after` decides whether another follows; the leader's answer counts.
     fn epochs(&self, worker: &mut Worker<'_, '_, E>, mut after: impl FnMut(Epoch) -> bool) -> Result<(), TrainError> {
         let config = self.shared.config;
         for index in 1..=config.epochs {
@@ -242,7 +242,7 @@ mod tests {
         }
     }
 
-    /// A fit of four threads, five if rows are read, of which so many can be started.
+    /// A fit with four threads, or five if rows are read, of which `startable` can be started.
     fn fit_with(startable: usize, read: bool) -> Result<Fitted, TrainError> {
         LEFT.set(startable);
         let threads = NonZeroUsize::new(4).unwrap();

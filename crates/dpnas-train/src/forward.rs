@@ -105,7 +105,7 @@ impl<E: Element> Forward<'_, E> {
         R
     }
 
-    /// Prefetches values of the next rows, from a cache line of the tile on.
+    /// Prefetches values of the next rows, beginning at a cache line of the tile.
     #[inline(always)]
     fn read_ahead(&self, row: usize, tile: Tile, line: usize) {
         let from = self.start + tile.first + line * LANES;

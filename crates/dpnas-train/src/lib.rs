@@ -1,15 +1,15 @@
 #![doc = include_str!("../README.md")]
 //!
 //! # Determinism
-//! Sums are split into blocks that depend on the size of the problem alone, run in sixteen fixed lanes of fused
+//! Sums are split into blocks that depend only on the size of the problem, run in sixteen fixed lanes of fused
 //! multiply-adds, and are joined in a fixed order. A processor without fused multiply-add computes the same bits, but
 //! slowly. The gradient of the one layer, `(softmax − one-hot)ᵀ · rows`, is computed directly, and the optimiser updates
 //! each piece of the weights while the piece is still in the cache.
 //!
 //! # Rows
-//! Rows lie in memory ([`Labelled::new`]) or, for an embedding that is larger than the memory, are read when they are
+//! Rows are in memory ([`Labelled::new`]). Rows of an embedding that is larger than the memory are read when they are
 //! needed ([`Labelled::stored`]). They are `f32`, or [`Bf16`] in half of the memory. The same values give the same bits
-//! in every case. [`fit_memory`] gives the memory of a fit.
+//! in every case. [`fit_memory`] computes the memory of a fit.
 //!
 //! # Full training
 //! The crate also holds the contract of full training, which shares its settings: [`TrainEngine`], [`TrainJob`],

@@ -1,4 +1,4 @@
-//! The memory of a fit beside its rows.
+//! The memory of a fit without its rows.
 
 use crate::block::Blocks;
 use crate::feed::BUFFERS;
@@ -7,7 +7,7 @@ use crate::{Element, ProbeConfig, TrainError};
 
 const F32_BYTES: u64 = 4;
 
-/// Bytes of a fit beside rows in memory.
+/// Bytes of a fit, without rows in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FitMemory {
     /// The weights, their copy in the result, and Adam's two means.
@@ -42,7 +42,7 @@ impl FitMemory {
         let bytes = self.weights.saturating_add(self.scores);
         let mut room: Vec<u8> = Vec::new();
         let reserved = usize::try_from(bytes).is_ok_and(|bytes| room.try_reserve_exact(bytes).is_ok());
-        // Without it the compiler may leave out the allocation and take it for granted.
+        // Without `black_box` the compiler may remove the allocation and assume that it succeeds.
         std::hint::black_box(room.as_mut_ptr());
         if reserved { Ok(()) } else { Err(TrainError::OutOfMemory { classes, features, bytes }) }
     }

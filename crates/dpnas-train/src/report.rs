@@ -10,7 +10,7 @@ pub struct Epoch {
     pub index: u32,
     /// Accuracy on the training rows, each classified before the step of its own mini-batch.
     pub train_accuracy: f64,
-    /// Mean cross-entropy of the training rows, in nats, computed at the same moment.
+    /// Mean cross-entropy of the training rows, in nats, each computed before the step of its own mini-batch.
     pub train_loss: f64,
     /// Accuracy on the validation rows after the epoch.
     pub valid_accuracy: f64,

@@ -21,8 +21,8 @@ pub(crate) struct Softmax {
 }
 
 impl Softmax {
-    /// Replaces class scores, `[rows, stride]`, by errors and passes on each row's verdict; `false` if a score is not
-    /// finite.
+    /// Replaces class scores, `[rows, stride]`, by errors and reports each row's verdict. Returns `false` if a score is
+    /// not finite.
     pub(crate) fn run(
         self,
         arch: Arch,
@@ -109,7 +109,7 @@ pub(crate) fn argmax(scores: &[f32]) -> Option<usize> {
     finite.then_some(best)
 }
 
-/// The exponential of a number that is not positive. Numbers below −87 are taken as −87, which gives about 1.6e-38.
+/// The exponential of a number that is not positive. Numbers below −87 are clamped to −87, which gives about 1.6e-38.
 ///
 /// Uses the reduction and the polynomial of Cephes, in fused multiply-adds. The error is at most 2 units in the last
 /// place.

@@ -3,7 +3,7 @@
 //! The threads wait for each other twice in a step. Before the first wait, each thread writes the class scores of its
 //! blocks. Then it sums the scores of its rows over all blocks and turns them into errors. After the second wait, it
 //! reads all errors and updates its blocks. Scores read the rows from memory. The gradient reads the same rows next, and
-//! only weights are read in between, so it finds the rows in the cache as far as a mini-batch fits there.
+//! only weights are read in between, so it finds the rows in the cache if the mini-batch fits there.
 
 use crate::adam::Clock;
 use crate::backward::Backward;

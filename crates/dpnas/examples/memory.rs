@@ -1,8 +1,8 @@
-//! Scores one net on synthetic images within a memory budget and prints what it took as a JSON object;
-//! `cargo xtask bench memory` and `cargo xtask bench growth` make tables of it.
+//! Scores one net on synthetic images within a memory budget and prints memory and time as a JSON object.
+//! `cargo xtask bench memory` and `cargo xtask bench growth` make tables of them.
 //!
-//! `memory IMAGES SIDE BUDGET_MIB EPOCHS NET [FOLDER]`: with a folder, embeddings are kept in a cache there; without one,
-//! rows that do not fit the memory go to a file without a name in `target`.
+//! `memory IMAGES SIDE BUDGET_MIB EPOCHS NET [FOLDER]`: with a folder, it holds a cache of embeddings; without one,
+//! rows that do not fit the memory go to an unnamed file in `target`.
 
 use dpnas::cache::Cache;
 use dpnas::data::{DataSet, Source, SyntheticConfig};
@@ -71,7 +71,7 @@ fn images_of(images: usize, side: u32) -> Result<DataSet, Box<dyn Error>> {
     Ok(Source::Synthetic(config).load()?)
 }
 
-/// The most bytes that this process has had resident, pages of mapped files included.
+/// Peak resident memory of this process in bytes, including pages of mapped files.
 fn peak_bytes() -> Result<u64, Box<dyn Error>> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM in /proc/self/status")?;

@@ -1,4 +1,4 @@
-//! Scoring a candidate: the contract between the search and whatever computes a reward.
+//! Scoring a candidate: the contract between the search and the code that computes a reward.
 
 use crate::ScoreError;
 use dpnas_grammar::Net;
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
-    /// What the search learns from: the mean of the last five validation accuracies.
+    /// The reward of the search: the mean of the last five validation accuracies.
     pub reward: f64,
-    /// Whether training ran to its last epoch; false after early stopping.
+    /// Whether training reached its last epoch; false after early stopping.
     pub train_flag: bool,
     /// Validation accuracy after each epoch.
     pub valid_accuracy: Vec<f64>,
@@ -28,7 +28,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A reward alone, without any accuracy.
+    /// A reward without accuracies.
     pub fn reward(reward: f64) -> Self {
         Self {
             reward,
@@ -40,7 +40,7 @@ impl Metrics {
         }
     }
 
-    /// The metrics of a training, with the test accuracy of every epoch if the schedule has them.
+    /// The metrics of a training. They include the test accuracy of every epoch if the schedule asks for it.
     pub(crate) fn of(report: &TrainReport, test: TestSchedule) -> Self {
         Self {
             reward: report.reward(),
@@ -66,27 +66,29 @@ impl Metrics {
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Outcome {
-    /// A classifier was trained on its embedding.
+    /// The candidate has a reward.
     Scored(Metrics),
-    /// It cannot be scored: recorded with reward 0, learnt from, not counted.
+    /// The candidate cannot be scored. The search records it with reward 0 and learns from it, but does not count it
+    /// towards the schedule.
     Rejected {
-        /// Why.
+        /// Why it was rejected.
         reason: String,
     },
-    /// It does not fit the memory budget, even one image at a time: another one is drawn, nothing is recorded.
+    /// The candidate does not fit the memory budget, even one image at a time. The search draws another one; the replay
+    /// buffer gets no row.
     OutOfMemory {
-        /// What was needed beside what is allowed.
+        /// Bytes needed and bytes allowed.
         reason: String,
     },
 }
 
 impl Outcome {
-    /// A score that consists of a reward alone, from 0 to 1.
+    /// A score that is only a reward, from 0 to 1.
     pub fn scored(reward: f64) -> Self {
         Self::Scored(Metrics::reward(reward))
     }
 
-    /// Refuses what could not be recorded and read back: every metric is a fraction.
+    /// Refuses metrics outside 0 to 1. They could not be recorded and read back.
     pub(crate) fn check(&self, net: &Net) -> Result<(), OutOfRange> {
         let Self::Scored(score) = self else { return Ok(()) };
         let Metrics { reward, train_flag: _, valid_accuracy, train_accuracy, test_accuracy, test_accuracies } = score;
@@ -106,7 +108,7 @@ impl Outcome {
     }
 }
 
-/// A metric that is not a fraction. Nothing of the outcome was recorded.
+/// A metric is not between 0 and 1. The outcome was not recorded.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
     "the evaluator gave {net} a {metric} of {value}, but it must lie between 0 and 1: correct the evaluator, then resume"
@@ -115,13 +117,13 @@ impl Outcome {
 pub struct OutOfRange {
     /// The architecture.
     pub net: String,
-    /// The metric, for example `reward`.
+    /// Name of the metric, for example `reward`.
     pub metric: &'static str,
     /// Its value.
     pub value: f64,
 }
 
-/// Why an evaluation gave no outcome. The run ends, and the candidate is evaluated again when the run is resumed.
+/// Why an evaluation gave no outcome. The run ends. A resumed run evaluates the candidate again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EvaluateError {
@@ -139,7 +141,7 @@ pub enum EvaluateError {
 }
 
 impl EvaluateError {
-    /// Converts the failure to score an architecture.
+    /// Converts a [`ScoreError`].
     pub(crate) fn of(net: &Net, error: ScoreError) -> Self {
         match error {
             ScoreError::Interrupted => Self::Interrupted,
@@ -150,10 +152,10 @@ impl EvaluateError {
 
 /// Scores candidates.
 ///
-/// The same candidate must get the same outcome whenever it is evaluated: a search is resumed by repeating it.
+/// An evaluation must be repeatable: the same candidate always gets the same outcome. A resumed search relies on it.
 pub trait Evaluate: Send {
-    /// Names what decides the outcome beside the search's own settings, for example device, data and training settings.
-    /// A run is resumed only under the identity that it was begun with.
+    /// Names everything that decides an outcome besides the settings of the search, for example device, data and
+    /// training settings. A run can be resumed only with the identity it began with.
     fn identity(&self) -> String;
 
     /// Scores one candidate.

@@ -1,35 +1,35 @@
-//! The files of known data sets, fetched on first use.
+//! Downloading the files of known data sets on first use.
 
 use dpnas_data::{CatalogFile, Known};
 use dpnas_download::{Access, DownloadConfig, DownloadError, Downloader, RemoteFile, Watch};
 use std::path::PathBuf;
 
-/// Where the files of known data sets come from and go to.
+/// Source and destination of the files of known data sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchConfig {
-    /// The folder that has a folder for each set.
+    /// The folder with one folder per data set.
     pub data_dir: PathBuf,
-    /// Whether files that are missing are fetched.
+    /// Whether missing files are downloaded.
     pub access: Access,
-    /// A folder on the web that has the files, in place of the set's [mirrors](Known::mirrors).
+    /// URL of a folder with the files; replaces the set's [mirrors](Known::mirrors).
     pub mirror: Option<String>,
-    /// How files are fetched.
+    /// Settings of the downloads.
     pub download: DownloadConfig,
 }
 
 impl FetchConfig {
-    /// Into the folder `data`, from the set's mirrors, with [`DownloadConfig::standard`].
+    /// Downloads from the set's mirrors into the folder `data`, with [`DownloadConfig::standard`].
     pub fn standard() -> Self {
         Self { data_dir: "data".into(), access: Access::Online, mirror: None, download: DownloadConfig::standard() }
     }
 }
 
-/// Makes sure that the files of a known data set are in their folder, whole and right, and gives the folder.
+/// Makes sure that the folder of a known data set has all files with the right checksums. Returns the folder.
 ///
-/// [`Source::Known`](dpnas_data::Source::Known) reads them there.
+/// [`Source::Known`](dpnas_data::Source::Known) reads the files from there.
 ///
 /// # Errors
-/// [`DownloadError`]; offline, it lists every file that is missing.
+/// [`DownloadError`]. Offline it lists every missing file.
 ///
 /// # Source
 /// SPEC §12.

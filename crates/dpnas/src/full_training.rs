@@ -1,4 +1,4 @@
-//! The evaluator of conventional search: encoder and classifier are trained together.
+//! The evaluator of conventional architecture search, which trains encoder and classifier together.
 
 use crate::{Evaluate, EvaluateDraw, EvaluateError, Metrics, Outcome, ScoreError, Splits, WeightDraw};
 use dpnas_cache::Key;
@@ -17,26 +17,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// How architectures are trained in full.
+/// Settings of full training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FullTrainingConfig {
-    /// How the encoder's initial weights are drawn.
+    /// Initialisation of the encoder's weights.
     pub init: WeightInit,
     /// The seed of the initial weights.
     pub weight_seed: Seed,
-    /// Whether all architectures have that seed.
+    /// Whether all architectures share that seed.
     pub draw: WeightDraw,
     /// How encoder and classifier are trained.
     pub training: FullConfig,
-    /// Bytes that activations may take. No result depends on it, but a net that does not fit is out of memory.
+    /// Limit of the bytes for activations. No reward depends on it, but a net that does not fit is out of memory.
     pub memory_budget: u64,
-    /// Images computed at once, at most. No result depends on it.
+    /// Largest number of images computed at once. No result depends on it.
     pub largest_chunk: NonZeroUsize,
 }
 
 impl FullTrainingConfig {
-    /// Kaiming-normal weights and the published settings of the training.
+    /// Kaiming-normal weights and the published training settings.
     pub fn paper(seed: Seed) -> Self {
         Self {
             init: WeightInit::KaimingNormal,
@@ -52,7 +52,7 @@ impl FullTrainingConfig {
 /// Called after each epoch of a training.
 pub type EpochHook = Box<dyn Fn(&Net, &Epoch) + Send + Sync>;
 
-/// Scores architectures by training them in full.
+/// Scores architectures by full training.
 ///
 /// # Source
 /// SPEC §7, `--full-training`.
@@ -79,7 +79,7 @@ impl FullTraining {
         Self { engine, splits, config, checkpoints: None, on_epoch: None, stop: Arc::default() }
     }
 
-    /// Keeps checkpoints in this folder, a folder for each net and draw, and goes on from them.
+    /// Writes checkpoints below this folder, one folder per net and draw, and resumes trainings from them.
     #[must_use]
     pub fn with_checkpoints(mut self, folder: impl Into<PathBuf>) -> Self {
         self.checkpoints = Some(folder.into());
@@ -100,7 +100,7 @@ impl FullTraining {
         self
     }
 
-    /// Classifies the test images after every epoch, not after the last one alone.
+    /// Classifies the test images after every epoch instead of only after the last one.
     #[must_use]
     pub fn testing_every_epoch(mut self) -> Self {
         self.config.training.probe.test = TestSchedule::EveryEpoch;
@@ -112,17 +112,17 @@ impl FullTraining {
         &self.splits
     }
 
-    /// The folder of a net's checkpoints under a draw, inside the folder of checkpoints.
+    /// Name of the folder with the checkpoints of one net and draw, relative to the folder of all checkpoints.
     pub fn checkpoint_folder(net: &Net, weight_seed: Seed) -> String {
         let mut hash = Key::new().with("net", net).with("weight seed", weight_seed.0).hash();
         hash.truncate(16);
         hash
     }
 
-    /// Scores one architecture with the initial weights that the configuration gives it.
+    /// Scores one architecture with the initial weights of the configuration.
     ///
     /// # Errors
-    /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
+    /// [`ScoreError::Interrupted`] if the stop flag was set, another [`ScoreError`] if the training failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
         self.evaluate_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
@@ -151,7 +151,7 @@ impl FullTraining {
                 hook(net, epoch);
             }
         };
-        // Where the device is out of memory, half of the images at once may fit. No number depends on it.
+        // If the device is out of memory, half of the chunk may fit. No result depends on the chunk.
         loop {
             match self.engine.train(&job, &mut on_epoch) {
                 Err(FullError::OutOfMemory { message, .. }) if job.largest_chunk.get() > 1 => {
@@ -163,9 +163,9 @@ impl FullTraining {
         }
     }
 
-    /// Names every setting; `weights` stands for the draw of the weights.
+    /// Text that names every setting. `weights` describes the draw of the weights.
     fn describe(&self, weights: &str) -> String {
-        // Without `..`, so that a new setting does not compile until it has been considered here.
+        // No `..`: a new setting does not compile until it is considered here.
         let FullTrainingConfig {
             init,
             weight_seed: _, // in `weights`
@@ -210,13 +210,13 @@ impl Evaluate for FullTraining {
     }
 }
 
-/// Refuses a net that tells apart another number of classes than the images have.
+/// Refuses a net whose number of classes differs from that of the images.
 pub(crate) fn check_classes(net: &Net, splits: &Splits) -> Result<(), ScoreError> {
     let (found, expected) = (net.classes(), splits.classes());
     if found == expected { Ok(()) } else { Err(ScoreError::Classes { net: net.to_string(), found, expected }) }
 }
 
-/// What a training means to a search: one that diverges is a rejected architecture.
+/// Converts the result of a training to an outcome. A training that diverges rejects its architecture.
 pub(crate) fn outcome(trained: Result<TrainReport, ScoreError>, test: TestSchedule) -> Result<Outcome, ScoreError> {
     match trained {
         Ok(report) => Ok(Outcome::Scored(Metrics::of(&report, test))),
@@ -234,7 +234,7 @@ pub(crate) fn outcome(trained: Result<TrainReport, ScoreError>, test: TestSchedu
 
 fn examples(set: &ImageSet) -> Result<Examples<'_>, ScoreError> {
     let images = Images::new(set.shape(), set.pixels()).map_err(|error| {
-        // An image set holds whole images; only an empty shape can get here.
+        // An image set holds whole images, so this can only be an empty shape.
         ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message: error.to_string() })
     })?;
     Ok(Examples::new(images, set.labels())?)

@@ -10,7 +10,7 @@
 //! | get a well-known data set | [`fetch_known`] |
 //! | store embeddings for other programs, and read them | [`DeepPrior::store_embedding`], [`store`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
-//! | go on from the published files | [`EarlierRun`], [`Runner::continuing`] |
+//! | continue a run from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`kernels`],
 //! [`full`], [`cache`], [`train`], [`report`], [`download`].
@@ -71,7 +71,7 @@ pub use scoring::{
 };
 pub use splits::{Splits, VALID_FRACTION};
 
-/// The README's example and those of the guide are compiled and run; those that need burn are in the programs' package.
+/// Doctests of the README and the guide; the package `examples` has those that need burn.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 #[doc = include_str!("../../../docs/guide/library.md")]

@@ -1,4 +1,4 @@
-//! What a program with a search usually needs: `use dpnas::prelude::*`.
+//! Types of a typical search program: `use dpnas::prelude::*`.
 
 pub use crate::{
     DeepPrior, DeepPriorConfig, Evaluate, EvaluateError, Metrics, Outcome, Report, RunEvent, RunFolder, Runner, Splits,

@@ -15,25 +15,26 @@ pub enum ScoreError {
     /// The embedding has infinite or undefined values.
     #[error("the embedding has infinite or undefined values")]
     NotFinite,
-    /// Not even one image fits the memory budget. [`DeepPrior::score`](crate::DeepPrior::score) makes an outcome of it.
+    /// Not even one image fits the memory budget. [`DeepPrior::score`](crate::DeepPrior::score) returns
+    /// [`Outcome::OutOfMemory`](crate::Outcome::OutOfMemory) instead.
     #[error("{net} does not fit the memory: {reason}")]
     OutOfMemory {
         /// The architecture.
         net: String,
-        /// What it needs and what there is.
+        /// Bytes needed and bytes allowed.
         reason: String,
     },
-    /// The architecture tells apart another number of classes than the images have.
+    /// The number of classes differs between the architecture and the images.
     #[error("{net} has {found} classes, the data set has {expected}: write SM({expected})")]
     Classes {
         /// The architecture.
         net: String,
-        /// Its number of classes.
+        /// Classes of the architecture.
         found: u32,
-        /// That of the data set.
+        /// Classes of the data set.
         expected: u32,
     },
-    /// The architecture has fully connected layers, and the evaluator nothing that trains them.
+    /// The architecture has fully connected layers, but the evaluator has no engine that trains them.
     #[error(
         "{net} has fully connected layers, and nothing was given that trains them: use `DeepPrior::with_trainer`, or leave FC out"
     )]
@@ -44,7 +45,7 @@ pub enum ScoreError {
     /// The architecture does not fit the images.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The weights need more memory than there is.
+    /// The weights do not fit the memory.
     #[error(transparent)]
     Draw(#[from] DrawError),
     /// The encoder failed.
@@ -59,7 +60,7 @@ pub enum ScoreError {
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// A network could not be trained.
+    /// Full training failed.
     #[error(transparent)]
     Full(#[from] FullError),
 }

@@ -1,17 +1,17 @@
-//! The images of a search: what is learnt from, validated on and tested on.
+//! The images of a search: training, validation and test set.
 
 use dpnas_data::{DataError, DataSet, Fingerprint, ImageSet, hold_out};
 use dpnas_seed::Seed;
 
-/// Share of the training images that is held out for validation.
+/// Fraction of the training images held out for validation.
 pub const VALID_FRACTION: f64 = 0.1;
 
-/// Training, validation and test images, with what identifies them.
+/// Training, validation and test images, with their fingerprint.
 #[derive(Clone, Debug)]
 pub struct Splits {
-    /// Images to learn from.
+    /// Training images.
     pub train: ImageSet,
-    /// Held-out images whose accuracy is the reward.
+    /// Held-out images. The accuracy on them is the reward.
     pub valid: ImageSet,
     /// Test images.
     pub test: ImageSet,
@@ -19,7 +19,7 @@ pub struct Splits {
 }
 
 impl Splits {
-    /// Holds out a random 10 % of the training images, by the seed.
+    /// Holds out a seeded random 10 % of the training images.
     ///
     /// # Errors
     /// If there are fewer than two training images.
@@ -32,14 +32,14 @@ impl Splits {
         Ok(Self::new(train, valid, data.test.clone()))
     }
 
-    /// Splits that were made elsewhere.
+    /// Takes sets that are already split.
     pub fn new(train: ImageSet, valid: ImageSet, test: ImageSet) -> Self {
         let fingerprints = [&train, &valid, &test].map(|set| short(&set.fingerprint()));
         Self { train, valid, test, fingerprint: fingerprints.join("-") }
     }
 
-    /// A random subset of `images` training images at most, by the seed, in the order of the set: what calibrates the
-    /// normalisation. A data set may be sorted by class, so its first images would not do.
+    /// A seeded random subset of at most `images` training images, in the order of the set. It calibrates the
+    /// normalisation. The subset is random because a data set may be sorted by class.
     ///
     /// # Source
     /// SPEC §6.
@@ -47,7 +47,7 @@ impl Splits {
         self.train.select(&self.calibration_indices(images, seed))
     }
 
-    /// The training images of [`calibration_set`](Self::calibration_set), by their indices.
+    /// Indices of the training images in [`calibration_set`](Self::calibration_set).
     pub(crate) fn calibration_indices(&self, images: usize, seed: Seed) -> Vec<usize> {
         let mut indices: Vec<usize> = (0..self.train.len()).collect();
         seed.stream("calibration", 0).rng().shuffle(&mut indices);
@@ -56,7 +56,7 @@ impl Splits {
         indices
     }
 
-    /// Identifies all three sets: pixels, labels and order.
+    /// Fingerprint of all three sets: pixels, labels and order.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -67,7 +67,7 @@ impl Splits {
     }
 }
 
-/// The first 64 bits, in hexadecimal.
+/// The first 64 bits of a fingerprint, in hexadecimal.
 pub(crate) fn short(fingerprint: &Fingerprint) -> String {
     fingerprint.as_bytes()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! One image file: its size and colour, then its pixels; bombs are refused.
+//! Reading one image file: size and colour first, then the pixels. Decompression bombs are refused.
 
 use super::jpeg;
 use crate::{bounded, files};
@@ -9,19 +9,19 @@ use std::path::Path;
 
 /// The longest side, in pixels.
 pub(super) const MAX_SIDE: u32 = 1 << 14;
-/// The most bytes of a file, and the most memory that a decoder may ask for.
+/// Limit of the bytes of a file, and of the memory of its decoder.
 const MAX_BYTES: u64 = 1 << 29;
 
-/// What the header of a file says.
+/// Size and colour in the header of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Whether it has colour channels, used or not.
+    /// Whether it has colour channels, even if all pixels are gray.
     pub(super) color: bool,
 }
 
-/// Whether the first bytes of a file are those of an image, in a format that is read or not.
+/// Whether the first bytes of a file are those of an image, also in an unsupported format.
 pub(super) fn is_image(path: &Path) -> bool {
     let start = files::open(path).ok().and_then(|file| bounded::read(file, 32).ok());
     start.is_some_and(|start| image::guess_format(&start).is_ok())
@@ -63,7 +63,7 @@ pub(super) fn pixels(path: &Path, channels: u32) -> Result<(ImageShape, Vec<f32>
     Ok((shape, planes))
 }
 
-/// The bytes of a file, and its format by them, not by its name.
+/// The bytes of a file, and the format that follows from them.
 fn read(path: &Path) -> Result<(Vec<u8>, ImageFormat), String> {
     let file = files::open(path).map_err(|error| {
         let text = error.to_string();

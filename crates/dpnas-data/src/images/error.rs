@@ -1,4 +1,4 @@
-//! What is wrong with the files and folders of a set of images.
+//! Errors of the files and folders of a set of images.
 
 use super::list::{TEST, VALID};
 use crate::DataError;
@@ -17,31 +17,31 @@ pub struct BadImage {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FolderError {
-    /// Images lie where the folders of the classes should be.
+    /// The folder has images instead of folders of classes.
     #[error("holds images directly; a folder per class is needed, for example CLASS/1.png in it")]
     Flat,
-    /// It is named like a part of a set, but no folder has the training images.
+    /// The folder is named like a part of a set, but there is no folder of training images.
     #[error("has the name of a part of a data set, but there is no `train` beside it; add that, or rename it")]
     NoTrain,
-    /// No folder beside this one has the test images.
+    /// The folder of training images has no sibling with test images.
     #[error(
         "there is none of {}, {} beside it; add one, or give this folder itself, of which every fifth image then tests",
         TEST.join(", "), VALID.join(", ")
     )]
     NoTest,
-    /// Another folder is named like the same part.
+    /// Another folder is named like the same part of the set.
     #[error("has the name of the same part of a data set as {}; rename or move one", other.display())]
     Twice {
         /// The other folder.
         other: PathBuf,
     },
-    /// It is named like a part of a set and lies where the classes are.
+    /// The folder of a class is named like a part of a set.
     #[error("has the name of a part of a data set, not of a class; move its content one level up, or rename it")]
     Reserved,
-    /// It has test images of a class that the training images lack.
+    /// The folder has test images of a class without a folder of training images.
     #[error("there is no class of this name among the training images; rename or remove it")]
     UnknownClass,
-    /// There is nothing to train on or nothing to test on.
+    /// There are no training images or no test images.
     #[error(
         "{train} training and {test} test images; expected at least one of each: without a test part every fifth image of a \
          class tests, so a class needs five"

@@ -1,4 +1,4 @@
-//! JPEG, decoded strictly: a file that is cut anywhere is an error, not an image with a gray part.
+//! Strict decoding of JPEG: a truncated file is an error instead of an image with a gray part.
 
 use super::decode::{Found, MAX_SIDE};
 use image::{DynamicImage, GrayImage, RgbImage};
@@ -7,7 +7,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Reads the header of a file, and checks that the file goes on to its end.
+/// Reads the header of a file, and checks that the file has its end marker.
 pub(super) fn look(bytes: &[u8]) -> Result<Found, String> {
     found(&decoder(bytes)?)
 }

@@ -1,4 +1,4 @@
-//! Which files belong to which class.
+//! Listing the files of each class.
 
 use super::{BadImage, FolderError, decode};
 use crate::files::{self, Entry};
@@ -6,29 +6,28 @@ use crate::{DataError, Warning};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Names of folders with training images, with test images, and with validation images, in small letters. None of them is
-/// ever a class.
+/// Names, in lower case, of folders with training images, test images and validation images. None of them is a class.
 const TRAIN: [&str; 2] = ["train", "training"];
 pub(super) const TEST: [&str; 2] = ["test", "testing"];
 pub(super) const VALID: [&str; 3] = ["val", "valid", "validation"];
 
-/// Endings of images, read or not. Other files are looked into.
+/// Extensions of images, supported or not. Other files are recognised by their first bytes.
 const ENDINGS: [&str; 29] = [
     "apng", "avif", "bmp", "dib", "gif", "heic", "heif", "ico", "jfif", "jp2", "jpe", "jpeg", "jpg", "jxl", "pbm",
     "pcx", "pgm", "png", "pnm", "ppm", "psd", "qoi", "raw", "svg", "tga", "tif", "tiff", "webp", "xbm",
 ];
 
-/// How the images of a set are divided.
+/// Folder layout of a set of images.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Layout {
-    /// Into two folders with a folder per class each. Images in other folders are left out.
+    /// A folder of training images and one of test images, each with a folder per class. Other folders are ignored.
     Parts { train: PathBuf, test: PathBuf, left_out: Vec<PathBuf> },
-    /// Not at all: a folder per class.
+    /// A folder per class.
     Whole,
 }
 
 impl Layout {
-    /// The layout of a folder, if it holds images at all.
+    /// The layout of a folder; `None` if it holds no images.
     pub(crate) fn find(entries: &[Entry]) -> Result<Option<Self>, DataError> {
         let (parts, others): (Vec<&Entry>, Vec<&Entry>) =
             entries.iter().filter(|entry| entry.is_folder()).partition(|entry| is_part(entry));
@@ -102,13 +101,13 @@ pub(super) struct Classes {
     folder: PathBuf,
     names: Vec<OsString>,
     files: Vec<Vec<Labelled>>,
-    /// What lies beside the classes.
+    /// The warning about files outside the classes.
     pub(super) warning: Option<Warning>,
 }
 
 impl Classes {
-    /// The classes are the folders in `folder`, in the order of their names. Every file in them is taken for an image,
-    /// except companions.
+    /// Lists the classes, which are the folders in `folder` in the order of their names. Every file in them counts as
+    /// an image, except companions.
     pub(super) fn list(folder: &Path, bad: &mut Vec<BadImage>) -> Result<Self, DataError> {
         let (mut names, mut files) = (Vec::new(), Vec::new());
         let entries = files::list(folder)?;
@@ -129,17 +128,18 @@ impl Classes {
             names.push(class.name.clone());
             files.push(of_class);
         }
-        let beside = entries.iter().filter(|entry| is_image(entry)).count();
-        let warning = (beside > 0).then(|| Warning::Beside { folder: folder.to_owned(), images: beside });
+        let mut beside = entries.iter().filter(|entry| !entry.is_folder() && !entry.is_companion());
+        let first = beside.next().map(|entry| entry.path.clone());
+        let warning = first.map(|file| Warning::Beside { file, more: beside.count() });
         Ok(Self { folder: folder.to_owned(), names, files, warning })
     }
 
-    /// The names of the classes, for people.
+    /// The names of the classes as text.
     pub(super) fn names(&self) -> Vec<String> {
         self.names.iter().map(|name| files::text(name)).collect()
     }
 
-    /// The same files with the labels of `other` classes, of which these may be only some.
+    /// The same files with the labels of `other`, whose classes must include these.
     pub(super) fn numbered_as(mut self, other: &Self) -> Result<Self, DataError> {
         for (class, files) in self.names.iter().zip(&mut self.files) {
             let Some(label) = other.names.iter().position(|name| name == class) else {

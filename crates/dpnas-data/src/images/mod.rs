@@ -17,12 +17,12 @@ use list::{Classes, Labelled};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Of folders without a test part, one image of this number is a test image, in each class, in the order of the names.
+/// Without a test folder, one in this many images of each class is a test image, in the order of the names.
 const TEST_EVERY: usize = 5;
 
 /// Reads the data set of a folder, see [`Source::Path`](crate::Source::Path).
 ///
-/// Every file is looked at before the first is decoded, and all that cannot be used are reported together.
+/// The header of every used file is read before the first file is decoded, and all bad files are reported together.
 pub(crate) fn load(path: &Path, layout: &Layout, name: String, config: &LoadConfig) -> Result<DataSet, DataError> {
     let mut bad = Vec::new();
     let mut warnings = Vec::new();
@@ -88,7 +88,7 @@ fn part(
     classes: &[String],
     bad: &mut Vec<BadImage>,
 ) -> Result<Option<ImageSet>, DataError> {
-    // Files that were found to be bad from the outside are not decoded, and make no second complaint.
+    // Skip files with a bad header: they are already reported.
     let known: BTreeSet<PathBuf> = bad.iter().map(|bad| bad.path.clone()).collect();
     let before = bad.len();
     let mut all = buffer(shape, files.len())?;

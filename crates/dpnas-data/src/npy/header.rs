@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `npyz` reserves the promised length of the text, recurses into nested values, and multiplies the sizes without a check.
-//! So a header is handed on only if it is short, nests nothing, and its sizes cannot overflow.
+//! So `npyz` gets a header only if it is short, has no nested values, and its sizes cannot overflow.
 
 use super::NpyError;
 use crate::bounded;
@@ -20,7 +20,7 @@ const MAX_TEXT: u64 = 10_000;
 /// The most digits of a shape: any such numbers have a product below 2^64.
 const MAX_DIGITS: usize = 19;
 
-/// Reads up to the first element.
+/// Reads the header, up to the first element.
 pub(super) fn read(reader: &mut impl Read) -> Result<NpyHeader, NpyError> {
     let start = take(reader, 8)?;
     if start.len() < 8 || !start.starts_with(b"\x93NUMPY") {
@@ -46,7 +46,7 @@ pub(super) fn read(reader: &mut impl Read) -> Result<NpyHeader, NpyError> {
     })
 }
 
-/// At most `count` bytes.
+/// Reads at most `count` bytes.
 fn take(reader: &mut impl Read, count: u64) -> Result<Vec<u8>, NpyError> {
     bounded::read(reader, count).map_err(|error| NpyError::Read { error })
 }
@@ -60,7 +60,7 @@ fn parse(text: &str) -> Option<NpyHeader> {
     NpyHeader::from_reader(&[b"\x93NUMPY\x03\x00", &length[..], text.as_bytes()].concat()[..]).ok()
 }
 
-/// Whether the text has one dictionary, in it one tuple of whole numbers, and nothing else that nests.
+/// Whether the text is one dictionary that contains one tuple of whole numbers and no other nested value.
 fn is_plain(text: &str) -> bool {
     let count = |character| text.matches(character).count();
     let shape = text.split_once('(').and_then(|(_, rest)| Some(rest.split_once(')')?.0)).unwrap_or("?");

@@ -1,4 +1,4 @@
-//! Four `.npy` files: images and labels to train on, images and labels to test on.
+//! Data sets of four `.npy` files: training images and labels, test images and labels.
 
 use super::{NpyArray, NpyError};
 use crate::pairs::{self, Part, check_counts};
@@ -14,7 +14,8 @@ pub(crate) const NAMES: [[&str; 4]; 3] = [
     ["x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"],
     ["X_train.npy", "y_train.npy", "X_test.npy", "y_test.npy"],
 ];
-/// How far a pixel may be outside of 0 to 1 and is clamped: more than rounding takes it, less than an error of scale.
+/// A pixel at most this far outside 0 to 1 is clamped. The distance is larger than rounding errors and smaller than an
+/// error of scale.
 const ROUNDING: f32 = 1e-3;
 
 /// Reads the four files of these names.
@@ -61,7 +62,7 @@ fn values(array: NpyArray) -> Result<Vec<f32>, NpyError> {
     bytes.or_else(single).or_else(double).ok_or_else(|| array.type_error(expected))
 }
 
-/// Clamps what is outside of 0 to 1 by rounding.
+/// Clamps pixels that are outside 0 to 1 by rounding, and refuses others outside.
 fn check_range(pixels: &mut [f32], images: usize) -> Result<(), NpyError> {
     let near = -ROUNDING..=1.0 + ROUNDING;
     if let Some(at) = pixels.iter().position(|pixel| !near.contains(pixel)) {
@@ -78,7 +79,7 @@ fn check_range(pixels: &mut [f32], images: usize) -> Result<(), NpyError> {
     Ok(())
 }
 
-/// Where the numbers of an image lie.
+/// Memory layout of the images.
 struct Layout {
     images: usize,
     shape: ImageShape,
@@ -87,8 +88,8 @@ struct Layout {
 }
 
 impl Layout {
-    /// Three dimensions are `[n, h, w]`. Four are `[n, h, w, c]` or `[n, c, h, w]`, where `c` is the one of the two that
-    /// is 1 or 3; if both are or neither is, the channels cannot be told.
+    /// Three dimensions are `[n, h, w]`. Four are `[n, h, w, c]` or `[n, c, h, w]`, where `c` is 1 or 3. If both places
+    /// of `c` or neither are 1 or 3, the layout is ambiguous.
     fn of(array: &NpyArray) -> Result<Self, NpyError> {
         const CLEAR: &str = "[n, h, w], [n, h, w, c] or [n, c, h, w], where c is 1 or 3 and the other of the two places \
                              is neither";

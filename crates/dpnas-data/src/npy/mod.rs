@@ -1,4 +1,4 @@
-//! Arrays of numpy: one `.npy` file, with any memory order and byte order.
+//! Reading an array of numpy from a `.npy` file with any memory order and byte order.
 
 mod header;
 mod images;
@@ -9,46 +9,46 @@ use crate::{MAX_PIXELS, bounded};
 use npyz::{Deserialize, NpyFile, NpyHeader};
 use std::io::{self, Read};
 
-/// What is wrong with a `.npy` file.
+/// Why a `.npy` file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyError {
-    /// The bytes stop coming.
+    /// The content cannot be read to its end.
     #[error("cannot read on: {error}; check the disk")]
     Read {
         /// What the operating system says.
         error: io::Error,
     },
-    /// The file does not begin like a `.npy` file.
+    /// The file has no magic number of `.npy`.
     #[error("does not begin with the bytes of a .npy file: save it with numpy.save")]
     Magic,
-    /// The version is not known.
+    /// The version is unknown.
     #[error("has version {version} of the format; expected 1, 2 or 3: save it with numpy.save")]
     Version {
         /// The version found.
         version: u8,
     },
-    /// The header is not what numpy writes for a plain array.
+    /// The header is not that of a plain array.
     #[error("the header is not that of a plain array: {problem}; save it with numpy.save")]
     Header {
         /// What is wrong.
         problem: String,
     },
-    /// Elements are of a type that does not fit.
+    /// The elements have an unsupported type.
     #[error("holds elements of type `{descr}`; expected {expected}: convert it with astype")]
     ElementType {
         /// The type as numpy writes it.
         descr: String,
-        /// Types that fit.
+        /// Supported types.
         expected: &'static str,
     },
-    /// The shape is larger than this reader takes, or has a size of 0.
+    /// The shape exceeds the limit of this reader, or has a size of 0.
     #[error("has shape {shape}; expected at least one element and at most {MAX_PIXELS}")]
     Size {
         /// The shape as numpy writes it.
         shape: String,
     },
-    /// The content is not as long as the header says.
+    /// The length of the content contradicts the header.
     #[error("the header promises {expected} bytes of elements, the file has {found}; save it again")]
     Length {
         /// Bytes that the header promises.
@@ -56,22 +56,22 @@ pub enum NpyError {
         /// Bytes found; one more than expected stands for any number.
         found: u64,
     },
-    /// The number of dimensions does not fit, or which one holds the channels cannot be told.
+    /// The number of dimensions is wrong, or the dimension of the channels is ambiguous.
     #[error("has shape {shape}; expected {expected}")]
     Shape {
         /// The shape as numpy writes it.
         shape: String,
-        /// What would fit.
+        /// Supported shapes.
         expected: &'static str,
     },
-    /// A pixel of floating-point images is outside of 0 to 1.
+    /// A floating-point pixel is outside 0 to 1.
     #[error("image {image} has a pixel of {value}; expected numbers from 0 to 1: {advice}")]
     Pixel {
         /// Position of the image.
         image: usize,
         /// The pixel.
         value: f32,
-        /// What to do, going by the range of all pixels.
+        /// The remedy, chosen by the range of all pixels.
         advice: &'static str,
     },
     /// A label is negative or too large.
@@ -84,7 +84,7 @@ pub enum NpyError {
     },
 }
 
-/// The elements of a file and how they lie.
+/// The elements of a file and their memory layout.
 pub(crate) struct NpyArray {
     header: NpyHeader,
     bytes: Vec<u8>,
@@ -113,7 +113,7 @@ impl NpyArray {
         self.header.shape()
     }
 
-    /// For each dimension its size and the distance of neighbours, in elements.
+    /// Size and stride, in elements, of each dimension.
     fn axes(&self) -> impl Iterator<Item = (usize, usize)> {
         let sizes = self.shape().iter().zip(self.header.strides());
         sizes.map(|(&size, &stride)| (size as usize, stride as usize))

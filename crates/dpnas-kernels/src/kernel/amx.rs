@@ -1,6 +1,6 @@
 //! AMX: products of bf16 tiles, sixteen windows × thirty-two numbers × sixteen channels at once.
 //!
-//! Eight tile registers: four of sums, two of windows, two of weights, so that each tile that is loaded is used twice.
+//! Eight tile registers: four of sums, two of windows, two of weights. Each loaded tile is used twice.
 
 use super::matrix_loops::{Begin, PANEL, ProductJob, TILE};
 use crate::level::{Kind, Level};
@@ -10,11 +10,11 @@ use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;
 
 impl Level {
-    /// The level that multiplies matrix tiles, whatever [`Level::available`] says: for tests that emulate these
+    /// The level that multiplies matrix tiles, even if [`Level::available`] lacks it: for tests that emulate these
     /// instructions.
     ///
     /// # Safety
-    /// The processor has AVX-512 for bf16, and something executes the matrix instructions.
+    /// The processor has AVX-512 for bf16, and it or an emulator executes the matrix instructions.
     #[doc(hidden)]
     pub unsafe fn amx_unchecked() -> Self {
         Self(Kind::Amx)
@@ -34,8 +34,8 @@ pub(crate) fn is_usable() -> bool {
     *USABLE.get_or_init(|| cfg!(all(target_os = "linux", not(miri))) && processor_has_tiles() && may_use_tiles())
 }
 
-/// CPUID: leaf 7 says bf16 products (EDX, bit 22) and tiles (bit 24), leaf 1 that the operating system manages state; XCR0
-/// that it saves tiles (bits 17 and 18).
+/// Reads CPUID and XCR0. In CPUID, leaf 7 reports bf16 products (EDX, bit 22) and tiles (bit 24), and leaf 1 that the
+/// operating system manages extended state. XCR0 reports that it saves tiles (bits 17 and 18).
 fn processor_has_tiles() -> bool {
     let [basic, extended] = [1, 7].map(|leaf| __cpuid_count(leaf, 0));
     let highest = __cpuid_count(0, 0).eax;
@@ -51,7 +51,7 @@ fn processor_has_tiles() -> bool {
     saved & tile_state == tile_state
 }
 
-/// Asks Linux for the tile registers, which a process gets only on request: once, before a thread uses them.
+/// Asks Linux for the tile registers. A process must ask once, before a thread uses them.
 fn may_use_tiles() -> bool {
     const ARCH_PRCTL: isize = 158;
     const REQUEST_PERMISSION: usize = 0x1023;
@@ -145,7 +145,7 @@ pub(super) unsafe fn begin() {
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const FULL_TILES, options(nostack, preserves_flags)) };
 }
 
-/// Gives the tile registers back: while they are in use, every switch of threads is slower.
+/// Releases the tile registers, because every thread switch is slower while they are in use.
 ///
 /// # Safety
 /// Where [`is_usable`].
@@ -154,7 +154,7 @@ pub(super) unsafe fn end() {
     unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
 }
 
-/// Multiplies a panel: two tiles of windows × two of channels at a time, or four × one where the panel has only one.
+/// Multiplies a panel: two tiles of windows × two of channels at a time, or four × one if the panel has only one.
 ///
 /// # Safety
 /// As [`ProductJob`] says, between [`begin`] and [`end`].
@@ -165,7 +165,7 @@ pub(super) unsafe fn multiply(job: &ProductJob<'_, bf16>) {
     let mut sums = job.sums;
     let at_once = if job.channels > TILE { 2 } else { 4 };
     for starts in job.starts.chunks(at_once) {
-        // The last tiles are computed again where there are too few.
+        // If too few tiles are left, the last ones are computed again.
         let start = |index: usize| starts[index.min(starts.len() - 1)];
         // SAFETY: sixteen rows from each start lie in the windows; there is room for the sums of three tiles more.
         unsafe {

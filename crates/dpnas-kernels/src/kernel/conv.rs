@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 /// Most steps of a convolution that keeps its sums in registers throughout.
 const DIRECT_STEPS: usize = 600;
-/// Steps of a block otherwise, so that their weights stay in the first cache.
+/// Steps of a block of other convolutions. Their weights stay in the first-level cache.
 const BLOCK_STEPS: usize = 256;
 /// Approximate convolution pixels of a block.
 const BLOCK_PIXELS: usize = 192;

@@ -5,8 +5,8 @@ use crate::scalar::Scalar;
 /// Vector operations of one level on one number type.
 ///
 /// # Safety
-/// The processor must have the level's instructions, and each function must be inlined into one that is compiled for them.
-/// Pointers must be valid for the numbers that the function's description names; no alignment is needed.
+/// The processor must have the level's instructions, and each function must be inlined into a function compiled for
+/// them. Pointers must be valid for the numbers in the function's description. No alignment is needed.
 pub(super) trait Lanes: Copy {
     /// Number type of maps and weights.
     type Scalar: Scalar;

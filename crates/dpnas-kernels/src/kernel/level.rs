@@ -18,7 +18,7 @@ pub(super) trait Loops: Lanes {
     const PLAIN: &'static [(usize, usize)];
     /// Tiles with pooling.
     const POOLED: &'static [Shape];
-    /// Independent sums of [`Loops::peak`]: as many as the registers hold beside the factors.
+    /// Independent sums of [`Loops::peak`]: as many as fit the registers besides the factors.
     const PEAK_SUMS: usize;
 
     /// Computes a panel with one of the shapes, all steps at once.

@@ -81,7 +81,7 @@ pub(crate) fn emit<E: Compute>(level: Level, (map, from): (&[E], Layout), rows: 
     unsafe { E::emit(level.kind(), &job) }
 }
 
-/// Copies images, `[n, channels · height · width]`, to the pixels of a map. The border stays as it is.
+/// Copies images, `[n, channels · height · width]`, to the pixels of a map. Does not write the border.
 ///
 /// # Panics
 /// If the map does not hold as many images as there are rows.

@@ -4,10 +4,10 @@ use super::lanes::Lanes;
 use crate::layout::Layout;
 use std::marker::PhantomData;
 
-/// One map made from another, for a group of images.
+/// Input and output of a loop over maps, for a group of images.
 ///
 /// The maker guarantees that both maps hold the images, that pixels are whole blocks of channels, and that scale and shift
-/// have as many.
+/// have the same number of channels.
 #[derive(Clone, Copy)]
 pub(crate) struct MapJob<'a, E> {
     pub(crate) input: *const E,
@@ -188,7 +188,7 @@ pub(super) unsafe fn rectify<L: Lanes>(job: &MapJob<'_, L::Scalar>) {
     }
 }
 
-/// Rows of a map that are summed side by side, so that additions need not wait for each other.
+/// Rows of a map that are summed in parallel, so that additions need not wait for each other.
 const ROWS: usize = 4;
 
 /// Mean, and sum of squared deviations from it, of each channel of each image: summed in `f32` within a row, in `f64` over

@@ -12,9 +12,9 @@ use std::ops::{Range, RangeInclusive};
 /// Approximate bytes of a block's sums, and bounds of its rows.
 const BLOCK_BYTES: usize = 384 << 10;
 const BLOCK_ROWS: RangeInclusive<usize> = 96..=256;
-/// Bytes of weights from which on a block has twice as many rows, so that weights are read less often.
+/// With at least this many bytes of weights, a block has twice as many rows, so that weights are read less often.
 const HEAVY_BYTES: usize = 2 << 20;
-/// Tiles of weights, 2 KiB each, whose panel stays in the first cache, and most tiles that are one block.
+/// Tiles of weights, 2 KiB each, whose panel stays in the first-level cache, and most tiles that form one block.
 const DEPTH: usize = 18;
 const WHOLE_DEPTH: usize = 24;
 /// Windows are gathered if reading them from the map would fill a smaller share of the tiles.
@@ -51,12 +51,12 @@ pub(crate) struct TileConv<E> {
     element: PhantomData<E>,
 }
 
-/// Place from which tiles of windows are read.
+/// Source of the tiles of windows.
 #[derive(Debug)]
 enum Source {
     /// The map, at the first window of each tile.
     Map(Vec<usize>),
-    /// Rows that the windows are copied to.
+    /// Rows into which the windows are copied.
     Gathered { windows: Vec<usize>, steps: Vec<usize>, advance: usize, chunks: usize, starts: Vec<usize> },
 }
 
@@ -68,8 +68,8 @@ pub(crate) fn tile_scratch_bytes(out_channels: usize) -> usize {
 }
 
 impl<E: Compute> TileConv<E> {
-    /// Checks the tables and chooses the place from which windows are read. `pitch` is the distance between windows of a
-    /// map's row, `side` the output pixels of a row.
+    /// Checks the tables and chooses the source of the windows. `pitch` is the distance between windows of a map's row,
+    /// `side` the output pixels of a row.
     ///
     /// # Panics
     /// If the tables contradict each other.
@@ -247,7 +247,7 @@ impl<E: Compute> TileConv<E> {
         }
     }
 
-    /// Place of a block's tiles, and their first rows. Gathers windows if they are not read from the map.
+    /// Source of a block's tiles, and their first rows. Gathers windows if they are not read from the map.
     ///
     /// # Safety
     /// The input has `input_len` numbers, the gathered rows `gathered_len` sums' room, and the processor the level.

@@ -59,7 +59,7 @@ impl Mapped {
         mapped
     }
 
-    /// Share of the tiles' rows that are windows.
+    /// Fraction of the tiles' rows that are windows.
     pub(super) fn filled(&self) -> f64 {
         self.pixels as f64 / (self.starts.len() * TILE).max(1) as f64
     }

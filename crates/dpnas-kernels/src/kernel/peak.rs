@@ -4,7 +4,8 @@ use super::lanes::Lanes;
 use crate::scalar::Scalar;
 use std::hint::black_box;
 
-/// Multiply-adds of `C` independent sums, `rounds` times over, with numbers that stay in registers; the sum of all lanes.
+/// Repeats multiply-adds of `C` independent sums `rounds` times, with numbers in registers. Returns the sum of all
+/// lanes.
 ///
 /// # Safety
 /// As [`Lanes`] says.

@@ -17,7 +17,7 @@ pub(super) struct Portable<E>(PhantomData<E>);
 
 const LANES: usize = 8;
 
-/// `a · b + c`, rounded once where the processor does that in one instruction.
+/// `a · b + c`, rounded once if the processor has an instruction for it.
 #[inline(always)]
 fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(any(target_arch = "aarch64", target_feature = "fma")) { a.mul_add(b, c) } else { a * b + c }

@@ -112,7 +112,7 @@ unsafe fn finish<L: Lanes, const V: usize>(job: &Job<'_, L::Scalar>, index: usiz
     }
 }
 
-/// All steps at once, pooling windows of `W` pixels in registers: `R` is a multiple of `W` or divides it.
+/// Computes all steps at once and pools windows of `W` pixels in registers. `R` is a multiple of `W` or divides it.
 ///
 /// # Safety
 /// As [`Lanes`] and [`Job`] say.
@@ -156,7 +156,8 @@ pub(super) unsafe fn direct<L: Lanes, const R: usize, const V: usize, const W: u
     }
 }
 
-/// Blocks of steps, whose weights stay in the first cache, on blocks of pixels, whose sums are kept in scratch memory.
+/// Computes blocks of steps on blocks of pixels. The weights of a block stay in the first-level cache, and the sums of
+/// a block of pixels are in scratch memory.
 ///
 /// # Safety
 /// As [`Lanes`] and [`Job`] say.

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 /// Approximate bytes of the transformed tiles of a block, and bounds of their number.
 const BLOCK_BYTES: usize = 768 << 10;
 const BLOCK_TILES: std::ops::RangeInclusive<usize> = 48..=128;
-/// Bytes of weights from which on blocks are large, so that weights are read less often.
+/// With at least this many bytes of weights, blocks are large, so that weights are read less often.
 const HEAVY_BYTES: usize = 4 << 20;
 
 /// A convolution of stride 1 on groups of images, ready to run.
@@ -72,7 +72,7 @@ impl Winograd {
             assert!(layout.stride.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
         }
         assert!(skip.is_none_or(|skip| skip.size == size && skip.stride == to.stride), "a skip path that fits");
-        // Tiles that no pooling window needs are left out.
+        // Skip tiles that no pooling window needs.
         let side = (to.size * window).div_ceil(out);
         let block = block_tiles(tile, from.channels, from.stride, to.stride).min(images * side * side).max(1);
         let places = |stride: usize| (0..block).map(|tile| tile * stride).collect::<Vec<_>>();
@@ -151,7 +151,7 @@ impl Winograd {
             let count = self.block.min(tiles - first);
             for (part, weights) in weights.chunks_exact(square).enumerate() {
                 let corner = (part / parts * self.tile.part, part % parts * self.tile.part);
-                // Each transform needs a new pointer, since borrows in between invalidate earlier ones.
+                // Make a new pointer for each transform, because borrows in between invalidate earlier ones.
                 let place = transformed.as_mut_slice().as_mut_ptr();
                 let job = TileJob { first, count, corner, products: place, ..input };
                 // SAFETY: the maps hold the images of the tiles, the buffers the points' numbers of the block, as checked

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 /// One transform of some tiles.
 ///
 /// The maker guarantees that the maps hold the tiles' images in whole vectors, that `products` holds `points`² times
-/// `pitch` numbers and `pitch` the tiles, that `out` pixels come from so many points, and that scale and shift have the
+/// `pitch` numbers and `pitch` the tiles, that `points` points give `out` pixels, and that scale and shift have the
 /// output's channels.
 #[derive(Clone, Copy)]
 pub(crate) struct TileJob<'a, E> {
@@ -242,7 +242,7 @@ pub(crate) unsafe fn output<L: Lanes, const P: usize, const OUT: usize>(job: &Ti
     }
 }
 
-/// Pools windows of `W` × `W` pixels and stores what lies in the output.
+/// Pools windows of `W` × `W` pixels and stores the pixels that lie in the output.
 #[inline(always)]
 unsafe fn finish<L: Lanes, const OUT: usize, const W: usize>(
     job: &TileJob<'_, L::Scalar>,

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FullConfig {
-    /// The settings that the linear classifier has too. `learning_rate` is that of the first epoch, drop-out applies to
-    /// the input of the last layer, and the encoder's initial weights come with the prior instead of from `seed`. An
-    /// engine has threads of its own: `threads` has no effect.
+    /// The settings shared with the linear classifier. `learning_rate` is that of the first epoch, drop-out applies to
+    /// the input of the last layer, and the encoder's initial weights come with the prior instead of from `seed`.
+    /// `threads` has no effect: an engine manages its own threads.
     pub probe: ProbeConfig,
     /// How the learning rate changes from epoch to epoch.
     pub schedule: RateSchedule,

@@ -1,4 +1,4 @@
-//! What an engine that trains whole networks must do.
+//! The contract of an engine for full training.
 
 use super::{Examples, FullConfig, FullError};
 use crate::{Epoch, Split, TrainReport};
@@ -41,13 +41,13 @@ pub struct TrainJob<'a> {
     pub train: Examples<'a>,
     /// Images whose accuracy is the reward.
     pub valid: Examples<'a>,
-    /// Images that influence nothing.
+    /// Images that do not influence the training.
     pub test: Option<Examples<'a>>,
-    /// Bytes that activations may take. No result depends on it.
+    /// Limit of the bytes for activations. No result depends on it.
     pub memory_budget: u64,
-    /// Images computed at once, at most, but at least one block. No result depends on it.
+    /// Largest number of images computed at once, but at least one block. No result depends on it.
     pub largest_chunk: NonZeroUsize,
-    /// Where to continue from, and where to keep the training after each epoch.
+    /// The checkpoints from which the training continues, and which it writes after each epoch.
     pub checkpoints: Option<&'a Checkpoints>,
     /// Ends the training, between steps, once it is set.
     pub stop: &'a AtomicBool,
@@ -67,7 +67,7 @@ impl TrainJob<'_> {
     }
 }
 
-/// Where checkpoints lie, and which images they belong to.
+/// The folder of checkpoints, and the images that they belong to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoints {
     /// The folder; an engine creates it if it is missing.

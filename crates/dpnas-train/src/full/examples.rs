@@ -1,4 +1,4 @@
-//! Images with labels, borrowed from wherever they lie.
+//! Borrowed images with labels.
 
 use crate::{FullError, Split};
 use dpnas_grammar::Plan;

@@ -1,4 +1,4 @@
-//! The contract of full training: settings, sets of images, errors, and the trait of whatever trains.
+//! The contract of full training: settings, sets of images, errors, and the trait of engines.
 
 mod config;
 mod engine;

@@ -11,7 +11,7 @@ use std::str::FromStr;
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum RateSchedule {
-    /// The same in every epoch.
+    /// The same rate in every epoch.
     Constant,
     /// Half a cosine, from the full rate in the first epoch towards 0 after the last.
     Cosine,

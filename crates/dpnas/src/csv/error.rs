@@ -1,4 +1,4 @@
-//! What can be wrong with a CSV file that is read.
+//! Errors of reading CSV files.
 
 use dpnas_grammar::ParseError;
 use dpnas_search::State;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CsvError {
-    /// The file is no CSV file, or cannot be read.
+    /// The file is not CSV or cannot be read.
     #[error("{} cannot be read as CSV", path.display())]
     Read {
         /// The file.
@@ -22,12 +22,12 @@ pub enum CsvError {
     MissingColumn {
         /// The file.
         path: PathBuf,
-        /// The column that was looked for.
+        /// The missing column.
         column: &'static str,
-        /// The columns that it has.
+        /// The columns of the file.
         found: String,
     },
-    /// A value is not what its column holds.
+    /// A value does not fit its column.
     #[error("{}, row {row}, column `{column}`: `{value}` is not {expected}", path.display())]
     Value {
         /// The file.
@@ -38,7 +38,7 @@ pub enum CsvError {
         column: &'static str,
         /// The value.
         value: String,
-        /// What the column holds.
+        /// Values of the column.
         expected: &'static str,
     },
     /// An architecture does not parse.
@@ -51,7 +51,7 @@ pub enum CsvError {
         /// What is wrong with it.
         source: Box<ParseError>,
     },
-    /// Two states of a row of Q-values are not a step of the space.
+    /// The space has no step between the two states of a row of Q-values.
     #[error(
         "{}, row {row}: this space has no step from ({state}) to ({end}); continue with the space and the images of the \
          earlier run (the published program's space is `reference-code`)", path.display()
@@ -74,7 +74,7 @@ impl CsvError {
     }
 }
 
-/// The operating system's error where there is one, so that a full disk is recognised.
+/// Unwraps the operating system's error, if any, so that callers recognise a full disk.
 pub(crate) fn io_error(error: csv::Error) -> io::Error {
     match error.kind() {
         csv::ErrorKind::Io(_) => match error.into_kind() {

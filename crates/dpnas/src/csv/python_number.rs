@@ -1,7 +1,7 @@
-//! Numbers as Python writes them.
+//! Numbers as Python prints them.
 
-/// The text of a number as Python's `repr` gives it, which pandas writes into CSV files: the shortest digits that read
-/// back to it, with an exponent of two digits below 0.0001 and from 1e16 on.
+/// A number as Python's `repr` prints it; pandas writes this form into CSV files. It has the shortest digits that parse
+/// to the same number. Below 0.0001 and from 1e16 on it has an exponent of at least two digits.
 pub(crate) fn python_number(number: f64) -> String {
     let size = number.abs();
     if number == 0.0 || !number.is_finite() || (1e-4..1e16).contains(&size) {

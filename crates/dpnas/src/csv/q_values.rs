@@ -1,11 +1,11 @@
-//! The Q-table as a CSV file that pandas and the published program read.
+//! Writing the Q-table as a CSV file that pandas and the published program read.
 
 use crate::csv::error::io_error;
 use crate::csv::python_number::python_number;
 use dpnas_search::{Entry, LayerKind, QTable, State};
 use std::io::{self, Write};
 
-/// Columns of the file: nine of the state, the same nine of the state that the action leads to, and the Q-value.
+/// Columns of the file: nine for the state, the same nine for the state after the action, and the Q-value.
 ///
 /// # Source
 /// SPEC §9.
@@ -31,7 +31,7 @@ pub const Q_COLUMNS: [&str; 19] = [
     "utility",
 ];
 
-/// Names of the layer types in the file.
+/// Layer types and their names in the file.
 pub(crate) const LAYER_TYPES: [(LayerKind, &str); 5] = [
     (LayerKind::Start, "start"),
     (LayerKind::Conv, "conv"),
@@ -40,7 +40,7 @@ pub(crate) const LAYER_TYPES: [(LayerKind, &str); 5] = [
     (LayerKind::Linear, "fc"),
 ];
 
-/// Writes every action of every state that was met, with its Q-value.
+/// Writes every action of every visited state, with its Q-value.
 ///
 /// # Errors
 /// If the output fails.

@@ -1,4 +1,4 @@
-//! Q-values from a CSV file of this or the published program.
+//! Reading Q-values from a CSV file of this or the published program.
 
 use crate::csv::error::CsvError;
 use crate::csv::q_values::{LAYER_TYPES, Q_COLUMNS};
@@ -8,14 +8,14 @@ use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 
-/// Reads the Q-values of this or the published program for a space.
+/// Reads the Q-values of a space from a CSV file of this or the published program.
 ///
-/// Columns are found by name, in any order; others, such as the index that pandas writes, are left alone. Whole numbers
-/// may be written as `3.0`. Numbers that a layer type does not have, such as the features of pooling, are not looked at.
-/// Of the rows of one action the first is kept: the published program lists kernel 1 twice.
+/// Columns are found by name, in any order. Further columns, such as the index of pandas, are ignored. A whole number
+/// may be written as `3.0`. Columns that a layer type does not use, such as the features of pooling, are ignored. If an
+/// action has several rows, the first one counts: the published program lists kernel 1 twice.
 ///
 /// # Errors
-/// A missing column, a value that is none, or a row that is not a step of the space, by row and column.
+/// A missing column, an invalid value, or a row that is not a step of the space. The error names row and column.
 ///
 /// # Source
 /// SPEC §9.
@@ -34,7 +34,7 @@ pub fn read_q_values(input: impl Read, path: &Path, space: &Space) -> Result<Vec
     Ok(values)
 }
 
-/// The steps of the state that was looked at last; a file has the rows of a state one after another.
+/// Caches the steps of the last state: a file has the rows of a state one after another.
 struct Steps<'a> {
     space: &'a Space,
     state: Option<State>,
@@ -46,7 +46,7 @@ impl<'a> Steps<'a> {
         Self { space, state: None, steps: Vec::new() }
     }
 
-    /// The action that leads from one state to another, if there is one.
+    /// The action from one state to another, if there is one.
     fn action(&mut self, state: State, end: State) -> Option<Action> {
         if self.state != Some(state) {
             let foreign = state.kind == LayerKind::Start && state != self.space.start();
@@ -61,7 +61,7 @@ impl<'a> Steps<'a> {
 struct QRow<'a>(TableRow<'a, 19>);
 
 impl QRow<'_> {
-    /// The state in the nine columns from `first` on.
+    /// The state in the nine columns that begin at `first`.
     fn state(&self, first: usize) -> Result<State, CsvError> {
         let kind = LAYER_TYPES.iter().find(|(_, name)| *name == self.0.field(first)).map(|(kind, _)| *kind);
         let kind = kind.ok_or_else(|| self.0.wrong(first, "a layer type: start, conv, wrn, max_pool or fc"))?;
@@ -112,7 +112,7 @@ mod tests {
         settings.check(ImageShape::square(1, 8), 10).unwrap()
     }
 
-    /// A search of a few architectures, whose rewards follow from their texts.
+    /// A search of a few architectures. The reward depends on the length of the text.
     fn search(space: Space, seed: u64) -> Search {
         let settings = SearchSettings { schedule: "1.0:8,0.2:4".parse().unwrap(), ..SearchSettings::paper() };
         let mut search = Search::new(space, settings, Seed(seed)).unwrap();
@@ -133,7 +133,7 @@ mod tests {
         read_q_values(text.as_bytes(), Path::new("q_values.csv"), space)
     }
 
-    /// The message about a first row that is changed in one field.
+    /// The error message after one field of the first row is changed.
     fn refusal(column: &str, value: &str) -> String {
         let space = space(SpaceSettings::reference_code());
         let mut row: Vec<&str> = "start,0,0,0,0,0,8,0,0,conv,1,16,3,1,1,8,0,0,0.15".split(',').collect();
@@ -197,7 +197,8 @@ mod tests {
         let search = search(space.clone(), 3);
         let expected: Vec<QValue> = search.q_table().entries().map(QValue::from).collect();
         let text = written(&search);
-        // Reversed columns, an index, a column more, floats for whole numbers, words for flags, a mark and CR LF.
+        // Reversed columns, an index, a further column, floats for whole numbers, words for flags, a byte order mark,
+        // CRLF.
         let mut other = String::from("\u{feff}");
         for (number, line) in text.lines().enumerate() {
             let fields = line.split(',').enumerate().map(|(position, field)| match field {

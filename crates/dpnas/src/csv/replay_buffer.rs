@@ -1,4 +1,4 @@
-//! The replay buffer as a CSV file that pandas and the published program read.
+//! The replay buffer as a CSV file, which pandas and the published program read.
 
 use crate::Metrics;
 use crate::csv::error::{CsvError, io_error};
@@ -20,7 +20,7 @@ pub const REPLAY_COLUMNS: [&str; 8] = [
     "acc_test_last",
 ];
 
-/// One row of the replay buffer as it stands in the file; accuracies are fractions here and percent there.
+/// One row of the replay buffer. Accuracies are fractions here and percentages in the file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReplayRow {
     /// The ε at which the architecture was drawn.
@@ -37,7 +37,7 @@ impl ReplayRow {
         self.metrics.as_ref().map_or(0.0, |score| score.reward)
     }
 
-    /// The row as it stands in the file.
+    /// The fields of the row in the file.
     pub(crate) fn fields(&self) -> ReplayFields {
         let [flag, reward, best, valid, train, test] = match &self.metrics {
             Some(score) => [
@@ -54,10 +54,10 @@ impl ReplayRow {
     }
 }
 
-/// A row as it stands in the file, in the order of [`REPLAY_COLUMNS`].
+/// The fields of a row in the file, in the order of [`REPLAY_COLUMNS`].
 pub(crate) type ReplayFields = [String; 8];
 
-/// Writes rows after one another, the header first.
+/// Writes the header, then row by row.
 #[derive(Debug)]
 pub struct ReplayWriter<W: Write> {
     csv: csv::Writer<W>,
@@ -76,7 +76,7 @@ impl<W: Write> ReplayWriter<W> {
         Ok(Self { csv, next: 0 })
     }
 
-    /// Continues a file that holds `rows` rows already.
+    /// Continues a file that already has `rows` rows.
     pub fn continuing(output: W, rows: usize) -> Self {
         Self { csv: csv::Writer::from_writer(output), next: rows }
     }
@@ -92,7 +92,7 @@ impl<W: Write> ReplayWriter<W> {
         self.write_fields(&row.fields())
     }
 
-    /// Writes one row that is given as it stands in the file, without its index, and flushes it.
+    /// Writes the fields of one row after their index, and flushes them.
     pub(crate) fn write_fields(&mut self, fields: &ReplayFields) -> io::Result<()> {
         let index = self.next.to_string();
         self.csv.write_record([&index].into_iter().chain(fields)).map_err(io_error)?;
@@ -104,10 +104,11 @@ impl<W: Write> ReplayWriter<W> {
 
 /// Reads a replay buffer of this or the published program.
 ///
-/// Columns are found by name, in any order. A row with reward 0 and without accuracies is a rejected architecture.
+/// Columns are found by name, in any order. A row with reward 0, flag `False` and no validation accuracy above 0 is a
+/// rejected architecture.
 ///
 /// # Errors
-/// A missing column, or a value that is none, by column and row.
+/// A missing column or an invalid value. The error names column and row.
 ///
 /// # Source
 /// SPEC §9.
@@ -115,7 +116,7 @@ pub fn read_replay_buffer(input: impl Read, path: &Path) -> Result<Vec<ReplayRow
     Ok(read_replay_fields(input, path)?.into_iter().map(|(row, _)| row).collect())
 }
 
-/// As [`read_replay_buffer`], each row with its fields as they stand in the file.
+/// Same as [`read_replay_buffer`]; each row comes with its fields in the file.
 pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(ReplayRow, ReplayFields)>, CsvError> {
     let mut table = Table::new(input, path, &REPLAY_COLUMNS)?;
     let mut rows = Vec::new();
@@ -145,12 +146,12 @@ pub(crate) fn read_replay_fields(input: impl Read, path: &Path) -> Result<Vec<(R
     Ok(rows)
 }
 
-/// A fraction in percent, rounded to six decimals so that 71.2 does not print as 71.19999999999999.
+/// A fraction as a percentage, rounded to six decimals: 71.2 must not print as 71.19999999999999.
 pub(crate) fn percent(fraction: f64) -> String {
     python_number((fraction * 1e8).round() / 1e6)
 }
 
-/// A percentage as a fraction, rounded so that 71.2 gives 0.712 and not 0.7120000000000001.
+/// A percentage as a fraction, rounded: 71.2 must not become 0.7120000000000001.
 fn fraction_of(percentage: f64) -> f64 {
     (percentage * 1e10).round() / 1e12
 }

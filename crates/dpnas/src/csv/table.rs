@@ -1,12 +1,12 @@
-//! Reading a CSV file by the names of its columns, as pandas, Excel and LibreOffice save it.
+//! Reading CSV files of pandas, Excel and LibreOffice by column name.
 
 use crate::csv::error::CsvError;
 use std::io::Read;
 use std::path::Path;
 
-/// A CSV file with `N` known columns, in any order among others.
+/// A CSV file with `N` known columns in any order, among others.
 ///
-/// A byte order mark, CRLF, and rows without any text, which spreadsheets leave, are passed over.
+/// The reader accepts a byte order mark and CRLF, and skips the empty rows that spreadsheets leave.
 pub(crate) struct Table<'a, R, const N: usize> {
     csv: csv::Reader<R>,
     path: &'a Path,
@@ -33,7 +33,7 @@ impl<'a, R: Read, const N: usize> Table<'a, R, N> {
         Ok(Self { csv, path, names, indices, record: csv::StringRecord::new(), next: 0 })
     }
 
-    /// The next row that holds any text.
+    /// The next row that is not empty.
     pub(crate) fn next_row(&mut self) -> Result<Option<TableRow<'_, N>>, CsvError> {
         loop {
             if !self.csv.read_record(&mut self.record).map_err(|error| CsvError::read(self.path, error))? {
@@ -48,7 +48,7 @@ impl<'a, R: Read, const N: usize> Table<'a, R, N> {
     }
 }
 
-/// One row; positions count the known columns.
+/// One row. A position is an index into the known columns.
 pub(crate) struct TableRow<'a, const N: usize> {
     pub(crate) path: &'a Path,
     /// Number of the row, from 0.
@@ -63,7 +63,7 @@ impl<const N: usize> TableRow<'_, N> {
         self.record.get(self.indices[position]).unwrap_or("").trim()
     }
 
-    /// A truth value as Python, Excel, LibreOffice or C writes it.
+    /// A boolean as Python, Excel, LibreOffice or C writes it.
     pub(crate) fn flag(&self, position: usize) -> Result<bool, CsvError> {
         match self.field(position).to_ascii_lowercase().as_str() {
             "true" | "1" | "1.0" => Ok(true),

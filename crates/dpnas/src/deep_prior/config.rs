@@ -1,4 +1,4 @@
-//! How a deep prior is scored.
+//! Settings of scoring a deep prior.
 
 use crate::WeightDraw;
 use dpnas_prior::{Normalisation, WeightInit};
@@ -7,38 +7,39 @@ use dpnas_train::ProbeConfig;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroUsize;
 
-/// How a deep prior is scored.
+/// Settings of scoring a deep prior.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DeepPriorConfig {
-    /// How weights are drawn.
+    /// Initialisation of the weights.
     pub init: WeightInit,
     /// The seed of the weights.
     pub weight_seed: Seed,
-    /// Whether all architectures have that seed, so that those with the same first layers share their weights.
+    /// Whether all architectures share that seed. If so, architectures with a common prefix share its weights.
     pub draw: WeightDraw,
     /// How activations are normalised.
     pub norm: Normalisation,
-    /// Training images that calibrate the normalisation, at most: a random subset by the classifier's seed.
+    /// Largest number of training images that calibrate the normalisation: a random subset, drawn with the seed of the
+    /// classifier.
     pub calibration_images: NonZeroUsize,
     /// How the linear classifier is trained.
     pub probe: ProbeConfig,
-    /// Bytes that scoring may take beside the images and the program: weights, activations, embedding and classifier. It
-    /// decides how many images are computed at once and whether an embedding stays in memory. No result depends on it,
-    /// but an architecture that does not fit it one image at a time is out of memory.
+    /// Limit of the bytes for weights, activations, embedding and classifier; images and program are not included. It
+    /// decides how many images are computed at once and whether an embedding stays in memory. No reward depends on it,
+    /// but an architecture is out of memory if not even one image fits.
     pub memory_budget: u64,
-    /// Images computed at once, at most. No result depends on it.
+    /// Largest number of images computed at once. No result depends on it.
     pub largest_chunk: NonZeroUsize,
 }
 
 impl DeepPriorConfig {
-    /// Calibration images by default. A channel's statistics over them are within a few percent of those over a large
-    /// training set, even where a map is down to one pixel.
+    /// Default number of calibration images. The statistics of a channel over them are within a few percent of those
+    /// over a large training set, even if the feature map has only one pixel.
     pub const CALIBRATION_IMAGES: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-    /// The memory budget by default, in bytes: 2 GiB. [`auto_memory_budget`](crate::auto_memory_budget) goes by what is
-    /// free.
+    /// Default memory budget in bytes: 2 GiB. [`auto_memory_budget`](crate::auto_memory_budget) depends on the free
+    /// memory instead.
     pub const MEMORY_BUDGET: u64 = 2 << 30;
-    /// Images computed at once by default.
+    /// Default of the largest number of images computed at once.
     pub const LARGEST_CHUNK: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
     /// Kaiming-normal weights, calibrated normalisation, and the published classifier.

@@ -1,4 +1,4 @@
-//! Handing an embedding to others: row by row, or stored in a folder that other programs read.
+//! Embeddings for other code: block by block, or stored in a folder that other programs read.
 
 use crate::MemoryPlan;
 use crate::deep_prior::embedding::RowSink;
@@ -10,21 +10,21 @@ use dpnas_search::Seed;
 use serde_json::Value;
 use std::path::Path;
 
-/// How an embedding is stored, and what its manifest says beside what the evaluator knows.
+/// How an embedding is stored, and the fields of its manifest that the evaluator does not know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoreRequest {
-    /// How the rows lie in files.
+    /// File layout.
     pub layout: Layout,
-    /// What happens to an embedding that is already there.
+    /// What to do if the target exists.
     pub existing: Existing,
-    /// What people call the data set.
+    /// Name of the data set.
     pub data: String,
-    /// Every setting of the program; [`Value::Null`] where there is none.
+    /// Every setting of the program; [`Value::Null`] if there is none.
     pub settings: Value,
 }
 
 impl StoreRequest {
-    /// The layout `npy`, nothing replaced, and no settings.
+    /// The layout `npy`, without replacing and without settings.
     pub fn npy(data: impl Into<String>) -> Self {
         Self { layout: Layout::Npy, existing: Existing::Refuse, data: data.into(), settings: Value::Null }
     }
@@ -34,27 +34,27 @@ impl StoreRequest {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbedError {
-    /// It could not be computed, or the stop flag was set.
+    /// The embedding could not be computed, or the stop flag was set.
     #[error(transparent)]
     Score(#[from] ScoreError),
-    /// It could not be written.
+    /// The embedding could not be written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl DeepPrior {
-    /// Embeds the images of all splits with the weights of `weight_seed`, and hands blocks of rows to `sink` as they
-    /// come: all of `train`, then `val`, then `test`, each in the order of [`splits`](Self::splits).
+    /// Embeds the images of all splits with weights drawn from `weight_seed`. Passes blocks of rows to `sink`: first
+    /// `train`, then `val`, then `test`, each in the order of [`splits`](Self::splits).
     ///
-    /// Rows come from the cache if it has them and are not kept otherwise, so an embedding may be larger than the memory.
-    /// Fully connected layers belong to the classifier and change nothing.
+    /// Rows come from the cache or are computed and then dropped, so an embedding may be larger than the memory. Fully
+    /// connected layers belong to the classifier and do not change the rows.
     ///
     /// # Shapes
     /// Each block is `[n, features]`, row-major.
     ///
     /// # Errors
     /// [`ScoreError::OutOfMemory`], [`ScoreError::NotFinite`], [`ScoreError::Interrupted`] if the stop flag was set,
-    /// what else failed, or the first error of `sink`.
+    /// another [`ScoreError`] if the encoder failed, or the first error of `sink`.
     pub fn embed<E: From<ScoreError>>(
         &self,
         net: &Net,
@@ -64,8 +64,9 @@ impl DeepPrior {
         self.embed_planned(self.fitting_plan(net)?, weight_seed, &mut sink)
     }
 
-    /// Embeds the images of all splits with the weights of `weight_seed` and stores them in the folder `target`, which
-    /// appears whole or not at all; `on_rows` is told the number of rows of each block. Gives the manifest.
+    /// Embeds the images of all splits with weights drawn from `weight_seed` and stores the rows in the folder
+    /// `target`, which appears complete or not at all. `on_rows` gets the number of rows of each block. Returns the
+    /// manifest.
     ///
     /// # Errors
     /// As [`embed`](Self::embed) and [`EmbeddingWriter`].
@@ -102,7 +103,7 @@ impl DeepPrior {
     ) -> Result<(), E> {
         let mut failed = None;
         let streamed = self.embeddings(memory, weight_seed).stream(&plan, &mut |split, rows| {
-            // The error of the sink ends the stream as an interruption does.
+            // End the stream like an interruption; the error of the sink is returned below.
             sink(split, rows).map_err(|error| {
                 failed = Some(error);
                 ScoreError::Interrupted
@@ -122,8 +123,8 @@ impl DeepPrior {
         }
     }
 
-    /// Whether a stored embedding is what this evaluator would store of an architecture under a draw of its weights: the
-    /// same rows in the same layout, whichever program stored them.
+    /// Whether a stored embedding has the rows that this evaluator would store for an architecture and a draw of its
+    /// weights. Layout, data set name, settings and program do not matter.
     pub fn would_store(&self, net: &Net, weight_seed: Seed, manifest: &Manifest) -> bool {
         let Ok(plan) = net.plan(self.splits().train.shape()) else { return false };
         let settings = manifest.settings.clone();

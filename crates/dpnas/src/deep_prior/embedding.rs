@@ -1,4 +1,4 @@
-//! Embedding the three splits of a data set through one frozen encoder, or taking them from the cache.
+//! Embeddings of the three splits of a data set by one frozen encoder, computed or from the cache.
 
 use crate::store::SplitName;
 use crate::{DeepPriorConfig, MemoryPlan, RowPlace, ScoreError, Splits};
@@ -24,13 +24,13 @@ impl Embedding {
         &self.splits
     }
 
-    /// Where a classifier takes the rows from.
+    /// Where the classifier reads the rows from.
     pub(crate) fn place(&self) -> RowPlace {
         self.place
     }
 }
 
-/// A matrix whose rows a fit reads from its file.
+/// Reads the rows of a matrix from its file while a classifier is fitted.
 pub(crate) struct FileRows<'a>(pub(crate) &'a Matrix);
 
 impl<E: RowNumber> ReadRows<E> for FileRows<'_> {
@@ -47,9 +47,9 @@ impl<E: RowNumber> ReadRows<E> for FileRows<'_> {
     }
 }
 
-/// A number that the cache stores and the classifier reads.
+/// A number type that the cache stores and the classifier reads.
 pub(crate) trait RowNumber: dpnas_train::Element {
-    /// The numbers of a matrix, if it stores this type in memory.
+    /// The numbers of a matrix if it holds this type in memory.
     fn of(matrix: &Matrix) -> Option<&[Self]>;
 
     fn read(matrix: &Matrix, indices: &[usize], out: &mut [Self]) -> io::Result<()>;
@@ -75,7 +75,7 @@ impl RowNumber for Bf16 {
     }
 }
 
-/// Narrowest type that stores the rows of a net losslessly; `f32` where fully connected layers are trained on them.
+/// Narrowest type that stores the rows of a net losslessly; `f32` if fully connected layers are trained on them.
 pub(crate) fn row_dtype(engine: &dyn Engine, net: &Net) -> DType {
     match engine.row_precision() {
         Precision::Bf16 if net.linear_units().next().is_none() => DType::Bf16,
@@ -86,23 +86,23 @@ pub(crate) fn row_dtype(engine: &dyn Engine, net: &Net) -> DType {
 /// Takes blocks of whole rows, split by split.
 pub(crate) type RowSink<'a, E> = dyn FnMut(SplitName, &[f32]) -> Result<(), E> + 'a;
 
-/// Makes embeddings.
+/// Computes embeddings or takes them from the cache.
 pub(crate) struct Embeddings<'a> {
     pub(crate) engine: &'a dyn Engine,
     pub(crate) splits: &'a Splits,
-    /// Indices of the training images that calibrate the normalisation, and these images.
+    /// Calibration images of the normalisation, with their indices in the training set.
     pub(crate) calibration: (&'a [usize], &'a ImageSet),
     pub(crate) config: &'a DeepPriorConfig,
     pub(crate) weight_seed: Seed,
     pub(crate) cache: &'a Cache,
-    /// Where rows that do not fit the memory go if the cache keeps no files.
+    /// Folder for rows that do not fit the memory, if the cache is not on disk.
     pub(crate) scratch: &'a Path,
     pub(crate) stop: &'a AtomicBool,
     pub(crate) memory: MemoryPlan,
 }
 
 impl Embeddings<'_> {
-    /// The embedding of all splits by one architecture, from the cache if it has all three.
+    /// The embedding of all splits by one architecture. It comes from the cache if that has all three splits.
     pub(crate) fn of(&mut self, plan: &Plan) -> Result<Embedding, ScoreError> {
         let keys = self.keys(plan);
         if let [Some(train), Some(valid), Some(test)] = self.cached(&keys) {
@@ -114,7 +114,7 @@ impl Embeddings<'_> {
         match self.memory.rows {
             RowPlace::File if !cache.is_on_disk() => in_file(self),
             place => match self.compute(plan, &keys, cache, place) {
-                // A cache that is full or broken must not end a search: this embedding is not kept.
+                // A full or broken cache must not end a search, so continue without storing the embedding.
                 Err(ScoreError::Cache(error @ (CacheError::DiskFull { .. } | CacheError::Io { .. }))) => {
                     tracing::warn!("{error}; going on without storing the embedding of {net}");
                     match place {
@@ -140,8 +140,8 @@ impl Embeddings<'_> {
         })
     }
 
-    /// Hands the rows of training, validation and test images to `sink`, a block at a time and in this order: from the
-    /// cache if it has all of them, or as they are computed, and then nothing keeps them.
+    /// Passes the rows of training, validation and test images to `sink`, in this order and block by block. They come
+    /// from the cache if it has all of them. Otherwise they are computed and not stored.
     pub(crate) fn stream(&mut self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let [Some(train), Some(valid), Some(test)] = self.cached(&self.keys(plan)) else {
             return self.encode(plan, sink);
@@ -181,7 +181,7 @@ impl Embeddings<'_> {
         Ok(Embedding { splits: [train?, valid?, test?], place })
     }
 
-    /// Rows must be numbers: an undefined one would train nothing and say nothing.
+    /// Refuses rows that are not finite. A classifier trained on them would be undefined without an error.
     pub(crate) fn check(&self, rows: &[f32]) -> Result<(), ScoreError> {
         self.check_stop()?;
         if !rows.iter().all(|value| value.is_finite()) {
@@ -198,7 +198,7 @@ impl Embeddings<'_> {
         ["train", "valid", "test"].map(|split| self.key(plan, split))
     }
 
-    /// Everything that the rows of a split depend on. Chunk, threads and memory are not among it.
+    /// Key of everything that decides the rows of a split. Chunk, threads and memory do not.
     fn key(&self, plan: &Plan, split: &str) -> Key {
         let c = self.config;
         let key = Key::new()
@@ -222,7 +222,7 @@ impl Embeddings<'_> {
     }
 }
 
-/// The encoder's layers: classifiers do not change an embedding.
+/// The layers of the encoder. Classifiers do not change an embedding.
 fn encoder_text(net: &Net) -> String {
     net.encoder().iter().map(Layer::to_string).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Computing an embedding: weights are drawn, normalisation is calibrated, images are encoded.
+//! Computing an embedding: drawing the weights, calibrating the normalisation, encoding the images.
 
 use crate::deep_prior::embedding::{Embeddings, RowSink};
 use crate::store::SplitName;
@@ -9,9 +9,9 @@ use dpnas_prior::{Encode, EncodeExt, EngineError, Images, KnownRows, Measure, No
 use std::num::NonZeroUsize;
 
 impl Embeddings<'_> {
-    /// Computes the rows of all splits and hands them over chunk by chunk, in the order of [`SplitName::ALL`].
+    /// Computes the rows of all splits and passes them to `sink` chunk by chunk, in the order of [`SplitName::ALL`].
     ///
-    /// A chunk that the engine has no memory for stays halved.
+    /// If the engine runs out of memory, the chunk is halved and stays so.
     pub(crate) fn encode(&mut self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
         let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
         let mut encoder = self.engine.load(&prior)?;
@@ -46,8 +46,8 @@ impl Embeddings<'_> {
         Ok(())
     }
 
-    /// Calibrates, and gives the rows of the calibration set if they come with it and fit half of the memory for held
-    /// activations.
+    /// Calibrates the normalisation. Returns the rows of the calibration set if the encoder computes them on the way
+    /// and they fit half of the memory for held activations.
     fn calibrate(&mut self, encoder: &mut dyn Encode) -> Result<Vec<f32>, ScoreError> {
         let (set, held) = (images(self.calibration.1)?, self.memory.held);
         let values = (set.len() as u64).saturating_mul(encoder.plan().features());
@@ -67,7 +67,7 @@ impl Embeddings<'_> {
 
 fn images(set: &ImageSet) -> Result<Images<'_>, ScoreError> {
     Images::new(set.shape(), set.pixels()).map_err(|error| {
-        // A set holds whole images; only an empty shape can get here.
+        // An image set holds whole images, so this can only be an empty shape.
         ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message: error.to_string() })
     })
 }

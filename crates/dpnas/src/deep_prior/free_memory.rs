@@ -1,4 +1,4 @@
-//! How much memory is free, containers' limits included, and the budget that follows from it.
+//! Free memory, with the limits of containers, and the default memory budget.
 
 use crate::DeepPriorConfig;
 use std::fs;
@@ -8,14 +8,13 @@ const MIB: u64 = 1 << 20;
 /// The smallest default budget.
 const LEAST: u64 = 64 * MIB;
 
-/// The memory budget that [`default_budget`] makes of [`free_memory`]; [`DeepPriorConfig::MEMORY_BUDGET`] where nobody
-/// knows what is free.
+/// The [`default_budget`] for the [`free_memory`], or [`DeepPriorConfig::MEMORY_BUDGET`] if that is unknown.
 pub fn auto_memory_budget() -> u64 {
     free_memory().map_or(DeepPriorConfig::MEMORY_BUDGET, default_budget)
 }
 
-/// Half of the free memory, in whole MiB and at least 64 MiB: the other half is for the data set's copies, the file
-/// system's cache and other programs.
+/// Half of the free memory, in bytes, rounded down to MiB and at least 64 MiB. The other half is for copies of the data
+/// set, the file system's cache and other programs.
 ///
 /// # Source
 /// SPEC §11.
@@ -23,8 +22,8 @@ pub fn default_budget(free: u64) -> u64 {
     (free / 2 / MIB * MIB).max(LEAST)
 }
 
-/// Bytes that this process can take without swapping: what the operating system calls available, or less where a
-/// container or a control group, or one around it, allows less. `None` where the system does not tell.
+/// Bytes that this process can allocate without swapping: the available memory of the operating system, or less if a
+/// container, a control group or one of its parents has a lower limit. `None` if the system does not report it.
 pub fn free_memory() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
@@ -32,16 +31,17 @@ pub fn free_memory() -> Option<u64> {
     [available, control_groups_allow(Path::new("/"))].into_iter().flatten().min()
 }
 
-/// The least that is free in any control group of this process, of version 1 or 2; `root` is where `proc` and `sys` lie.
+/// The least free memory of any control group of this process, of version 1 or 2. `root` holds `proc` and `sys`.
 ///
-/// A limit of a parent holds for its children, so every group up to the root is looked at. In a container the groups
-/// beyond its own are not there, and its own may lie at the root in place of its path.
+/// A limit of a parent also binds its children, so every group up to the root counts. A container hides the groups
+/// outside its own, and may mount its own at the root instead of its path.
 fn control_groups_allow(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
     groups.lines().filter_map(|line| free_in_hierarchy(root, line)).min()
 }
 
-/// A line of `/proc/self/cgroup`: `0::/path` for version 2, `4:memory:/path` for version 1.
+/// The least free memory along the path of one line of `/proc/self/cgroup`, which is `0::/path` for version 2 and
+/// `4:memory:/path` for version 1.
 fn free_in_hierarchy(root: &Path, line: &str) -> Option<u64> {
     let mut fields = line.splitn(3, ':').skip(1);
     let (controllers, path) = (fields.next()?, fields.next()?);
@@ -55,11 +55,11 @@ fn free_in_hierarchy(root: &Path, line: &str) -> Option<u64> {
     folders.filter_map(|folder| files.free(&folder)).min()
 }
 
-/// What the files of a control group are called.
+/// Names of the files of a control group.
 struct Files {
     limits: &'static [&'static str],
     usage: &'static str,
-    /// The line of `memory.stat` with the file pages that can be dropped at once.
+    /// Key in `memory.stat` of the file pages that can be dropped at once.
     reclaimable: &'static str,
 }
 
@@ -69,7 +69,7 @@ const VERSION_1: Files =
     Files { limits: &["memory.limit_in_bytes"], usage: "memory.usage_in_bytes", reclaimable: "total_inactive_file" };
 
 impl Files {
-    /// What is left of a group's limit; `None` without a limit.
+    /// The rest of a group's limit; `None` without a limit.
     fn free(&self, group: &Path) -> Option<u64> {
         let limit = self.limits.iter().filter_map(|name| number(group.join(name))).min()?;
         let used = number(group.join(self.usage))?.saturating_sub(self.reclaimable_bytes(group).unwrap_or(0));

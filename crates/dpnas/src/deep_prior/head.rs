@@ -1,4 +1,4 @@
-//! The trained part of an architecture with fully connected layers, on a frozen embedding.
+//! Training the fully connected layers and the classifier of an architecture on its frozen embedding.
 
 use crate::{ScoreError, Splits};
 use dpnas_grammar::{ImageShape, Layer, Net};
@@ -7,7 +7,7 @@ use dpnas_train::{Examples, FullConfig, ProbeConfig, RateSchedule, TrainEngine, 
 use std::num::NonZeroUsize;
 use std::sync::atomic::AtomicBool;
 
-/// Trains the fully connected layers and the classifier of a net on embedded rows.
+/// Settings and images for training the fully connected layers and the classifier of a net.
 pub(crate) struct Head<'a> {
     pub(crate) trainer: &'a dyn TrainEngine,
     pub(crate) splits: &'a Splits,
@@ -19,7 +19,7 @@ pub(crate) struct Head<'a> {
 }
 
 impl Head<'_> {
-    /// Trains on the rows of the three splits, `[n, features]` each, which are images of one pixel to the layers.
+    /// Trains on the rows of the three splits, `[n, features]` each. The layers take a row as an image of one pixel.
     pub(crate) fn train(&self, net: &Net, features: usize, rows: [&[f32]; 3]) -> Result<TrainReport, ScoreError> {
         let host = |message: String| ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message });
         let channels = u32::try_from(features).map_err(|error| host(error.to_string()))?;
@@ -28,7 +28,7 @@ impl Head<'_> {
         let softmax = Layer::Softmax { classes: self.splits.classes() };
         let head = Net::new(layers.chain([softmax]).collect()).map_err(|error| host(error.to_string()))?;
         let plan = head.plan(input)?;
-        // There is no encoder to draw: the initialisation names nothing.
+        // Without an encoder the initialisation has no effect.
         let prior = Prior::draw(&plan, WeightInit::KaimingNormal, self.probe.seed)?;
         let labels = [&self.splits.train, &self.splits.valid, &self.splits.test].map(|set| set.labels());
         let examples = |split: usize| -> Result<Examples<'_>, ScoreError> {
@@ -49,7 +49,7 @@ impl Head<'_> {
         Ok(self.trainer.train(&job, &mut |_| ())?)
     }
 
-    /// The settings of the linear classifier.
+    /// The settings of the linear classifier as settings of full training.
     fn config(&self) -> FullConfig {
         let without = self.norm.effective_mode() == NormMode::None;
         FullConfig {

@@ -1,4 +1,4 @@
-//! How the scoring of one architecture shares the memory budget.
+//! Dividing the memory budget for scoring one architecture.
 
 use dpnas_cache::DType;
 use dpnas_prior::EngineMemory;
@@ -7,69 +7,69 @@ use std::num::NonZeroUsize;
 
 /// The shares of a memory budget, in bytes.
 ///
-/// Encoding takes `weights`, `activations` and `embedding`, then training takes `embedding` and `classifier`: neither is
-/// more than the budget. The images and the program itself are not part of it.
+/// Encoding takes `weights`, `activations` and `embedding`; training takes `embedding` and `classifier`. Neither
+/// exceeds the budget. The budget does not include the images and the program.
 ///
 /// # Source
 /// SPEC §11.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryPlan {
-    /// What is shared.
+    /// The budget.
     pub budget: u64,
-    /// The encoder's weights, for as long as it is loaded.
+    /// The encoder's weights while it is loaded.
     pub weights: u64,
-    /// What computing may take: the chunk's activations, its rows, and activations held between norms.
+    /// Activations and rows of the chunk, and activations held between norms.
     pub activations: u64,
-    /// Of `activations`, what is held between norms while the normalisation is calibrated.
+    /// The part of `activations` held between norms during calibration.
     pub held: u64,
-    /// The rows of all images where they are in memory; 0 where they are in a file.
+    /// The rows of all images if they are in memory; 0 if they are in a file.
     pub embedding: u64,
-    /// The classifier with its optimiser, and buffers of rows where these are in a file.
+    /// The classifier with its optimiser, and buffers of rows if these are in a file.
     pub classifier: u64,
-    /// Images computed at once.
+    /// Number of images computed at once.
     pub chunk: NonZeroUsize,
     /// Where the rows are.
     pub rows: RowPlace,
 }
 
-/// Where the rows of an embedding are while the classifier is trained. No result depends on it.
+/// Where the rows of an embedding are during the training of the classifier. No result depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RowPlace {
     /// In memory.
     Memory,
-    /// In a file, from which each mini-batch is read.
+    /// In a file. Each mini-batch is read from it.
     File,
 }
 
-/// An architecture that does not fit a budget.
+/// An architecture does not fit the memory budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{part} needs {needed} bytes, the memory budget is {budget} bytes")]
 pub struct OverBudget {
-    /// What does not fit.
+    /// The part that does not fit.
     pub part: &'static str,
-    /// Bytes that it needs at least.
+    /// Least number of bytes that it needs.
     pub needed: u64,
     /// The budget.
     pub budget: u64,
 }
 
-/// What an architecture needs.
+/// Memory needed for one architecture.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Demand {
     pub(crate) engine: EngineMemory,
     pub(crate) fit: FitMemory,
-    /// Features of a row.
+    /// Features per row.
     pub(crate) features: u64,
-    /// What rows are stored in.
+    /// Number type of the stored rows.
     pub(crate) dtype: DType,
-    /// Images of all splits.
+    /// Number of images in all splits.
     pub(crate) images: u64,
     pub(crate) largest_chunk: NonZeroUsize,
 }
 
 impl MemoryPlan {
-    /// Rows stay in memory if they take at most half of the budget and leave room for the rest. What remains is for
-    /// activations: the chunk takes half of it at most, what is held between norms the rest.
+    /// Divides the budget. Rows stay in memory if they take at most half of it and leave room for the rest. The rest is
+    /// for activations: at most half of it for the chunk, the other part for activations held between norms.
     pub(crate) fn new(budget: u64, demand: &Demand) -> Result<Self, OverBudget> {
         let rows = demand.dtype.bytes().saturating_mul(demand.features).saturating_mul(demand.images);
         let in_memory = (rows <= budget / 2).then(|| Self::with_rows(budget, demand, RowPlace::Memory, rows));
@@ -99,7 +99,7 @@ impl MemoryPlan {
         Ok(Self { budget, weights, activations, held, embedding, classifier, chunk, rows })
     }
 
-    /// Halves the chunk for as long as the memory for it cannot be had; what is held gives way first.
+    /// Reduces the plan to the memory that can be allocated: first drops the held activations, then halves the chunk.
     pub(crate) fn fit_to(&mut self, demand: &Demand, can_have: impl Fn(u64) -> bool) -> Result<(), OverBudget> {
         let chunk_bytes = |plan: &Self| plan.weights.saturating_add(demand.image() * plan.chunk.get() as u64);
         if !can_have(chunk_bytes(self).saturating_add(self.held)) {
@@ -119,18 +119,18 @@ impl MemoryPlan {
 }
 
 impl Demand {
-    /// Each image computed at once: its activations, and its row twice, from parts and in one piece.
+    /// Bytes per image of a chunk: its activations and two copies of its row, one in parts and one whole.
     fn image(&self) -> u64 {
         self.engine.image.saturating_add(self.features.saturating_mul(8)).max(1)
     }
 }
 
-/// Whether the allocator can provide this memory. It is asked first, since a failed allocation within an engine or a
-/// library would end the program.
+/// Whether the allocator can provide this many bytes. A failed allocation inside an engine or a library would end the
+/// program.
 pub(crate) fn can_have(bytes: u64) -> bool {
     let Ok(bytes) = usize::try_from(bytes) else { return false };
     let mut probe = Vec::<u8>::new();
-    // An allocation that nobody looks at may be optimised away, and then always succeeds.
+    // Without `black_box` the compiler may remove the unused allocation, which then always succeeds.
     probe.try_reserve_exact(bytes).is_ok() && std::hint::black_box(&mut probe).capacity() >= bytes
 }
 
@@ -154,7 +154,7 @@ mod tests {
     fn rows_stay_in_memory_while_they_are_half_of_the_budget() {
         let plan = MemoryPlan::new(400, &demand()).unwrap();
         assert_eq!((plan.rows, plan.embedding, plan.classifier, plan.weights), (RowPlace::Memory, 200, 60, 100));
-        // 400 - 200 - 100 are for activations; an image takes 10 and twice its row of 20.
+        // 400 - 200 - 100 bytes are for activations; an image takes 10 bytes and twice its row of 20 bytes.
         assert_eq!((plan.activations, plan.chunk.get(), plan.held), (100, 1, 50));
         let plan = MemoryPlan::new(399, &demand()).unwrap();
         assert_eq!((plan.rows, plan.embedding, plan.classifier), (RowPlace::File, 0, 90));
@@ -222,7 +222,7 @@ mod tests {
                 prop_assert!(plan.weights + plan.embedding + chunk + plan.held <= budget);
                 prop_assert!(plan.embedding + plan.classifier <= budget);
                 prop_assert!(plan.chunk.get() <= largest);
-                // Half of the activations at most, unless one image takes more.
+                // The chunk takes at most half of the activations, unless one image takes more.
                 prop_assert!(chunk <= plan.activations / 2 || plan.chunk.get() == 1);
             } else {
                 prop_assert!(weights + image + 8 * features > budget || fit.0 + fit.1 + fit.2 > budget);

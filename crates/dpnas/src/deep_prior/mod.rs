@@ -1,4 +1,4 @@
-//! The evaluator that the project is about: embed once through a random encoder, train a linear classifier.
+//! The deep-prior evaluator: embed the images once with a frozen random encoder, then train a linear classifier.
 
 pub(crate) mod config;
 mod embed;
@@ -45,7 +45,7 @@ pub struct DeepPrior {
     engine: Box<dyn Engine>,
     trainer: Option<Box<dyn TrainEngine>>,
     splits: Splits,
-    /// Indices of the training images that calibrate the normalisation, and these images.
+    /// Calibration images of the normalisation, with their indices in the training set.
     calibration: (Vec<usize>, ImageSet),
     config: DeepPriorConfig,
     cache: Cache,
@@ -78,36 +78,38 @@ impl DeepPrior {
         }
     }
 
-    /// Trains the fully connected layers of architectures that have some. They are no part of the frozen encoder.
+    /// Sets the engine that trains fully connected layers, which are not part of the frozen encoder. Without it,
+    /// architectures with such layers are refused.
     #[must_use]
     pub fn with_trainer(mut self, trainer: Box<dyn TrainEngine>) -> Self {
         self.trainer = Some(trainer);
         self
     }
 
-    /// Keeps embeddings in a cache. No result depends on it.
+    /// Stores embeddings in a cache. No result depends on it.
     #[must_use]
     pub fn with_cache(mut self, cache: Cache) -> Self {
         self.cache = cache;
         self
     }
 
-    /// The folder for embeddings that do not fit the memory while there is no cache on disk; by default the system's
-    /// temporary folder, or `/var/tmp` if that is in memory. The files have no name and are gone with the embedding.
+    /// Sets the folder for embeddings that do not fit the memory if there is no cache on disk. The default is the first
+    /// of the system's temporary folder, `/var/tmp` and the working folder that is on a disk. The files have no name
+    /// and disappear with the embedding.
     #[must_use]
     pub fn with_scratch_folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.scratch = folder.into();
         self
     }
 
-    /// Ends evaluations early, between chunks and epochs, once the flag is set.
+    /// Ends evaluations early, between chunks or epochs, once the flag is set.
     #[must_use]
     pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
         self
     }
 
-    /// Classifies the test images after every epoch, not after the last one alone.
+    /// Classifies the test images after every epoch instead of only after the last one.
     #[must_use]
     pub fn testing_every_epoch(mut self) -> Self {
         self.config.probe.test = TestSchedule::EveryEpoch;
@@ -119,20 +121,20 @@ impl DeepPrior {
         &self.splits
     }
 
-    /// How architectures are scored.
+    /// The settings.
     pub fn config(&self) -> &DeepPriorConfig {
         &self.config
     }
 
-    /// Device and precision that compute embeddings.
+    /// Name of the engine that computes embeddings.
     pub fn engine_name(&self) -> &str {
         self.engine.name()
     }
 
-    /// Scores one architecture with the weights that the configuration gives it.
+    /// Scores one architecture with the weights of the configuration.
     ///
     /// # Errors
-    /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
+    /// [`ScoreError::Interrupted`] if the stop flag was set, another [`ScoreError`] if scoring failed.
     pub fn score(&self, net: &Net) -> Result<Outcome, ScoreError> {
         self.evaluate_draw(net, self.config.draw.seed(self.config.weight_seed, net))
     }
@@ -165,10 +167,10 @@ impl DeepPrior {
         }
     }
 
-    /// Trains the same linear classifier on raw pixels: what a deep prior has to beat.
+    /// Trains the same linear classifier on raw pixels, as a baseline for deep priors.
     ///
     /// # Errors
-    /// [`ScoreError::Interrupted`] if the stop flag was set, or what failed.
+    /// [`ScoreError::Interrupted`] if the stop flag was set, another [`ScoreError`] if the training failed.
     pub fn pixel_baseline(&self) -> Result<Fitted, ScoreError> {
         pixel_baseline(&self.splits, &self.config.probe, &self.stop)
     }
@@ -180,10 +182,10 @@ impl DeepPrior {
         Ok(net.plan(self.splits.train.shape())?)
     }
 
-    /// How scoring an architecture shares the memory budget.
+    /// The shares of the memory budget for scoring an architecture.
     ///
     /// # Errors
-    /// [`OverBudget`] if it does not fit even one image at a time, which [`score`](Self::score) calls out of memory.
+    /// [`OverBudget`] if not even one image fits. [`score`](Self::score) then returns [`Outcome::OutOfMemory`].
     pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
         let demand = self.demand(plan);
         let mut memory = MemoryPlan::new(self.config.memory_budget, &demand)?;
@@ -224,7 +226,7 @@ impl DeepPrior {
 
     fn train_head(&self, trainer: &dyn TrainEngine, net: &Net, embedding: &Embedding) -> Result<Outcome, ScoreError> {
         let [train, valid, test] = embedding.splits();
-        // A net with fully connected layers has rows of `f32`.
+        // `row_dtype` is `f32` for nets with fully connected layers.
         let rows = [train, valid, test].map(|rows| rows.values::<f32>().unwrap_or_default());
         let (budget, bytes) = (self.config.memory_budget, 4 * rows.map(<[f32]>::len).iter().sum::<usize>() as u64);
         if embedding.place() == RowPlace::File {
@@ -246,9 +248,9 @@ impl DeepPrior {
         outcome(head.train(net, train.columns(), rows), self.config.probe.test)
     }
 
-    /// Names every setting that decides a result; `weights` stands for the draw of the weights.
+    /// Text that names every setting that decides a result. `weights` describes the draw of the weights.
     pub(crate) fn describe(&self, weights: &str) -> String {
-        // Without `..`, so that a new setting does not compile until it has been considered here.
+        // No `..`: a new setting does not compile until it is considered here.
         let DeepPriorConfig {
             init,
             weight_seed: _, // in `weights`

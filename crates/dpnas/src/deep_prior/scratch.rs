@@ -1,10 +1,10 @@
-//! A folder for rows that do not fit the memory.
+//! The default folder for rows that do not fit the memory.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 /// The first of the temporary folder, `/var/tmp` and the working folder that is on a disk. `/tmp` is a tmpfs on many
-/// systems, which would take the memory that the rows are to spare.
+/// systems; a file there would take the memory that it should save.
 pub(crate) fn scratch_folder() -> PathBuf {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let folders = [env::temp_dir(), "/var/tmp".into(), env::current_dir().unwrap_or_default()];
@@ -16,7 +16,7 @@ fn first_on_disk(folders: &[PathBuf], mounts: &str) -> Option<PathBuf> {
     folders.into_iter().find(|folder| folder.is_dir() && !is_in_memory(folder, mounts))
 }
 
-/// Whether the lines of `/proc/mounts` put a folder on a file system in memory. A later mount covers an earlier one.
+/// Whether a folder is on a file system in memory, by the lines of `/proc/mounts`. A later mount covers an earlier one.
 fn is_in_memory(folder: &Path, mounts: &str) -> bool {
     let mounts = mounts.lines().filter_map(|line| {
         let mut fields = line.split(' ').skip(1);

@@ -7,10 +7,10 @@ use dpnas_train::{Bf16, Element, Fitted, Labelled, ProbeConfig, Stop, TrainError
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Trains the linear classifier on raw pixels: the baseline of every architecture.
+/// Trains the linear classifier on raw pixels, as a baseline for architectures.
 ///
 /// # Errors
-/// [`ScoreError::Interrupted`] if the stop flag was set, or the failure of the fit.
+/// [`ScoreError::Interrupted`] if the stop flag was set, another [`ScoreError`] if the training failed.
 pub fn pixel_baseline(splits: &Splits, probe: &ProbeConfig, stop: &AtomicBool) -> Result<Fitted, ScoreError> {
     let features = splits.train.shape().elements().unwrap_or(0) as usize;
     let sets = [&splits.train, &splits.valid, &splits.test];

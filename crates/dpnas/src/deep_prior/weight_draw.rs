@@ -1,4 +1,4 @@
-//! Which architectures of a run share a draw of their weights.
+//! Sharing one draw of weights among the architectures of a run.
 
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
@@ -12,16 +12,16 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightDraw {
-    /// All have the same seed: those that begin with the same layers have the same weights there.
+    /// All architectures have the same seed. Those with a common prefix share its weights.
     #[default]
     PerSearch,
-    /// Each has a seed of its own, which follows from the seed and the architecture's text: nothing is shared.
+    /// Each architecture has its own seed, derived from the seed and the architecture's text. No weights are shared.
     PerCandidate,
 }
 
 impl WeightDraw {
-    /// The seed of an architecture's weights: the seed itself, or one from the stream (seed, "weights of " and the
-    /// architecture's text). It is the same whenever and wherever the architecture is scored.
+    /// The seed of an architecture's weights: the seed itself, or one from the stream (seed, "weights of " + the
+    /// architecture's text). It depends on nothing else.
     pub fn seed(self, seed: Seed, net: &Net) -> Seed {
         match self {
             Self::PerSearch => seed,
@@ -29,7 +29,7 @@ impl WeightDraw {
         }
     }
 
-    /// What an evaluator's identity says of its weights.
+    /// The part of an evaluator's identity that names its weights.
     pub(crate) fn describe(self, seed: Seed) -> String {
         match self {
             Self::PerSearch => format!("seed {}", seed.0),
@@ -37,17 +37,17 @@ impl WeightDraw {
         }
     }
 
-    /// Whether it need not be written down.
+    /// Whether it is the default, which the journal leaves out.
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A name that is no way to draw weights.
+/// A name that is not a [`WeightDraw`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown draw `{name}`: use per-search or per-candidate")]
 pub struct UnknownWeightDraw {
-    /// The name that was given.
+    /// The name.
     pub name: String,
 }
 

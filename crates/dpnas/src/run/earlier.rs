@@ -1,4 +1,4 @@
-//! The files of an earlier run, from which a search goes on.
+//! An earlier run, read from its files, that a search continues.
 
 use crate::csv::replay_buffer::{ReplayFields, read_replay_fields};
 use crate::run::journal::Continued;
@@ -9,16 +9,16 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Name of the copy of the replay buffer in the folder of the run that continues it.
+/// Name of the copy of the earlier replay buffer in the new run's folder.
 pub(crate) const REPLAY_BUFFER: &str = "continued_replay_buffer.csv";
 
-/// Name of the copy of the Q-values there.
+/// Name of the copy of the earlier Q-values in the new run's folder.
 pub(crate) const Q_VALUES: &str = "continued_q_values.csv";
 
 /// An earlier run of this or the published program, read from its two CSV files and checked against a space.
 ///
-/// A search that continues it is made by [`search`](Self::search) and run by
-/// [`Runner::continuing`](crate::Runner::continuing), which copies both files into the new run's folder.
+/// [`search`](Self::search) makes a search that continues it. [`Runner::continuing`](crate::Runner::continuing) copies
+/// both files into the new run's folder.
 ///
 /// ```no_run
 /// use dpnas::EarlierRun;
@@ -46,10 +46,11 @@ pub struct EarlierRun {
 }
 
 impl EarlierRun {
-    /// Reads both files; `place` is where the run stopped.
+    /// Reads both files. The run stopped at `place`.
     ///
     /// # Errors
-    /// If a file cannot be read, a column is missing, or a value is none or does not fit the space, by row and column.
+    /// If a file cannot be read, a column is missing, or a value is invalid or does not fit the space. The error names
+    /// row and column.
     pub fn read(replay_buffer: &Path, q_values: &Path, place: Place, space: &Space) -> Result<Self, CsvError> {
         let bytes =
             |path: &Path| std::fs::read(path).map_err(|error| CsvError::Read { path: path.to_owned(), source: error });
@@ -78,21 +79,21 @@ impl EarlierRun {
         &self.rows
     }
 
-    /// Where the run stopped.
+    /// The place in the schedule at which the run stopped.
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// How many rows of the ε where the run stopped count towards the schedule: what its position should be.
+    /// The number of rows with the ε of `place` that count towards the schedule. The position should be this number.
     pub fn counted_at_place(&self) -> usize {
         let same = |row: &&ReplayRow| (row.epsilon - self.place.epsilon).abs() < 1e-9 && row.reward() != 0.0;
         self.rows.iter().filter(same).count()
     }
 
-    /// A search that goes on where the run stopped.
+    /// A search that continues where the run stopped.
     ///
     /// # Errors
-    /// If a row, a value, the place or a setting does not fit.
+    /// If a row, a value, the place or a setting does not fit the space or the schedule.
     pub fn search(&self, space: Space, settings: SearchSettings, seed: Seed) -> Result<Search, ContinueError> {
         let rows = self.rows.iter().zip(&self.nets);
         let rows =
@@ -101,7 +102,7 @@ impl EarlierRun {
         Search::continuing(space, settings, seed, continuation)
     }
 
-    /// What the journal says of it.
+    /// The entry of the earlier run in the journal.
     pub(crate) fn continued(&self) -> Continued {
         Continued {
             replay_buffer: hash(&self.replay_buffer),
@@ -111,7 +112,7 @@ impl EarlierRun {
         }
     }
 
-    /// Copies both files into a run's folder, and has them on the disk before its journal begins.
+    /// Copies both files into a run's folder and syncs them, because the journal names their checksums.
     pub(crate) fn copy_into(&self, folder: &RunFolder) -> Result<(), FolderError> {
         for (name, content) in [(REPLAY_BUFFER, &self.replay_buffer), (Q_VALUES, &self.q_values)] {
             folder.replace(name, content)?;
@@ -120,17 +121,17 @@ impl EarlierRun {
         Ok(())
     }
 
-    /// What was told of a row; `None` for a rejected one.
+    /// The metrics of a row; `None` if it was rejected.
     pub(crate) fn score(&self, row: usize) -> Option<Metrics> {
         self.rows.get(row).and_then(|row| row.metrics.clone())
     }
 
-    /// A row as it stands in the file.
+    /// The fields of a row in the file.
     pub(crate) fn fields(&self, row: usize) -> &ReplayFields {
         &self.fields[row]
     }
 
-    /// The architectures with a score, each once.
+    /// The scored architectures, each with its first scored row.
     pub(crate) fn scored(&self) -> impl Iterator<Item = (&Arc<Net>, &ReplayRow)> + '_ {
         let mut seen = HashSet::new();
         self.nets.iter().zip(&self.rows).filter(move |(net, row)| row.metrics.is_some() && seen.insert(Arc::clone(net)))

@@ -1,4 +1,4 @@
-//! The files of a run folder that are made from the journal: replay buffer, Q-values and, with the feature `report`, the
+//! Files of a run folder that are derived from the journal: replay buffer, Q-values and, with the feature `report`, the
 //! reward plot.
 
 use crate::csv::replay_buffer::ReplayWriter;
@@ -11,7 +11,7 @@ use crate::{RunFolder, write_q_values};
 use dpnas_search::{Row, Search};
 use std::fs::{File, OpenOptions};
 
-/// The replay buffer's name in a run folder.
+/// Name of the replay buffer in a run folder.
 const REPLAY_BUFFER: &str = "replay_buffer.csv";
 
 /// The files of a run folder while the search runs.
@@ -24,7 +24,7 @@ pub(crate) struct Artifacts {
 }
 
 impl Artifacts {
-    /// Writes the replay buffer anew and opens it for more rows.
+    /// Rewrites the replay buffer and opens it for more rows.
     pub(crate) fn open(folder: &RunFolder, rows: &[Row], trials: &Trials) -> Result<Self, RunError> {
         let path = folder.file(REPLAY_BUFFER);
         folder.replace_with(REPLAY_BUFFER, |file| {
@@ -44,7 +44,7 @@ impl Artifacts {
         Ok(artifacts)
     }
 
-    /// Appends the rows that are new, and draws the picture again after some.
+    /// Appends new rows, and redraws the picture from time to time.
     pub(crate) fn update(&mut self, rows: &[Row], trials: &Trials) -> Result<(), RunError> {
         self.append(rows, trials)?;
         #[cfg(feature = "report")]

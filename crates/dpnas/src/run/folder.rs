@@ -3,12 +3,13 @@
 //! ```text
 //! runs/20261123T231500Z-search-1a2b3c/
 //!   settings.toml       every option, set or default        written once
-//!   journal.jsonl       the truth: what was asked and told  appended to
+//!   journal.jsonl       all asks and tells of the search    appended to
 //!   replay_buffer.csv   rebuilt from the journal, appended to while the search runs
 //!   q_values.csv        rewritten when the run stops
 //!   rewards.svg, .png   redrawn while the search runs
 //!   report.html         rewritten when the run stops
-//!   log.txt             what the program said
+//!   log.txt             messages of the program
+//!   continued_*.csv     copies of the files of the run that this one continues, if any
 //! ```
 
 use std::fs;
@@ -25,10 +26,10 @@ pub enum FolderError {
     Io {
         /// The folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The disk, the user's quota or the largest size of a file is reached.
+    /// The disk, a quota or a limit on file sizes is full.
     #[error(
         "the disk (or a quota or size limit) is full: {} could not be written. Free some space, then resume the run",
         path.display()
@@ -37,12 +38,12 @@ pub enum FolderError {
         /// The file.
         path: PathBuf,
     },
-    /// A folder that no run wrote.
+    /// The folder is not that of a run.
     #[error("{} is not the folder of a run: it has no {missing}", path.display())]
     NotARun {
         /// The folder.
         path: PathBuf,
-        /// The file that was looked for.
+        /// The missing file.
         missing: &'static str,
     },
 }
@@ -54,7 +55,7 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Makes a new folder `<UTC time>-<job>-<6 hex>` in `runs` and writes the settings into it.
+    /// Makes a folder `<UTC time>-<job>-<6 hexadecimal digits>` in `runs` and writes the settings into it.
     ///
     /// # Errors
     /// If the folder cannot be made or written.
@@ -73,7 +74,7 @@ impl RunFolder {
                 Ok(()) => {
                     let folder = Self { path };
                     folder.replace("settings.toml", settings.as_bytes())?;
-                    // A journal may follow only once its folder and settings outlast a power cut.
+                    // The folder and its settings must survive a power cut before a journal begins.
                     folder.sync("settings.toml")?;
                     sync_folder(runs).map_err(|source| io(runs, source))?;
                     return Ok(folder);
@@ -88,15 +89,15 @@ impl RunFolder {
     /// Opens the folder of an earlier run.
     ///
     /// # Errors
-    /// [`FolderError::NotARun`] unless it has settings and a journal.
+    /// [`FolderError::NotARun`] if settings or journal are missing.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, FolderError> {
         Self::open_with(path, "journal.jsonl")
     }
 
-    /// As [`open`](Self::open), for a job whose journal has another name.
+    /// Same as [`open`](Self::open), for a journal with another name.
     ///
     /// # Errors
-    /// [`FolderError::NotARun`] unless it has settings and that journal.
+    /// [`FolderError::NotARun`] if settings or journal are missing.
     pub fn open_with(path: impl Into<PathBuf>, journal: &'static str) -> Result<Self, FolderError> {
         let path = path.into();
         for missing in ["settings.toml", journal] {
@@ -107,12 +108,12 @@ impl RunFolder {
         Ok(Self { path })
     }
 
-    /// The folder.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A file of the folder.
+    /// The path of a file in the folder.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -126,7 +127,7 @@ impl RunFolder {
         fs::read_to_string(&path).map_err(|source| io(&path, source))
     }
 
-    /// Brings a file and its name to the disk.
+    /// Syncs a file and its name to the disk.
     pub(crate) fn sync(&self, name: &str) -> Result<(), FolderError> {
         let path = self.file(name);
         // Windows syncs only files that are open for writing.
@@ -135,18 +136,18 @@ impl RunFolder {
         sync_folder(&self.path).map_err(|source| io(&self.path, source))
     }
 
-    /// Writes a file of the folder under a temporary name and renames it, so a reader never sees half of it.
+    /// Writes a file of the folder under a temporary name and renames it. A reader never sees a partial file.
     ///
     /// # Errors
-    /// If the file cannot be written; the old one is untouched then.
+    /// If the file cannot be written. The old file then stays unchanged.
     pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), FolderError> {
         self.replace_with(name, |file| file.write_all(content))
     }
 
-    /// As [`replace`](Self::replace), with the content written by a function.
+    /// Same as [`replace`](Self::replace), with content from a function.
     ///
     /// # Errors
-    /// If the file cannot be written; the old one is untouched then.
+    /// If the file cannot be written. The old file then stays unchanged.
     pub fn replace_with(
         &self,
         name: &str,
@@ -166,13 +167,13 @@ impl RunFolder {
     }
 }
 
-/// Brings the names in a folder to the disk, where the system lets a folder be opened.
+/// Syncs the names in a folder to the disk, on systems where a folder can be opened.
 pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     if cfg!(unix) { fs::File::open(path)?.sync_all() } else { Ok(()) }
 }
 
-/// Temporary files are private to their owner; a run's results are as readable as other files.
+/// Makes a file readable for all: temporary files are private to their owner, results are not.
 #[cfg(unix)]
 fn make_readable(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -189,7 +190,7 @@ pub(crate) fn io(path: &Path, source: std::io::Error) -> FolderError {
     if is_full(&source) { FolderError::DiskFull { path } } else { FolderError::Io { path, source } }
 }
 
-/// Whether a write failed because there is no room.
+/// Whether a write failed for lack of space.
 pub(crate) fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)

@@ -1,4 +1,4 @@
-//! The journal: an append-only file of events, one JSON object a line, from which a run is rebuilt.
+//! The journal: an append-only file of events, one JSON object per line. A run is rebuilt from it.
 //!
 //! ```text
 //! {"event":"begun","format":1,"version":"0.1.0","identity":"…","seed":0}
@@ -14,9 +14,9 @@
 //! "continued":{"replay_buffer":"<SHA-256>","q_values":"<SHA-256>","epsilon":0.5,"position":40}
 //! ```
 //!
-//! Each line is written at once and synced. A process that is killed leaves at most one incomplete last line, which the
-//! next one cuts off. This module owns the format: no type of the search is serialised by itself. The journal of a scoring
-//! run has events of its own (`crates/dpnas/src/scoring/event.rs`) and is kept in the same way.
+//! Each line is written at once and synced. A killed process leaves at most one incomplete last line; resuming cuts it
+//! off. Only types of this module are serialised, so a change in another module does not change the format. The journal
+//! of a scoring run has other events (`crates/dpnas/src/scoring/event.rs`) but is otherwise the same.
 
 use crate::run::folder::{is_full, sync_folder};
 use crate::{Metrics, Outcome};
@@ -26,7 +26,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The format of journals, of searches and of scorings, that this version writes, and the newest that it reads.
+/// The journal format that this version writes, and the newest format that it reads, for searches and scoring runs.
 pub const JOURNAL_FORMAT: u32 = 1;
 
 /// One line of the journal.
@@ -57,7 +57,7 @@ pub(crate) enum Event {
     },
 }
 
-/// What a run continues: the SHA-256 of the files that are copied into its folder, and the place in the schedule.
+/// The earlier run that a run continues: SHA-256 of the copied files, and the place in the schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Continued {
     pub(crate) replay_buffer: String,
@@ -129,10 +129,10 @@ pub enum JournalError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The disk, the user's quota or the largest size of a file is reached.
+    /// The disk, a quota or a limit on file sizes is full.
     #[error(
         "the disk (or a quota or size limit) is full: the last event does not fit into {}. Everything before it is safe: \
          free some space, then resume the run", path.display()
@@ -157,7 +157,7 @@ pub enum JournalError {
         /// What is wrong with it.
         message: String,
     },
-    /// The run was written by a newer version.
+    /// The journal has a newer format than this version knows.
     #[error(
         "{} has format {found}, written by dpnas {version}; this version reads formats up to {JOURNAL_FORMAT}. Use \
          dpnas {version} or newer", path.display()
@@ -178,7 +178,7 @@ pub enum JournalError {
     },
 }
 
-/// A journal that is open for writing, locked against other processes.
+/// A journal opened for writing and locked against other processes.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
@@ -203,14 +203,14 @@ impl Journal {
         Self::begin_with(path, &first)
     }
 
-    /// Begins a new journal of any kind of events; the first one has the fields `format` and `version`.
+    /// Begins a new journal of events of any type. The first event has the fields `format` and `version`.
     pub(crate) fn begin_with<E: Serialize>(path: &Path, first: &E) -> Result<Self, JournalError> {
         let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
         let file = file.map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
         journal.write(first)?;
         if let Some(folder) = path.parent() {
-            // Its name must outlast a power cut, too.
+            // The file's name must survive a power cut, too.
             sync_folder(folder).map_err(|source| io(path, source))?;
         }
         Ok(journal)
@@ -221,7 +221,7 @@ impl Journal {
         Self::resume_with(path)
     }
 
-    /// As [`resume`](Self::resume), for any kind of events.
+    /// Same as [`resume`](Self::resume), for events of any type.
     pub(crate) fn resume_with<E: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<E>), JournalError> {
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
@@ -234,7 +234,7 @@ impl Journal {
         Ok((journal, events))
     }
 
-    /// Appends one event and has it on the disk before anything else happens.
+    /// Appends one event and syncs it to the disk.
     pub(crate) fn write<E: Serialize>(&mut self, event: &E) -> Result<(), JournalError> {
         let mut line = serde_json::to_vec(event).map_err(|error| io(&self.path, error.into()))?;
         line.push(b'\n');
@@ -258,7 +258,7 @@ impl Journal {
 }
 
 fn parse<E: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<Vec<E>, JournalError> {
-    /// The first line of any version, past and future.
+    /// Fields of the first line in every format, also in future ones.
     #[derive(Deserialize)]
     struct Header {
         format: u32,

@@ -1,4 +1,4 @@
-//! A search from its first candidate to its files: the runner, its journal, and the run folder.
+//! Running a search: the runner, its journal and the run folder.
 
 pub(crate) mod earlier;
 pub(crate) mod files;

@@ -1,15 +1,15 @@
-//! A run that is resumed with another evaluation.
+//! The error of resuming a run with another evaluation.
 
 use std::fmt;
 
-/// A run was begun with another evaluation than the present one. Displays the parts that differ and how to restore
+/// A run began with another evaluation than the present one. The message shows the differing parts and how to restore
 /// them.
 ///
 /// Parts are separated by `; ` in the identities of this crate's evaluators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OtherEvaluation {
-    /// Identity of the evaluator at the beginning.
+    /// Identity of the evaluator that the run began with.
     pub begun: String,
     /// Identity of the present evaluator.
     pub now: String,
@@ -20,7 +20,7 @@ impl OtherEvaluation {
         Self { begun, now }
     }
 
-    /// The parts of `text` that `other` lacks.
+    /// The parts of `text` that are not in `other`.
     fn parts<'a>(text: &'a str, other: &str) -> Vec<&'a str> {
         text.split("; ").filter(|part| !other.split("; ").any(|other| other == *part)).collect()
     }
@@ -53,7 +53,8 @@ impl fmt::Display for OtherEvaluation {
     }
 }
 
-/// The level of the CPU kernels in a part such as `deep prior v1 on cpu avx512-bf16 bf16 v4`, as the variable takes it.
+/// The level of the CPU kernels in a part such as `deep prior on cpu avx512-bf16 bf16 v4`, in the form of the variable
+/// `DPNAS_CPU_LEVEL`.
 fn level(part: &str) -> Option<&str> {
     let (_, engine) = part.split_once(" on cpu ")?;
     engine.split([' ', '-']).next()

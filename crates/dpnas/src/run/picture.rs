@@ -1,14 +1,14 @@
-//! The plot of a run's rewards.
+//! The reward plot of a run.
 
 use crate::run::report::RunError;
 use crate::{ReplayRow, RunFolder};
 use dpnas_report::{PlotOptions, RewardPoint, reward_plot};
 use dpnas_search::Row;
 
-/// New rows after which the picture is drawn again.
+/// The picture is redrawn after this many new rows.
 const REDRAW_ROWS: usize = 20;
 
-/// The plot of a running search.
+/// The reward plot of a running search.
 #[derive(Debug, Default)]
 pub(crate) struct Picture {
     points: Vec<RewardPoint>,
@@ -21,12 +21,12 @@ impl Picture {
         self.points.push(RewardPoint { epsilon: row.epsilon, reward: row.reward });
     }
 
-    /// Draws the picture if enough rows are new.
+    /// Draws the picture if there are enough new rows.
     pub(crate) fn update(&mut self, folder: &RunFolder) -> Result<(), RunError> {
         if self.points.len() < self.drawn + REDRAW_ROWS { Ok(()) } else { self.draw(folder) }
     }
 
-    /// Draws the picture.
+    /// Draws the picture of all rows.
     pub(crate) fn draw(&mut self, folder: &RunFolder) -> Result<(), RunError> {
         self.drawn = self.points.len();
         draw_rewards(folder, &self.points)
@@ -38,7 +38,7 @@ pub fn reward_points(rows: &[ReplayRow]) -> Vec<RewardPoint> {
     rows.iter().map(|row| RewardPoint { epsilon: row.epsilon, reward: row.reward() }).collect()
 }
 
-/// Draws `rewards.svg` and `rewards.png` of a run folder, if there are enough points for a picture.
+/// Draws `rewards.svg` and `rewards.png` in a run folder if there are enough points for a plot.
 ///
 /// # Errors
 /// If a picture cannot be drawn or written.

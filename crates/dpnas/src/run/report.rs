@@ -1,4 +1,4 @@
-//! What a run tells: events on the way, a report at the end, and what can go wrong.
+//! Events, report and errors of a run.
 
 use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::trials::Trials;
@@ -7,22 +7,22 @@ use dpnas_search::{AskError, Candidate, Progress, Search, TellError};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// Something that happened in a run.
+/// Progress of a run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum RunEvent<'a> {
-    /// An earlier run was rebuilt from its journal.
+    /// The run was resumed from its journal.
     Resumed {
-        /// Architectures that were scored then.
+        /// Scored architectures in the journal.
         evaluated: usize,
-        /// How far the search is.
+        /// Progress of the search.
         progress: Progress,
     },
     /// A candidate is about to be evaluated.
     Evaluating {
         /// The candidate.
         candidate: &'a Candidate,
-        /// How far the search is.
+        /// Progress of the search.
         progress: Progress,
     },
     /// A candidate's outcome was recorded.
@@ -31,7 +31,7 @@ pub enum RunEvent<'a> {
         candidate: &'a Candidate,
         /// Its outcome.
         outcome: &'a Outcome,
-        /// How far the search is.
+        /// Progress of the search.
         progress: Progress,
         /// The best architecture so far.
         best: Option<&'a Trial>,
@@ -44,20 +44,21 @@ pub enum RunEvent<'a> {
 pub enum StopReason {
     /// The schedule is complete.
     Completed,
-    /// A hook or the evaluator asked to end.
+    /// A hook or the evaluator ended the run.
     Interrupted,
     /// The limit of evaluations was reached.
     LimitReached,
-    /// The search finds nothing more to evaluate.
+    /// The search finds no further candidate.
     Barren(AskError),
-    /// No evaluation counted for too long: all had reward 0, were rejected or did not fit the memory.
+    /// Too many evaluations in a row did not count towards the schedule: they had reward 0, were rejected or did not
+    /// fit the memory.
     Fruitless {
-        /// Evaluations since the last that counted.
+        /// Evaluations since the last one that counted.
         evaluations: u64,
     },
 }
 
-/// Serialised as its text.
+/// Serialises as the displayed text.
 impl Serialize for StopReason {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -78,21 +79,21 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// A run at its end.
+/// Result of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
-    /// Why it ended.
+    /// Why the run ended.
     pub stop: StopReason,
-    /// Architectures that were evaluated in this sitting.
+    /// Architectures evaluated since the run was started or resumed.
     pub evaluated: u64,
-    /// Architectures that were scored in earlier sittings.
+    /// Architectures scored before the run was resumed.
     pub resumed: usize,
     /// The replay buffer.
     pub rows: Vec<ReplayRow>,
-    /// Every scored architecture, the highest reward first, those of an earlier run that was continued included.
+    /// Every scored architecture, including those of a continued run, the highest reward first.
     pub best: Vec<Trial>,
-    /// How far the search is.
+    /// Progress of the search.
     pub progress: Progress,
 }
 
@@ -103,7 +104,7 @@ impl Report {
     }
 }
 
-/// Why a run failed. Everything that was recorded before stays, and the run can be resumed.
+/// Why a run failed. Recorded outcomes are kept, and the run can be resumed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -116,40 +117,40 @@ pub enum RunError {
     /// A candidate could not be evaluated.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
-    /// The search was asked for candidates before; the runner can neither record nor repeat those.
+    /// The search was asked for candidates before the run. The runner can neither record nor repeat them.
     #[error("the search was asked for candidates before it was given to the runner: give it a new one")]
     NotFresh,
-    /// The evaluator gave an outcome out of range.
+    /// The evaluator returned a metric out of range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// The evaluator gave an outcome that the search does not take.
+    /// The search refused an outcome.
     #[error(transparent)]
     Tell(#[from] TellError),
-    /// A picture could not be drawn.
+    /// The reward plot could not be drawn.
     #[cfg(feature = "report")]
     #[error("the reward plot could not be drawn")]
     Plot(#[from] dpnas_report::ReportError),
-    /// The run was begun with another evaluation.
+    /// The run began with another evaluation.
     #[error(transparent)]
     OtherEvaluation(#[from] OtherEvaluation),
-    /// The search was made from an earlier run that the runner was not given, or from another one.
+    /// The search continues another earlier run than the runner.
     #[error(
         "the search continues {search} rows of an earlier run, and the runner was given {given}; make the search with \
          `EarlierRun::search` and give the same run to `Runner::continuing`"
     )]
     EarlierRun {
-        /// Rows that the search took over.
+        /// Earlier rows in the search.
         search: usize,
-        /// Rows of the earlier run that the runner was given.
+        /// Rows of the runner's earlier run.
         given: usize,
     },
-    /// A file of the earlier run is not the one with which this run was begun.
+    /// A file of the earlier run has changed since this run began.
     #[error(
         "{file} is not the file with which this run was begun: its SHA-256 is {now}, the journal has {begun}. Restore it \
          from the earlier run, or begin a new run"
     )]
     EarlierFile {
-        /// Its name in the run's folder.
+        /// Name of the file in the run's folder.
         file: &'static str,
         /// The SHA-256 in the journal.
         begun: String,
@@ -162,9 +163,9 @@ pub enum RunError {
          changed, or the journal edited? Restore them, or begin a new run"
     )]
     Diverged {
-        /// What the journal says.
+        /// Step in the journal.
         journal: String,
-        /// What the search gives.
+        /// Step of the search.
         found: String,
     },
 }

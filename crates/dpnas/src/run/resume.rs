@@ -2,7 +2,7 @@
 
 use crate::deep_prior::identity;
 use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
-use crate::run::journal::{Continued, Event, ToldOutcome};
+use crate::run::journal::{Continued, Event};
 use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::report::RunError;
 use crate::run::trials::Trials;
@@ -10,8 +10,8 @@ use crate::{EarlierRun, Outcome};
 use dpnas_search::{Candidate, CandidateId, Feedback, Search};
 use std::collections::BTreeMap;
 
-/// Repeats the journal's asks and tells on a search that has not begun, and checks that each ask gives what the journal
-/// says. Returns the candidate that was asked for but not told.
+/// Repeats the journal's asks and tells on a new search, and checks each candidate against the journal. Returns the
+/// candidate that was asked for but not told, if any.
 pub(crate) fn replay(
     search: &mut Search,
     identity: &str,
@@ -53,7 +53,7 @@ pub(crate) fn replay(
                         found: "no such candidate in flight".to_owned(),
                     });
                 };
-                tell(search, trials, &candidate, &Outcome::from(ToldOutcome::clone(&outcome)))?;
+                tell(search, trials, &candidate, &Outcome::from(outcome))?;
             }
             Event::Ended { .. } => {}
         }
@@ -61,7 +61,7 @@ pub(crate) fn replay(
     Ok(in_flight.into_values().next())
 }
 
-/// The earlier run that is continued must be the one that was continued first.
+/// Checks that the earlier run is the one that this run began with.
 fn check_continued(begun: Option<Continued>, now: Option<Continued>) -> Result<(), RunError> {
     let (begun, now) = match (begun, now) {
         (Some(begun), Some(now)) => (begun, now),
@@ -88,7 +88,7 @@ fn describe(continued: Option<Continued>) -> String {
     }
 }
 
-/// Tells the search an outcome and keeps its details.
+/// Tells the search an outcome and keeps the metrics.
 pub(crate) fn tell(
     search: &mut Search,
     trials: &mut Trials,

@@ -10,10 +10,10 @@ use dpnas_search::{Candidate, Search};
 use std::fmt;
 use std::ops::ControlFlow;
 
-/// Evaluations in a row that do not count before a run ends, by default.
+/// Default of [`Runner::with_max_fruitless`].
 pub const MAX_FRUITLESS: u64 = 500;
 
-/// Called with each [`RunEvent`]; breaking ends the run, which can be resumed later.
+/// Called with each [`RunEvent`]. Breaking ends the run, which can be resumed later.
 pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + Send + 'a>;
 
 /// Runs a search with an evaluator, in memory or in a folder.
@@ -21,7 +21,7 @@ pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + Send + 'a>
 /// ```
 /// use dpnas::prelude::*;
 ///
-/// /// Likes short nets.
+/// /// Rewards short nets.
 /// struct Toy;
 ///
 /// impl Evaluate for Toy {
@@ -63,31 +63,31 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         Self { search, evaluator, earlier: None, folder: None, limit: None, max_fruitless: MAX_FRUITLESS, hook: None }
     }
 
-    /// Says of which earlier run the search is the continuation ([`EarlierRun::search`]). Its rows are the first ones of
-    /// the replay buffer, and its files are copied into the run's folder.
+    /// Sets the earlier run from which [`EarlierRun::search`] made the search. Its rows come first in the replay
+    /// buffer, and its files are copied into the run's folder.
     #[must_use]
     pub fn continuing(mut self, earlier: EarlierRun) -> Self {
         self.earlier = Some(earlier);
         self
     }
 
-    /// Keeps the run in a folder. If its journal has begun, the run is resumed: the search is rebuilt from the journal
-    /// and goes on to the same result as an uninterrupted one.
+    /// Keeps the run in a folder. If the folder has a journal, the run is resumed: the search is rebuilt from the
+    /// journal and gets the same result as an uninterrupted one.
     #[must_use]
     pub fn in_folder(mut self, folder: RunFolder) -> Self {
         self.folder = Some(folder);
         self
     }
 
-    /// Ends the run after this many evaluations, those of earlier sittings not counted.
+    /// Ends the run after this many evaluations. Those before a resume do not count.
     #[must_use]
     pub fn with_limit(mut self, evaluations: u64) -> Self {
         self.limit = Some(evaluations);
         self
     }
 
-    /// Ends the run after this many evaluations in a row that do not count towards the schedule, by default
-    /// [`MAX_FRUITLESS`]. Those of earlier sittings count.
+    /// Ends the run after this many evaluations in a row that do not count towards the schedule. The default is
+    /// [`MAX_FRUITLESS`]. Evaluations before a resume are included.
     ///
     /// # Source
     /// SPEC §4; difference D28.
@@ -107,8 +107,8 @@ impl<'a, E: Evaluate> Runner<'a, E> {
     /// Runs until the schedule is complete, the limit is reached or a hook breaks.
     ///
     /// # Errors
-    /// If the search was asked before, the journal belongs to another run, is damaged or cannot be written, an evaluation
-    /// fails or gives an outcome out of range. What was recorded before stays, and the run can be resumed.
+    /// If the search was asked before; if the journal belongs to another run, is damaged or cannot be written; or if an
+    /// evaluation fails or returns a metric out of range. Recorded outcomes are kept, and the run can be resumed.
     pub fn run(mut self) -> Result<Report, RunError> {
         if !self.search.is_fresh() {
             return Err(RunError::NotFresh);
@@ -123,7 +123,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         let artifacts = self.folder.as_ref().map(|folder| Artifacts::open(folder, self.search.rows(), &trials));
         let mut artifacts = artifacts.transpose()?;
         let result = self.advance(&mut trials, pending, &mut journal, &mut artifacts);
-        // Whatever ended the loop, the files of the folder show what is in the journal; the first error is the cause.
+        // The files must match the journal even after an error. The first error is the cause, so it is returned.
         let finished = artifacts.as_mut().map_or(Ok(()), |artifacts| artifacts.finish(&self.search, &trials));
         let (stop, evaluated) = result?;
         finished?;
@@ -131,7 +131,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         Ok(Report::new(&self.search, &trials, stop, evaluated, resumed))
     }
 
-    /// The journal, and a candidate that was asked for but not told in an earlier sitting.
+    /// Opens or begins the journal. Returns it with the candidate that was asked for but not told before a resume.
     fn open_journal(&mut self, trials: &mut Trials) -> Result<(Option<Journal>, Option<Candidate>), RunError> {
         let Some(folder) = &self.folder else { return Ok((None, None)) };
         let (path, identity) = (folder.file("journal.jsonl"), self.evaluator.identity());
@@ -211,7 +211,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
     }
 }
 
-/// Writes an event, if there is a journal.
+/// Writes an event if there is a journal.
 fn write(journal: &mut Option<Journal>, event: impl FnOnce() -> Event) -> Result<(), RunError> {
     match journal {
         Some(journal) => Ok(journal.write(&event())?),

@@ -1,4 +1,4 @@
-//! The scores of a run, candidate by candidate.
+//! The scored candidates of a run.
 
 use crate::csv::replay_buffer::ReplayFields;
 use crate::{EarlierRun, Metrics, ReplayRow};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Trial {
-    /// Which candidate it was; `None` if an earlier run scored it, which this one continues.
+    /// The candidate; `None` for an architecture of the earlier run that this run continues.
     pub id: Option<CandidateId>,
     /// The architecture.
     pub net: Arc<Net>,
@@ -19,7 +19,7 @@ pub struct Trial {
     pub metrics: Metrics,
 }
 
-/// What each candidate of a run scored, and what an earlier run left.
+/// The scored candidates of a run, and the earlier run that it continues.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trials {
     earlier: Option<EarlierRun>,
@@ -28,7 +28,7 @@ pub(crate) struct Trials {
 }
 
 impl Trials {
-    /// No scores yet but those of an earlier run.
+    /// Trials with only the scores of an earlier run.
     pub(crate) fn after(earlier: Option<EarlierRun>) -> Self {
         let mut trials = Self { earlier, ..Self::default() };
         trials.best = trials.ranked().into_iter().next();
@@ -43,22 +43,23 @@ impl Trials {
         self.scored.insert(candidate.id, scored);
     }
 
-    /// The earlier run that is continued.
+    /// The earlier run.
     pub(crate) fn earlier(&self) -> Option<&EarlierRun> {
         self.earlier.as_ref()
     }
 
-    /// How many candidates were scored, those of the earlier run not counted.
+    /// The number of scored candidates, without those of the earlier run.
     pub(crate) fn len(&self) -> usize {
         self.scored.len()
     }
 
-    /// The highest reward; the first of equals.
+    /// The trial with the highest reward, the first of equal ones.
     pub(crate) fn best(&self) -> Option<&Trial> {
         self.best.as_ref()
     }
 
-    /// All scored architectures, the highest reward first, equals in the order of asking after those of the earlier run.
+    /// All scored architectures, the highest reward first. Of equal rewards, those of the earlier run come first, then
+    /// the others in the order of asking.
     pub(crate) fn ranked(&self) -> Vec<Trial> {
         let earlier = self.earlier.iter().flat_map(EarlierRun::scored);
         let earlier = earlier.filter_map(|(net, row)| {
@@ -70,7 +71,7 @@ impl Trials {
         ranked
     }
 
-    /// A row of the replay buffer with its training's details.
+    /// A row of the replay buffer with its metrics.
     pub(crate) fn row(&self, row: &Row) -> ReplayRow {
         let metrics = match &row.origin {
             Origin::Scored(id) | Origin::Repeated(id) => self.scored.get(id).map(|scored| scored.metrics.clone()),
@@ -80,11 +81,11 @@ impl Trials {
         ReplayRow { epsilon: row.epsilon, net: row.net.to_string(), metrics }
     }
 
-    /// Row `number` as it stands in the file; a row of an earlier run as it stood there.
+    /// The fields of row `number` in the file. A row of an earlier run keeps its fields.
     pub(crate) fn fields(&self, number: usize, row: &Row) -> ReplayFields {
         let mut fields = self.row(row).fields();
         if let (&Origin::Earlier { row: from }, Some(earlier)) = (&row.origin, &self.earlier) {
-            // A repetition has the metrics of the first row, under its own ε.
+            // A repetition keeps its ε and net; the metrics are those of the earlier row.
             let own = if number == from { 0 } else { 2 };
             fields[own..].clone_from_slice(&earlier.fields(from)[own..]);
         }

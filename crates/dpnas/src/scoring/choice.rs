@@ -1,4 +1,4 @@
-//! Which architectures of a replay buffer are scored again.
+//! Choosing architectures of a replay buffer to score again.
 
 use crate::ReplayRow;
 use dpnas_grammar::{Net, ParseError};
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 
-/// Architectures of one group.
+/// Number of architectures in a group.
 const SIZE: usize = 6;
 
-/// Where an architecture stood among those of the search.
+/// Rank of an architecture among those of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
@@ -19,7 +19,7 @@ pub enum Group {
     Middle,
     /// Among the highest rewards.
     Top,
-    /// It was named by the caller.
+    /// Named by the caller.
     Given,
 }
 
@@ -40,7 +40,7 @@ impl fmt::Display for Group {
 pub struct Target {
     /// The architecture.
     pub net: Net,
-    /// Where it stood among those of the search.
+    /// Its rank among those of the search.
     pub group: Group,
     /// Its row in the replay buffer, if it comes from one.
     pub searched: Option<Searched>,
@@ -57,7 +57,7 @@ pub struct Searched {
 }
 
 impl Target {
-    /// An architecture that the caller names.
+    /// An architecture named by the caller.
     pub fn given(net: Net) -> Self {
         Self { net, group: Group::Given, searched: None }
     }
@@ -73,10 +73,10 @@ pub enum ChoiceError {
         /// Number of rows.
         rows: usize,
     },
-    /// There is no row of this number.
+    /// The replay buffer has no row with this number.
     #[error("there is no row {index}: the replay buffer has {rows} rows{}", range(*.rows))]
     NoSuchRow {
-        /// The number that was asked for.
+        /// The requested number.
         index: usize,
         /// Number of rows.
         rows: usize,
@@ -100,9 +100,10 @@ fn range(rows: usize) -> String {
 
 /// The lowest, middle and highest architectures of a replay buffer, sorted by reward.
 ///
-/// Rows with reward 0 are left out. The others are sorted by reward, equal ones in the order of the file, and of each
-/// architecture the last row is kept. Of `n` that are left the 6 lowest, the 6 from ⌈n/2⌉ − 3 on and the 6 highest are
-/// taken; of fewer than 18 all are, in three groups as equal as they can be.
+/// Rows with reward 0 are dropped. The others are sorted by reward; rows with equal rewards stay in the order of the
+/// file. Then only the last row of each architecture is kept. Of the remaining `n` rows, the choice is the 6 lowest,
+/// the 6 from ⌈n/2⌉ − 3 on and the 6 highest. If fewer than 18 remain, all are chosen, in three groups of nearly equal
+/// size.
 ///
 /// # Errors
 /// If no row has a reward above 0, or the architecture of such a row does not parse.
@@ -179,7 +180,7 @@ mod tests {
         (0..nets).map(|i| row(i as u32 + 1, (i as f64 + 1.0) / 200.0)).collect()
     }
 
-    /// (group, row) of each chosen architecture.
+    /// Group and row of each chosen architecture.
     fn places(rows: &[ReplayRow]) -> Vec<(Group, usize)> {
         fixed_nets(rows).unwrap().iter().map(|target| (target.group, target.searched.unwrap().row)).collect()
     }
@@ -231,7 +232,7 @@ mod tests {
         assert!(error.to_string().starts_with("none of the 1 rows"), "{error}");
     }
 
-    /// The description word by word, without a thought for speed.
+    /// The description, word by word.
     fn oracle(rows: &[ReplayRow]) -> Vec<usize> {
         let mut order: Vec<usize> = (0..rows.len()).filter(|&i| rows[i].reward() != 0.0).collect();
         for i in 1..order.len() {

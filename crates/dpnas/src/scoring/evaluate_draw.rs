@@ -1,4 +1,4 @@
-//! Scoring an architecture under a draw of its weights that the caller chooses.
+//! Scoring an architecture with weights drawn from a given seed.
 
 use crate::{Outcome, ScoreError};
 use dpnas_grammar::Net;
@@ -6,11 +6,11 @@ use dpnas_seed::Seed;
 
 /// Scores architectures, each under any number of draws of its initial weights.
 ///
-/// [`DeepPrior`](crate::DeepPrior) leaves the drawn encoder as it is; full training starts from it. Data, split and
-/// training seed are those of the scorer and the same for every draw, so that scores differ by the weights alone.
+/// [`DeepPrior`](crate::DeepPrior) keeps the drawn encoder frozen; full training starts from it. Data, split and
+/// training seed belong to the scorer. They are the same for every draw, so scores differ only by the weights.
 ///
-/// The same net and seed must get the same outcome whenever they are scored: a run is resumed by leaving out what is
-/// recorded.
+/// Scoring must be repeatable: the same net and seed always get the same outcome. A resumed run relies on it because it
+/// skips recorded draws.
 ///
 /// # Source
 /// SPEC §1, H2 and H3.
@@ -18,20 +18,20 @@ pub trait EvaluateDraw: Send + Sync {
     /// Scores one architecture with the encoder's weights drawn from `weight_seed`.
     ///
     /// # Errors
-    /// [`ScoreError::Interrupted`] if the scorer was asked to end early, or what failed. An architecture that is rejected
-    /// or does not fit the memory is an [`Outcome`], no error.
+    /// [`ScoreError::Interrupted`] if the scorer was asked to end early, another [`ScoreError`] if scoring failed. An
+    /// architecture that is rejected or does not fit the memory is an [`Outcome`], not an error.
     fn evaluate_draw(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError>;
 
-    /// Says without computing anything whether an architecture can be scored at all, so that a run of many finds out
-    /// before it begins. By default every one can.
+    /// Checks, without computing anything, that an architecture can be scored. A run checks all of its architectures
+    /// before it begins. The default accepts every architecture.
     ///
     /// # Errors
-    /// Why it cannot, for example because it does not fit the images.
+    /// If the architecture cannot be scored, for example because it does not fit the images.
     fn check(&self, _net: &Net) -> Result<(), ScoreError> {
         Ok(())
     }
 
-    /// Names everything beside the net and the seed that decides an outcome, for example device, data and training
-    /// settings. A run is resumed only under the identity that it was begun with.
+    /// Names everything that decides an outcome besides the net and the seed, for example device, data and training
+    /// settings. A run can be resumed only with the identity it began with.
     fn identity(&self) -> String;
 }

@@ -1,4 +1,4 @@
-//! The journal of a scoring run, `scores.jsonl`: what is scored, and each finished draw.
+//! Events of the journal of a scoring run, `scores.jsonl`: the job and each finished draw.
 //!
 //! ```text
 //! {"event":"begun","format":1,"version":"0.1.0","identity":"…","seed":0,"draws":2,"nets":[{"net":"[…]","group":"low","row":7,"reward":0.31}]}
@@ -7,7 +7,7 @@
 //! {"event":"ended","reason":"completed"}
 //! ```
 //!
-//! It is written, synced, locked and read back as the journal of a search is.
+//! It is written, synced, locked and read in the same way as the journal of a search.
 
 use super::runner::{ScoringJob, Training};
 use super::{Group, Searched, Target};
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Event {
     Begun(Begun),
     Scored {
-        /// Place of the architecture in the first line, from 0.
+        /// Index of the architecture in the first line.
         net: usize,
         training: Training,
         draw: u32,
@@ -36,7 +36,7 @@ pub(crate) enum Event {
     },
 }
 
-/// The first line: everything that the run does.
+/// The first line: the job and the identity of its scorers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Begun {
     format: u32,
@@ -78,7 +78,7 @@ impl Begun {
         }
     }
 
-    /// What the run does.
+    /// The job of the run.
     pub(crate) fn job(&self) -> Result<ScoringJob, ParseError> {
         let target = |line: &Line| {
             let searched = line.row.zip(line.reward).map(|(row, reward)| Searched { row, reward });

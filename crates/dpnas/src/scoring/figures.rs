@@ -6,13 +6,13 @@ use super::{Group, Summary, Target};
 use crate::Metrics;
 use dpnas_report::{Curve, CurveGroup, CurveKind, CurvesPlot, DrawGroup, Draws, DrawsPlot, NetDraws, Svg};
 
-/// Architectures whose training and test accuracies are drawn beside the validation accuracies; of more, the picture
-/// would be unreadable.
+/// Largest number of architectures whose training and test accuracies are drawn besides their validation accuracies.
+/// With more curves the picture would be unreadable.
 const IN_DETAIL: usize = 3;
 
 impl ScoringReport {
-    /// The figure of H2 and H3: the reward of every draw with the interval of the mean, by group. `None` if nothing was
-    /// scored.
+    /// The figure of H2 and H3: the rewards of all draws and the confidence intervals of their means, by group. `None`
+    /// if nothing was scored.
     pub fn draws_figure(&self) -> Option<Svg> {
         let mut plot = DrawsPlot::titled("Rewards of re-drawn weights");
         plot.series = self
@@ -31,7 +31,7 @@ impl ScoringReport {
         plot.draw()
     }
 
-    /// The accuracies after each epoch with one training. `None` if nothing was scored.
+    /// The learning curves of one kind of training. `None` if nothing was scored.
     pub fn learning_curves(&self, training: Training) -> Option<Svg> {
         let mut plot = CurvesPlot::titled(match training {
             Training::Random => "Learning curves of the classifier on random encoders",
@@ -60,7 +60,7 @@ impl ScoringReport {
         Draws { values, interval }
     }
 
-    /// The targets in groups, each sorted by the mean reward of the first training, the lowest first.
+    /// The targets in groups. Each group is sorted by the mean reward of the first training, the lowest first.
     fn by_group(&self, net: impl Fn(usize, &Target) -> NetDraws) -> Vec<DrawGroup> {
         let ranked = self.ranked();
         let group = |group: Group| {
@@ -77,7 +77,7 @@ impl ScoringReport {
         groups.into_iter().filter(|group| !group.nets.is_empty()).collect()
     }
 
-    /// Places of the targets by group, then by the mean reward of the first training.
+    /// Indices of the targets, sorted by group and then by the mean reward of the first training.
     fn ranked(&self) -> Vec<usize> {
         let mean = |index: usize| {
             let first = self.trainings.first().and_then(|&training| self.summary(index, training));
@@ -102,7 +102,7 @@ fn curves(score: &Metrics, detailed: bool) -> Vec<Curve> {
     curves
 }
 
-/// Every picture of the run, by the name of its files.
+/// Every picture of the run with its file name, without extension.
 pub(crate) fn figures(report: &ScoringReport) -> Vec<(&'static str, Svg)> {
     let curves = report.trainings.iter().map(|&training| {
         let name = match training {

@@ -1,4 +1,4 @@
-//! The files of a scoring run that are made from its journal.
+//! Files of a scoring run that are derived from its journal.
 
 #[cfg(feature = "report")]
 use super::figures;
@@ -45,7 +45,7 @@ const SUMMARY: [&str; 14] = [
     "tested_draws",
 ];
 
-/// Columns of the CSV file of scored fixed nets; accuracies are percent.
+/// Columns of the CSV file of scored fixed nets; accuracies are percentages.
 ///
 /// # Source
 /// SPEC §9.

@@ -1,4 +1,4 @@
-//! Scoring chosen architectures under several draws of their weights: hypotheses H2 and H3.
+//! Scoring chosen architectures under several draws of their weights (hypotheses H2 and H3).
 
 mod choice;
 mod evaluate_draw;

@@ -1,4 +1,4 @@
-//! What a scoring run tells: events on the way, a report at the end, and what can go wrong.
+//! Events, report and errors of a scoring run.
 
 use super::runner::{ScoringJob, Training};
 use super::{Summary, Target};
@@ -7,13 +7,13 @@ use dpnas_grammar::ParseError;
 use dpnas_seed::Seed;
 use serde::Serialize;
 
-/// Something that happened in a scoring run.
+/// Progress of a scoring run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ScoringEvent<'a> {
-    /// An earlier run was read from its journal.
+    /// The run was resumed from its journal.
     Resumed {
-        /// Draws that were scored then.
+        /// Draws in the journal.
         done: usize,
         /// Draws of the whole run.
         total: usize,
@@ -22,11 +22,11 @@ pub enum ScoringEvent<'a> {
     Scoring {
         /// The architecture.
         target: &'a Target,
-        /// What is trained.
+        /// Kind of training.
         training: Training,
         /// Number of the draw, from 0.
         draw: u32,
-        /// Draws that are done.
+        /// Finished draws.
         done: usize,
         /// Draws of the whole run.
         total: usize,
@@ -37,7 +37,7 @@ pub enum ScoringEvent<'a> {
         target: &'a Target,
         /// The draw and its outcome.
         scored: &'a DrawOutcome,
-        /// Draws that are done.
+        /// Finished draws.
         done: usize,
         /// Draws of the whole run.
         total: usize,
@@ -48,9 +48,9 @@ pub enum ScoringEvent<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct DrawOutcome {
-    /// Place of the architecture among the targets, from 0.
+    /// Index of the architecture among the targets.
     pub target: usize,
-    /// What was trained.
+    /// Kind of training.
     pub training: Training,
     /// Number of the draw, from 0.
     pub draw: u32,
@@ -74,34 +74,34 @@ impl DrawOutcome {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct NetSummary {
-    /// Place of the architecture among the targets, from 0.
+    /// Index of the architecture among the targets.
     pub target: usize,
-    /// What was trained.
+    /// Kind of training.
     pub training: Training,
     /// Rewards of the scored draws.
     pub reward: Option<Summary>,
-    /// Test accuracies of the draws whose training was not stopped early.
+    /// Test accuracies of the scored draws that did not stop early.
     pub test_accuracy: Option<Summary>,
     /// Draws that were rejected or did not fit the memory.
     pub without_score: usize,
 }
 
-/// A scoring run at its end.
+/// Result of a scoring run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ScoringReport {
     /// Architectures and draws.
     pub job: ScoringJob,
-    /// Why it ended.
+    /// Why the run ended.
     pub stop: StopReason,
-    /// What was trained, in order.
+    /// Kinds of training, in order.
     pub trainings: Vec<Training>,
-    /// All scored draws, those of earlier sittings too: by training, then architecture, then draw.
+    /// All finished draws, including those before a resume, sorted by training, architecture and draw.
     pub draws: Vec<DrawOutcome>,
 }
 
 impl ScoringReport {
-    /// One summary for each training and architecture that has a draw.
+    /// One summary for each training and architecture with a finished draw.
     pub fn summaries(&self) -> Vec<NetSummary> {
         let pairs = self.trainings.iter().flat_map(|&training| (0..self.job.targets.len()).map(move |t| (t, training)));
         pairs.filter_map(|(target, training)| self.summary(target, training)).collect()
@@ -128,7 +128,7 @@ impl ScoringReport {
     }
 }
 
-/// Why a scoring run failed. Everything that was recorded before stays, and the run can be resumed.
+/// Why a scoring run failed. Recorded draws are kept, and the run can be resumed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScoringError {
@@ -141,11 +141,11 @@ pub enum ScoringError {
     /// An architecture cannot be scored with these data and settings; nothing was computed.
     #[error("{place}cannot be scored: {net}")]
     Unfit {
-        /// The row it comes from, as the beginning of the sentence.
+        /// The row of the architecture, as the beginning of the message.
         place: String,
         /// The architecture.
         net: String,
-        /// Why.
+        /// Why it cannot be scored.
         source: Box<ScoreError>,
     },
     /// A draw could not be scored.
@@ -153,7 +153,7 @@ pub enum ScoringError {
     Failed {
         /// The architecture.
         net: String,
-        /// What was trained.
+        /// Kind of training.
         training: Training,
         /// Number of the draw, from 0.
         draw: u32,
@@ -166,7 +166,7 @@ pub enum ScoringError {
     /// A file of the run folder cannot be written.
     #[error(transparent)]
     Folder(#[from] FolderError),
-    /// The evaluator gave an outcome out of range.
+    /// The evaluator returned a metric out of range.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
     /// A picture could not be drawn.
@@ -176,10 +176,10 @@ pub enum ScoringError {
     /// An architecture of the journal does not parse.
     #[error("the journal names an architecture that cannot be read")]
     Net(#[from] ParseError),
-    /// The run was begun with another evaluation.
+    /// The run began with another evaluation.
     #[error(transparent)]
     OtherEvaluation(#[from] OtherEvaluation),
-    /// The journal has lines that do not belong to what its first line says.
+    /// The journal contradicts its first line or the job of the runner.
     #[error(
         "the journal has {found}, which its first line does not ask for. Was it edited? Restore it from a copy, or begin \
          a new run"

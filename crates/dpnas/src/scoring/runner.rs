@@ -1,4 +1,4 @@
-//! The loop that scores every architecture under every draw, and can be resumed.
+//! The loop that scores every architecture under every draw. It can be resumed.
 
 use super::event::{Begun, Event};
 use super::files;
@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 /// The journal's name in the run folder.
 const JOURNAL: &str = "scores.jsonl";
 
-/// What is trained.
+/// Kind of training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Training {
     /// The classifier alone, on a random encoder (H2).
@@ -43,24 +43,24 @@ impl fmt::Display for Training {
 pub struct ScoringJob {
     /// The architectures.
     pub targets: Vec<Target>,
-    /// The seed of draw 0, from which the others follow.
+    /// The seed from which the seeds of all draws are derived.
     pub seed: Seed,
-    /// Whether that is the seed itself for every architecture, or one of its own for each.
+    /// Whether all architectures share the seeds of the draws.
     pub weights: WeightDraw,
-    /// Draws of the weights of each architecture.
+    /// Draws per architecture.
     pub draws: u32,
 }
 
 impl ScoringJob {
-    /// The seed of one draw of an architecture's weights: draw 0 is that of a search with the same seed.
+    /// The seed of one draw of an architecture's weights. Draw 0 has the weights of a search with the same seed.
     pub fn seed_of(&self, net: &Net, draw: u32) -> Seed {
         draw_seed(self.weights.seed(self.seed, net), draw)
     }
 
-    /// Opens the folder of an earlier scoring run and reads what it does.
+    /// Opens the folder of an earlier scoring run and reads its job.
     ///
     /// # Errors
-    /// If it is no such folder, or its journal is damaged or in use.
+    /// If it is not the folder of a scoring run, or its journal is damaged or in use.
     pub fn of_run(path: impl Into<std::path::PathBuf>) -> Result<(RunFolder, Self), ScoringError> {
         let folder = RunFolder::open_with(path, JOURNAL)?;
         let (_, events) = Journal::resume_with::<Event>(&folder.file(JOURNAL))?;
@@ -71,8 +71,8 @@ impl ScoringJob {
     }
 }
 
-/// The seed of one draw of weights: the seed itself for draw 0, the weights of the search, and for the others one from
-/// the stream (seed, "draw", draw).
+/// The seed of one draw of weights. Draw 0 has the seed itself, and so the weights of the search. The others have seeds
+/// from the stream (seed, "draw", draw).
 pub fn draw_seed(seed: Seed, draw: u32) -> Seed {
     match draw {
         0 => seed,
@@ -80,13 +80,12 @@ pub fn draw_seed(seed: Seed, draw: u32) -> Seed {
     }
 }
 
-/// Called with each [`ScoringEvent`]; breaking ends the run, which can be resumed later.
+/// Called with each [`ScoringEvent`]. Breaking ends the run, which can be resumed later.
 pub type ScoringHook<'a> = Box<dyn FnMut(&ScoringEvent<'_>) -> ControlFlow<()> + Send + 'a>;
 
 /// Scores architectures under several draws of their weights, in memory or in a folder.
 ///
-/// All architectures are scored under draw 0 before any is under draw 1, and with one training before the next, so that
-/// a run that is cut short says something about all of them.
+/// The order is by training, then by draw, then by architecture: a run that ends early has scores of all architectures.
 ///
 /// # Source
 /// SPEC §1, H2 and H3; §8.
@@ -105,23 +104,23 @@ impl fmt::Debug for ScoringRunner<'_> {
     }
 }
 
-/// A place in the order of the run: training, draw, architecture.
+/// Training, draw and architecture: a place in the order of the run.
 type Place = (Training, u32, usize);
 
 impl<'a> ScoringRunner<'a> {
-    /// A runner in memory, which needs a scorer.
+    /// A runner in memory. It needs at least one scorer.
     pub fn new(job: ScoringJob) -> Self {
         Self { job, scorers: BTreeMap::new(), folder: None, hook: None }
     }
 
-    /// Scores with this training, too.
+    /// Adds the scorer of a training.
     #[must_use]
     pub fn scored_by(mut self, training: Training, scorer: &'a dyn EvaluateDraw) -> Self {
         self.scorers.insert(training, scorer);
         self
     }
 
-    /// Keeps the run in a folder. If its journal has begun, the run is resumed: what is recorded is not scored again.
+    /// Keeps the run in a folder. If the folder has a journal, the run is resumed and skips the recorded draws.
     #[must_use]
     pub fn in_folder(mut self, folder: RunFolder) -> Self {
         self.folder = Some(folder);
@@ -135,7 +134,7 @@ impl<'a> ScoringRunner<'a> {
         self
     }
 
-    /// Checks the job and that every scorer takes every architecture, without computing anything.
+    /// Checks the job and whether every scorer accepts every architecture, without computing anything.
     ///
     /// # Errors
     /// [`ScoringError::Nothing`], or [`ScoringError::Unfit`] for the first architecture that does not fit.
@@ -164,11 +163,11 @@ impl<'a> ScoringRunner<'a> {
         Ok(())
     }
 
-    /// Scores everything that is not recorded yet.
+    /// Scores every draw that is not recorded yet.
     ///
     /// # Errors
-    /// As [`check`](Self::check), or if the journal belongs to another run, is damaged or cannot be written, or a draw
-    /// fails. What was recorded before stays, and the run can be resumed.
+    /// As [`check`](Self::check); if the journal belongs to another run, is damaged or cannot be written; or if a draw
+    /// fails. Recorded draws are kept, and the run can be resumed.
     pub fn run(&mut self) -> Result<ScoringReport, ScoringError> {
         self.check()?;
         let mut done = BTreeMap::new();
@@ -177,7 +176,7 @@ impl<'a> ScoringRunner<'a> {
             ControlFlow::Continue(()) => self.advance(&mut done, &mut journal),
             ControlFlow::Break(()) => Ok(StopReason::Interrupted),
         };
-        // Whatever ended the loop, the files of the folder show what is in the journal; the first error is the cause.
+        // The files must match the journal even after an error. The first error is the cause, so it is returned.
         let report = self.report(done, result.as_ref().map_or(StopReason::Interrupted, StopReason::clone));
         let finished = match &self.folder {
             Some(folder) => files::finish(folder, &report),
@@ -191,7 +190,7 @@ impl<'a> ScoringRunner<'a> {
         Ok(report)
     }
 
-    /// The journal, with what is recorded in it, and whether the hook lets the run go on.
+    /// Opens or begins the journal and collects its draws in `done`. The flow is the hook's answer to `Resumed`.
     fn open_journal(
         &mut self,
         done: &mut BTreeMap<Place, DrawOutcome>,

@@ -1,4 +1,4 @@
-//! Mean, spread and interval of the scores of several draws.
+//! Mean, standard deviation and confidence interval of the scores of several draws.
 
 use super::t_distribution::two_sided_quantile;
 use serde::Serialize;
@@ -9,11 +9,11 @@ use serde::Serialize;
 pub struct Summary {
     /// Number of draws.
     pub count: usize,
-    /// Their mean.
+    /// The mean.
     pub mean: f64,
     /// The sample standard deviation (division by `count − 1`); `None` for one draw.
     pub standard_deviation: Option<f64>,
-    /// The 95 % confidence interval of the mean by Student's t distribution; `None` for one draw. It is not cut to the
+    /// The 95 % confidence interval of the mean by Student's t distribution; `None` for one draw. It may leave the
     /// range of an accuracy.
     pub interval: Option<(f64, f64)>,
 }

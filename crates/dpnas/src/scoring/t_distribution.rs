@@ -1,11 +1,11 @@
-//! Student's t distribution for whole degrees of freedom.
+//! Student's t distribution for integer degrees of freedom.
 
 use std::f64::consts::FRAC_2_PI;
 
 /// The `t` with `P(|T| ≤ t) = confidence`, for `0 < confidence < 1` and at least one degree of freedom.
 ///
-/// The probability is a finite sum for whole degrees of freedom and rises with `t`, so bisection finds `t` to the last
-/// bits.
+/// For integer degrees of freedom the probability is a finite sum. It rises with `t`, so bisection finds `t` to the
+/// last bits.
 ///
 /// # Source
 /// Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.3 and 26.7.4.
@@ -29,7 +29,7 @@ fn probability(t: f64, degrees: u32) -> f64 {
     let hypotenuse = (n + t * t).sqrt();
     let (sine, square) = (t / hypotenuse, n / (n + t * t)); // of the angle θ = atan(t / √n): sin θ and cos² θ
     let odd = degrees % 2 == 1;
-    // Each term is the one before times cos² θ · (k − 1)/k: even k for even degrees, odd k for odd ones.
+    // Each term is the previous one times cos² θ · (k − 1)/k, with even k for even degrees and odd k for odd degrees.
     let (mut term, mut k) = if odd { (n.sqrt() / hypotenuse, 3) } else { (1.0, 2) };
     let mut sum = if degrees > 1 { term } else { 0.0 };
     while k < degrees {
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// From the tables of the distribution, to the digits that double precision has.
+    /// Quantiles from tables of the distribution, in double precision.
     #[test]
     fn the_quantiles_are_those_of_the_tables() {
         for (degrees, expected) in [
@@ -75,7 +75,7 @@ mod tests {
         assert!((two_sided_quantile(0.95, 1_000_000) - 1.959963984540054).abs() < 1e-5);
     }
 
-    /// The density, integrated by Simpson's rule; the whole is 1.
+    /// The density integrated by Simpson's rule, normalised to a total of 1.
     fn integral(t: f64, degrees: u32) -> f64 {
         let n = f64::from(degrees);
         // With x = √n·tan φ the density, (1 + x²/n)^(−(n + 1)/2), becomes cos φ to the power n − 1 on a finite range.

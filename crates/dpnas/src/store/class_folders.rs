@@ -1,4 +1,4 @@
-//! The layout `folder`: a folder a class, a `.npy` file a row.
+//! The layout `folder`: one folder per class, one `.npy` file per row.
 
 use super::npy::{self, Numbers};
 use super::row_file::{read_floats, room, write_floats};
@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 pub(crate) struct FolderWriter {
     folders: Vec<PathBuf>,
     counts: Vec<usize>,
-    /// The bytes of one file; the header stays.
+    /// Buffer for one file. The header stays, the row changes.
     file: Vec<u8>,
     header: usize,
     features: usize,
 }
 
 impl FolderWriter {
-    /// Makes a folder for every class, with or without rows: `DatasetFolder` numbers classes by the folders there are.
+    /// Makes a folder for every class, even without rows: `DatasetFolder` numbers classes by their folders.
     pub(crate) fn create(root: &Path, split: SplitName, classes: usize, features: usize) -> io::Result<Self> {
         let folders: Vec<PathBuf> = (0..classes).map(|label| class_folder(root, split, label)).collect();
         fs::create_dir(root.join(split.to_string()))?;
@@ -40,7 +40,7 @@ impl FolderWriter {
     }
 }
 
-/// Reads one split, class by class: its rows and its labels.
+/// Reads rows and labels of one split, class by class.
 pub(crate) fn read(
     root: &Path,
     split: SplitName,

@@ -1,4 +1,4 @@
-//! What can go wrong when an embedding is stored or read back.
+//! Errors of storing an embedding and reading it back.
 
 use super::SplitName;
 use crate::run::folder::is_full;
@@ -12,32 +12,32 @@ pub enum StoreError {
     /// The system refused an operation on a file or folder, for a reason other than a full disk.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried, for example `write`.
+        /// The operation, for example `write`.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The disk, the user's quota or the largest size of a file is reached. Nothing half-written remains.
+    /// The disk, a quota or a limit on file sizes is full. No partial embedding remains.
     #[error(
         "the disk (or a quota or size limit) is full: the embedding could not be stored, and nothing of it is left in \
          {}. It needs at least {needed} bytes; free some space or choose a folder on another disk",
         folder.display()
     )]
     DiskFull {
-        /// The folder that was to hold the embedding.
+        /// The folder for the embedding.
         folder: PathBuf,
         /// Bytes of the rows and labels of all splits.
         needed: u64,
     },
-    /// There is a file or folder where the embedding was to go, and it is not to be replaced.
+    /// The target of the embedding exists and must not be replaced.
     #[error("{} exists already: choose another folder, or have it replaced with --overwrite", path.display())]
     Exists {
         /// The file or folder.
         path: PathBuf,
     },
-    /// What is to be replaced is no stored embedding, or holds other files too, and would be lost.
+    /// The target is not a stored embedding, or holds other files, which would be lost.
     #[error(
         "{} is not replaced: {reason}. Only a folder with a stored embedding and nothing else is; choose another one",
         path.display()
@@ -45,26 +45,26 @@ pub enum StoreError {
     NotReplaceable {
         /// The file or folder.
         path: PathBuf,
-        /// Why it is kept.
+        /// Why it is not replaced.
         reason: String,
     },
-    /// The path of the embedding ends in no name, as `/` and `..` do.
+    /// The path of the embedding has no last name, for example `/` or `..`.
     #[error("`{}` names no folder that could be made: give a path that ends in a name", path.display())]
     NoName {
         /// The path.
         path: PathBuf,
     },
-    /// The old embedding was moved aside, the new one could not take its place, and the old one could not be moved back.
+    /// The old embedding was moved aside. Then the new one could not be moved to its place, nor the old one back.
     #[error("{} could not be replaced, and the old embedding is now in {}: move it back", path.display(), aside.display())]
     LeftAside {
-        /// Where the embedding was.
+        /// Target of the embedding.
         path: PathBuf,
-        /// Where it is.
+        /// Present path of the old embedding.
         aside: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The rows written are more than the labels, or fewer when the embedding was finished.
+    /// A split has more rows than labels, or the embedding was finished with fewer rows than labels.
     #[error("the split {split} has {found} rows for {expected} labels")]
     RowCount {
         /// The split.
@@ -74,10 +74,10 @@ pub enum StoreError {
         /// Labels.
         expected: usize,
     },
-    /// Rows of 0 features were announced, so that they could not be counted.
+    /// The manifest has rows of 0 features. Such rows cannot be counted.
     #[error("an embedding needs at least one feature")]
     NoFeatures,
-    /// The values pushed are not whole rows.
+    /// The number of pushed values is not a multiple of the features.
     #[error("{values} values are not whole rows of {features} features: push a multiple of {features}")]
     PartialRow {
         /// Number of values.
@@ -85,7 +85,7 @@ pub enum StoreError {
         /// Features of a row.
         features: usize,
     },
-    /// A label without a class name.
+    /// A label has no class name.
     #[error("row {row} of {split} has the label {label}, but there are {classes} class names (labels 0 and up)")]
     LabelRange {
         /// The split.
@@ -97,32 +97,32 @@ pub enum StoreError {
         /// Number of class names.
         classes: usize,
     },
-    /// A folder without the manifest of a stored embedding.
+    /// The folder has no manifest of a stored embedding.
     #[error("{} is no stored embedding: it has no manifest.json that `embed` wrote", path.display())]
     NotAnEmbedding {
         /// The folder.
         path: PathBuf,
     },
-    /// A newer version wrote the embedding in a format that this one does not know.
+    /// The embedding has a newer format than this version knows.
     #[error("{} has format {found}, written by {program}; this version reads formats up to {supported}. Use {program} or newer", path.display())]
     NewerFormat {
         /// The manifest.
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The newest format that is read.
+        /// The newest format that this version reads.
         supported: u32,
         /// The program that wrote it.
         program: String,
     },
-    /// A file of a stored embedding is truncated, or does not go with its manifest.
+    /// A file of a stored embedding is truncated or contradicts its manifest.
     #[error("{}: found {found}, expected {expected}; store the embedding again", path.display())]
     Damaged {
         /// The file or folder.
         path: PathBuf,
-        /// What there is.
+        /// What was found.
         found: String,
-        /// What there should be.
+        /// What was expected.
         expected: String,
     },
     /// A split does not fit the memory.
@@ -139,13 +139,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Adapter for `map_err` on an operation that writes no rows.
+    /// For `map_err` of an operation that writes no rows.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
 
-    /// What a failed write of an embedding of `needed` bytes into `folder` means.
+    /// For `map_err` of a write to an embedding of `needed` bytes in `folder`.
     pub(crate) fn write(path: &Path, folder: &Path, needed: u64) -> impl FnOnce(io::Error) -> Self + use<> {
         let (path, folder) = (path.to_owned(), folder.to_owned());
         move |source| match is_full(&source) {

@@ -1,10 +1,10 @@
-//! How a stored embedding lies in files, and what its splits are called.
+//! File layouts of a stored embedding, and the names of its splits.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// How a stored embedding lies in files.
+/// File layout of a stored embedding.
 ///
 /// Prints and parses as `npy`, `folder`, `safetensors`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ use std::str::FromStr;
 pub enum Layout {
     /// `{split}/features.npy` and `{split}/labels.npy`: the best choice for numpy, which can memory-map the features.
     Npy,
-    /// `{split}/{label:06}/{count:06}.npy`, a file a row: what torchvision's `DatasetFolder` reads, and the slowest.
+    /// `{split}/{label:06}/{count:06}.npy`, one file per row, for torchvision's `DatasetFolder`. The slowest layout.
     Folder,
     /// `{split}.safetensors` with the tensors `features` and `labels`.
     Safetensors,
@@ -33,11 +33,11 @@ impl fmt::Display for Layout {
     }
 }
 
-/// A name that is none of the layouts.
+/// A name that is not a layout.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown layout `{name}`: use npy, folder or safetensors")]
 pub struct UnknownLayout {
-    /// The name that was given.
+    /// The name.
     pub name: String,
 }
 
@@ -52,12 +52,12 @@ impl FromStr for Layout {
 
 /// One of the three splits of a stored embedding.
 ///
-/// Prints as its file or folder is called: `train`, `val`, `test`.
+/// Prints as the name of its file or folder: `train`, `val`, `test`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SplitName {
-    /// Images to learn from.
+    /// Training images.
     Train,
-    /// Images held out from the training images.
+    /// Validation images, held out from the training images.
     Val,
     /// Test images.
     Test,

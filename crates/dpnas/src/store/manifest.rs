@@ -1,4 +1,4 @@
-//! `manifest.json`: what a stored embedding holds, and what made it.
+//! `manifest.json`: content and origin of a stored embedding.
 
 use super::error::StoreError;
 use super::{Layout, SplitName};
@@ -9,26 +9,25 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// The format that this version writes, and the newest one that it reads.
+/// The format that this version writes, and the newest format that it reads.
 pub const MANIFEST_FORMAT: u32 = 1;
 
 pub(crate) const FILE_NAME: &str = "manifest.json";
 
-/// What the `kind` of every manifest says, so that nothing else is taken for one.
+/// The field `kind` of every manifest. It tells a manifest from other JSON files.
 const KIND: &str = "dpnas embedding";
 
-/// What a stored embedding holds, and what made it.
+/// Content and origin of a stored embedding.
 ///
-/// Its file `manifest.json` has a field for each of these and, before them, `kind`, which is always `dpnas embedding`,
-/// `format`, which is [`MANIFEST_FORMAT`], and `dtype`, which is always `float32`. A reader refuses a newer format and
-/// ignores fields that it does not know.
+/// The file `manifest.json` has these fields after three others: `kind` is always `dpnas embedding`, `format` is
+/// [`MANIFEST_FORMAT`], `dtype` is always `float32`. A reader refuses a newer format and ignores unknown fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The program and the version that wrote the embedding.
     pub program: String,
-    /// How the rows lie in files.
+    /// File layout.
     pub layout: Layout,
-    /// Numbers in a row.
+    /// Features per row.
     pub features: usize,
     /// Rows of each split.
     pub rows: RowCounts,
@@ -36,21 +35,21 @@ pub struct Manifest {
     pub class_names: Vec<String>,
     /// The architecture, in canonical form.
     pub net: String,
-    /// The seed that the weights were drawn with.
+    /// The seed of the weights.
     pub weight_seed: u64,
-    /// How the weights were drawn.
+    /// Initialisation of the weights.
     pub init: String,
     /// How activations were normalised.
     pub norm: NormRecord,
     /// Device and precision that computed the rows.
     pub engine: String,
-    /// What people call the data set.
+    /// Name of the data set.
     pub data: String,
-    /// Identifies the images, labels and order of the three splits.
+    /// Fingerprint of images, labels and order of the three splits.
     pub data_fingerprint: String,
     /// Channels, height and width of the images.
     pub image: [u32; 3],
-    /// Every setting of the program that wrote the embedding; `null` where there was none.
+    /// Every setting of the program that wrote the embedding; `null` if there was none.
     pub settings: Value,
 }
 
@@ -81,15 +80,15 @@ impl RowCounts {
 pub struct NormRecord {
     /// `calibrated`, `reference` or `none`.
     pub mode: String,
-    /// What was added to a variance.
+    /// The ε added to variances.
     pub epsilon: f64,
-    /// Training images that calibrated it, at most; `null` unless `calibrated`.
+    /// Largest number of training images that calibrated it; `null` unless `calibrated`.
     pub calibration_images: Option<usize>,
-    /// Images in a mini-batch; `null` unless `reference`.
+    /// Size of a mini-batch; `null` unless `reference`.
     pub batch_size: Option<usize>,
 }
 
-/// A manifest as it stands in its file.
+/// A manifest in its file.
 #[derive(Serialize)]
 struct Document<'a> {
     kind: &'a str,
@@ -99,7 +98,7 @@ struct Document<'a> {
     manifest: &'a Manifest,
 }
 
-/// What tells a manifest from other files, in every format.
+/// Fields that mark a manifest, in every format.
 #[derive(Deserialize)]
 struct Mark {
     kind: String,
@@ -111,7 +110,7 @@ struct Mark {
 }
 
 impl Manifest {
-    /// The manifest of an embedding without rows by this version: a start for those who fill in the rest.
+    /// A manifest of this version without rows; the caller fills in the other fields.
     pub fn of(net: &Net) -> Self {
         Self {
             program: format!("dpnas {}", env!("CARGO_PKG_VERSION")),
@@ -134,8 +133,8 @@ impl Manifest {
     /// Reads the manifest in the folder of a stored embedding.
     ///
     /// # Errors
-    /// [`StoreError::NotAnEmbedding`] if there is none, [`StoreError::NewerFormat`], [`StoreError::Damaged`] if it makes
-    /// no sense, or [`StoreError::Io`].
+    /// [`StoreError::NotAnEmbedding`] if there is none, [`StoreError::NewerFormat`], [`StoreError::Damaged`] if it is
+    /// invalid, or [`StoreError::Io`].
     pub fn read(folder: &Path) -> Result<Self, StoreError> {
         let path = folder.join(FILE_NAME);
         let Some((text, mark)) = read_mark(folder)? else {
@@ -165,12 +164,12 @@ impl Manifest {
 
 const DTYPE: &str = "float32";
 
-/// Whether a folder is a stored embedding of this or a newer version.
+/// Whether a folder is a stored embedding, of any format.
 pub(crate) fn is_embedding(folder: &Path) -> Result<bool, StoreError> {
     Ok(read_mark(folder)?.is_some())
 }
 
-/// The text of the manifest and its mark; `None` if there is none, or something else of that name.
+/// The text of the manifest and its mark; `None` if the file is missing or not a manifest.
 fn read_mark(folder: &Path) -> Result<Option<(String, Mark)>, StoreError> {
     let path = folder.join(FILE_NAME);
     let text = match fs::read_to_string(&path) {

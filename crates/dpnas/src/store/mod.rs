@@ -1,21 +1,21 @@
-//! Stored embeddings: an embedding as files that other programs read.
+//! Storing embeddings as files for other programs.
 //!
 //! ```text
 //! embedding/
-//!   manifest.json                        what is stored and what made it, see [`Manifest`]
+//!   manifest.json                        content and origin, see [`Manifest`]
 //!   train/features.npy  train/labels.npy     layout npy: float32 [n, features] and int64 [n]
 //!   train/{label:06}/{count:06}.npy          layout folder: one float32 vector each
 //!   train.safetensors                        layout safetensors: tensors `features` and `labels`
 //!   …                                        the same for `val` and `test`
 //! ```
 //!
-//! Rows are little-endian. Those of `train` and `val` come in the order of the data set, which the hold-out split keeps in
-//! both parts; those of `test` in the order of the test set. The layout `folder` sorts them by label and keeps the order
-//! within each; every class has a folder, also one without rows, since readers number the folders that they find.
+//! Numbers are little-endian. Rows of `train` and `val` are in the order of the training set; the hold-out split keeps
+//! this order. Rows of `test` are in the order of the test set. The layout `folder` sorts rows by label and keeps the
+//! order within a label. Every class has a folder, even without rows, because readers number the folders they find.
 //!
-//! [`EmbeddingWriter`] takes rows in blocks of any size and never holds more than one, so an embedding may be larger than
-//! the memory. A stored embedding appears whole or not at all: it is written beside its place, in
-//! `.NAME.writing-XXXXXX`, and renamed at the end. [`StoredEmbedding`] reads all three layouts.
+//! [`EmbeddingWriter`] takes blocks of rows of any size and holds at most one block, so an embedding may be larger than
+//! the memory. A stored embedding appears complete or not at all: it is written to `.NAME.writing-XXXXXX` in the same
+//! folder and renamed at the end. [`StoredEmbedding`] reads all three layouts.
 //!
 //! ```
 //! use dpnas::store::{EmbeddingWriter, Existing, Layout, Manifest, SplitName, StoredEmbedding};

@@ -1,4 +1,4 @@
-//! The layout `npy`: a file of features and a file of labels for each split; and `.npy` headers.
+//! The layout `npy`, one file of features and one of labels per split; and `.npy` headers.
 
 use super::row_file::{RowFile, read_floats, read_integers, room};
 use super::{SplitName, StoreError};
@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// Kinds of numbers that are stored.
+/// Types of the stored numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Numbers {
     /// Features.
@@ -32,7 +32,7 @@ impl Numbers {
     }
 }
 
-/// The bytes of a `.npy` file before its numbers.
+/// The header of a `.npy` file.
 pub(crate) fn header(numbers: Numbers, shape: &[usize]) -> io::Result<Vec<u8>> {
     let scalar = numbers.type_text().parse().map_err(io::Error::other)?;
     let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
@@ -68,7 +68,7 @@ impl NpyWriter {
     }
 }
 
-/// Reads one split: its rows and its labels.
+/// Reads rows and labels of one split.
 pub(crate) fn read(
     root: &Path,
     split: SplitName,
@@ -85,7 +85,8 @@ pub(crate) fn read(
     Ok((values, labels))
 }
 
-/// Opens a `.npy` file that must hold numbers of this kind and shape, and no byte more; gives what follows the header.
+/// Opens a `.npy` file and returns a reader of the bytes after the header. The file must have this type and shape and
+/// not a byte more.
 pub(crate) fn open(path: &Path, numbers: Numbers, shape: &[usize]) -> Result<BufReader<File>, StoreError> {
     let io = |action| StoreError::io(action, path);
     let file = File::open(path).map_err(io("open"))?;
@@ -100,11 +101,11 @@ pub(crate) fn open(path: &Path, numbers: Numbers, shape: &[usize]) -> Result<Buf
     if prelude[..8] != *MAGIC {
         return Err(StoreError::damaged(path, "another kind of file", format!("a .npy file, version 1.0: {expected}")));
     }
-    // Two bytes: no header is longer than 64 KiB.
+    // The length has two bytes, so this allocates at most 64 KiB.
     let mut text = vec![0; usize::from(u16::from_le_bytes([prelude[8], prelude[9]]))];
     file.read_exact(&mut text).map_err(|_| too_short())?;
-    // The text is compared and not parsed: nothing in a damaged file is followed. numpy's differs by white space and a
-    // comma.
+    // Compare the text instead of parsing it, so that a damaged header is never trusted. The header of numpy differs
+    // from ours only in white space and a comma.
     let found = text_of(&text);
     if essence(&found) != essence(&expected) {
         return Err(StoreError::damaged(path, found, expected));
@@ -117,10 +118,10 @@ pub(crate) fn open(path: &Path, numbers: Numbers, shape: &[usize]) -> Result<Buf
     Ok(file)
 }
 
-/// Magic and version 1.0, which serves every header below 64 KiB.
+/// Magic and version 1.0, the version of headers below 64 KiB.
 const MAGIC: &[u8; 8] = b"\x93NUMPY\x01\x00";
 
-/// Magic, version and the length of the text.
+/// Bytes of magic, version and length of the text.
 const PRELUDE: usize = 10;
 
 /// The Python expression of a header, without the padding.
@@ -181,7 +182,7 @@ mod tests {
         let double = [&whole[..PRELUDE], double.as_bytes()].concat();
         let found = expected.replace("<f4", "<f8");
         assert_eq!(error(&double), format!("{found}, expected {expected}{end}"));
-        // As numpy writes it, and as we do.
+        // The header of numpy, besides ours.
         let text = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }".as_slice();
         let of_numpy = [MAGIC, &[118, 0][..], text, &[b' '; 117 - 59], b"\n", &[0; 24]].concat();
         for bytes in [whole, of_numpy] {

@@ -26,15 +26,15 @@ impl StoredEmbedding {
         &self.folder
     }
 
-    /// What is stored, and what made it.
+    /// Content and origin of the embedding.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Brings one split into memory. Sizes are checked before anything is allocated.
+    /// Reads one split into memory. File sizes are checked before memory is allocated.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if a file is truncated or does not go with the manifest, [`StoreError::LabelRange`],
+    /// [`StoreError::Damaged`] if a file is truncated or contradicts the manifest, [`StoreError::LabelRange`],
     /// [`StoreError::OutOfMemory`], or [`StoreError::Io`].
     pub fn read(&self, split: SplitName) -> Result<StoredSplit, StoreError> {
         let (root, rows, features) = (&*self.folder, self.manifest.rows.of(split), self.manifest.features);

@@ -1,20 +1,20 @@
-//! Numbers as little-endian bytes: a file of rows that is written block by block, and reading numbers back.
+//! Writing and reading numbers as little-endian bytes.
 
 use super::StoreError;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-/// Bytes that are collected before they are handed to the system.
+/// Bytes of the write buffer.
 const BUFFER: usize = 256 * 1024;
 
-/// A file that begins with some bytes and goes on with rows.
+/// A file of a header and rows, written block by block.
 pub(crate) struct RowFile {
     out: BufWriter<File>,
 }
 
 impl RowFile {
-    /// A new file with its first bytes.
+    /// Creates a file with its header.
     pub(crate) fn create(path: &Path, head: &[u8]) -> io::Result<Self> {
         let mut out = BufWriter::with_capacity(BUFFER, File::create_new(path)?);
         out.write_all(head)?;
@@ -31,7 +31,7 @@ impl RowFile {
         write_floats(&mut self.out, rows)
     }
 
-    /// Writes everything through to the disk.
+    /// Flushes and syncs the file.
     pub(crate) fn finish(self) -> io::Result<()> {
         self.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     }
@@ -50,7 +50,7 @@ pub(crate) fn write_floats(out: &mut impl Write, values: &[f32]) -> io::Result<(
     Ok(())
 }
 
-/// An empty vector with room for `count` numbers of `path`.
+/// An empty vector with room for `count` numbers. `path` is for the error.
 pub(crate) fn room<T>(path: &Path, count: usize) -> Result<Vec<T>, StoreError> {
     let mut values = Vec::new();
     values.try_reserve_exact(count).map_err(|_| {
@@ -60,7 +60,7 @@ pub(crate) fn room<T>(path: &Path, count: usize) -> Result<Vec<T>, StoreError> {
     Ok(values)
 }
 
-/// Appends `count` numbers from little-endian bytes.
+/// Appends `count` floats from little-endian bytes.
 pub(crate) fn read_floats(from: &mut impl Read, count: usize, values: &mut Vec<f32>) -> io::Result<()> {
     read_words(from, count, |bytes| values.push(f32::from_le_bytes(bytes)))
 }

@@ -3,7 +3,7 @@
 /// The rows of one split and their labels.
 ///
 /// # Shapes
-/// Values are row-major, `[n, features]`; one label a row.
+/// Values `[n, features]`, row-major; labels `[n]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredSplit {
     pub(crate) features: usize,
@@ -22,12 +22,12 @@ impl StoredSplit {
         self.labels.is_empty()
     }
 
-    /// Numbers in a row.
+    /// Features per row.
     pub fn features(&self) -> usize {
         self.features
     }
 
-    /// All values, row after row.
+    /// All values, row by row.
     ///
     /// # Shapes
     /// `[n, features]`.
@@ -49,7 +49,7 @@ impl StoredSplit {
         &self.values[index * self.features..(index + 1) * self.features]
     }
 
-    /// The rows whose label is wanted, in their order: the classes of one step of learning in steps.
+    /// The rows with a wanted label, in order, for example the classes of one step of continual learning.
     #[must_use]
     pub fn of_classes(&self, wanted: impl Fn(u32) -> bool) -> Self {
         let kept = || self.labels.iter().enumerate().filter(|&(_, &label)| wanted(label));

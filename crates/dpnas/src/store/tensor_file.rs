@@ -1,6 +1,6 @@
-//! The layout `safetensors`: a file with the tensors `labels` and `features` for each split.
+//! The layout `safetensors`: one file per split, with the tensors `labels` and `features`.
 //!
-//! All sizes are known before the first row, so the header is written first and rows follow as they come.
+//! All sizes are known before the first row, so the header comes first and rows follow block by block.
 
 use super::row_file::{RowFile, read_floats, read_integers, room};
 use super::{SplitName, StoreError};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FEATURES: &str = "features";
 const LABELS: &str = "labels";
 
-/// Bytes of a header, at most: ours have about 200, and other programs may add remarks.
+/// Limit of the bytes of a header. Ours has about 200; other programs may add metadata.
 const MAX_HEADER: u64 = 1 << 20;
 
 /// Writes one split.
@@ -21,7 +21,7 @@ pub(crate) struct TensorWriter {
 }
 
 impl TensorWriter {
-    /// The labels come first: the format orders tensors by the size of their numbers.
+    /// Labels come first because the format orders tensors by the size of their numbers.
     pub(crate) fn create(root: &Path, split: SplitName, labels: &[u32], features: usize) -> io::Result<Self> {
         let mut file = RowFile::create(&path(root, split), &header(labels.len(), features)?)?;
         file.push_labels(labels)?;
@@ -37,7 +37,7 @@ impl TensorWriter {
     }
 }
 
-/// Reads one split: its rows and its labels.
+/// Reads rows and labels of one split.
 pub(crate) fn read(
     root: &Path,
     split: SplitName,
@@ -61,7 +61,7 @@ fn metadata(rows: usize, features: usize) -> Option<Metadata> {
     Metadata::new(None, vec![(LABELS.to_owned(), labels), (FEATURES.to_owned(), rows)]).ok()
 }
 
-/// The length of the header and the header, padded to a multiple of eight.
+/// The length of the header, then the header, padded to a multiple of eight bytes.
 fn header(rows: usize, features: usize) -> io::Result<Vec<u8>> {
     let metadata = metadata(rows, features).ok_or(io::ErrorKind::FileTooLarge)?;
     let mut text = serde_json::to_vec(&metadata)?;
@@ -69,7 +69,8 @@ fn header(rows: usize, features: usize) -> io::Result<Vec<u8>> {
     Ok([&(text.len() as u64).to_le_bytes()[..], &text].concat())
 }
 
-/// Opens a file that must hold the two tensors in these shapes, labels first; gives what follows the header.
+/// Opens a file and returns a reader of the bytes after the header. The file must hold the two tensors in these shapes,
+/// labels first.
 fn open(path: &Path, rows: usize, features: usize) -> Result<BufReader<File>, StoreError> {
     let io = |action| StoreError::io(action, path);
     let file = File::open(path).map_err(io("open"))?;

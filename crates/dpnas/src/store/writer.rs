@@ -9,9 +9,9 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// A stored embedding on its way: push the rows of each split, then [`finish`](Self::finish).
+/// Writes a stored embedding: [`push`](Self::push) the rows of each split, then [`finish`](Self::finish).
 ///
-/// Dropping it before leaves nothing behind.
+/// Dropping an unfinished writer removes its files.
 #[must_use = "a writer that is not finished leaves nothing behind"]
 pub struct EmbeddingWriter<'a> {
     manifest: Manifest,
@@ -28,11 +28,11 @@ enum SplitWriter {
 }
 
 impl<'a> EmbeddingWriter<'a> {
-    /// Starts an embedding that will be at `target`, with the labels of `train`, `val` and `test`; the manifest's `rows`
-    /// are set to their numbers. Parent folders are made if need be.
+    /// Starts an embedding at `target`, with the labels of `train`, `val` and `test`. The manifest's `rows` become the
+    /// numbers of labels. Missing parent folders are made.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] or [`StoreError::NotReplaceable`] if something is there that is to stay,
+    /// [`StoreError::Exists`] or [`StoreError::NotReplaceable`] if the target exists and must stay,
     /// [`StoreError::NoName`], [`StoreError::LabelRange`] if a label has no class name, [`StoreError::NoFeatures`],
     /// [`StoreError::DiskFull`], or [`StoreError::Io`].
     pub fn create(
@@ -62,13 +62,13 @@ impl<'a> EmbeddingWriter<'a> {
         Ok(Self { manifest, labels, splits, written: [0; 3], publication })
     }
 
-    /// Appends whole rows to a split, any number of them, in the order of its labels.
+    /// Appends any number of whole rows to a split, in the order of its labels.
     ///
     /// # Shapes
     /// `[n, features]`, row-major.
     ///
     /// # Errors
-    /// [`StoreError::PartialRow`], [`StoreError::RowCount`] if they are more than there are labels,
+    /// [`StoreError::PartialRow`], [`StoreError::RowCount`] if there are more rows than labels,
     /// [`StoreError::DiskFull`], or [`StoreError::Io`].
     pub fn push(&mut self, split: SplitName, rows: &[f32]) -> Result<(), StoreError> {
         let features = self.manifest.features;
@@ -87,12 +87,12 @@ impl<'a> EmbeddingWriter<'a> {
         pushed.map_err(self.publication.failed(&self.publication.path().join(split.to_string())))
     }
 
-    /// Writes the manifest, gives the embedding its name in one step, and gives the manifest and where the embedding is.
+    /// Writes the manifest and renames the embedding to its target. Returns the manifest and the path of the embedding.
     ///
     /// # Errors
-    /// [`StoreError::RowCount`] if rows are missing, [`StoreError::Exists`] if something appeared at the place meanwhile,
-    /// [`StoreError::LeftAside`], [`StoreError::DiskFull`], or [`StoreError::Io`]. But for `LeftAside`, what was there
-    /// before is untouched then.
+    /// [`StoreError::RowCount`] if rows are missing, [`StoreError::Exists`] or [`StoreError::NotReplaceable`] if the
+    /// target changed meanwhile, [`StoreError::Manifest`], [`StoreError::LeftAside`], [`StoreError::DiskFull`], or
+    /// [`StoreError::Io`]. An old embedding is unchanged after every error but `LeftAside`.
     pub fn finish(self) -> Result<(Manifest, PathBuf), StoreError> {
         for split in SplitName::ALL {
             let written = self.written[split as usize];
@@ -150,5 +150,8 @@ impl std::fmt::Debug for EmbeddingWriter<'_> {
 /// Bytes of the rows and labels of all splits.
 fn bytes(manifest: &Manifest) -> u64 {
     let row = (manifest.features as u64).saturating_mul(4).saturating_add(8);
-    SplitName::ALL.iter().map(|&split| (manifest.rows.of(split) as u64).saturating_mul(row)).sum()
+    SplitName::ALL
+        .iter()
+        .map(|&split| (manifest.rows.of(split) as u64).saturating_mul(row))
+        .fold(0, u64::saturating_add)
 }

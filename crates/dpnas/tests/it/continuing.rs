@@ -1,4 +1,4 @@
-//! Going on from the CSV files of an earlier run.
+//! Continuing an earlier run from its CSV files.
 
 use dpnas::search::{ImageShape, Place, Search, SearchSettings, Seed, Space, SpaceSettings};
 use dpnas::{
@@ -6,7 +6,7 @@ use dpnas::{
 };
 use std::path::{Path, PathBuf};
 
-/// Scores by the text; some architectures are rejected, none is out of memory.
+/// Scores by a hash of the text. Some architectures are rejected, none is out of memory.
 struct ByText;
 
 impl Evaluate for ByText {
@@ -52,7 +52,7 @@ fn file(folder: &RunFolder, name: &str) -> String {
     std::fs::read_to_string(folder.file(name)).unwrap()
 }
 
-/// A run that ends after so many evaluations, and where it stopped.
+/// A run with a limit of evaluations, and the place where it stopped.
 fn cut(runs: &Path, limit: u64) -> (RunFolder, Place) {
     let folder = folder(runs);
     let report = Runner::new(search(), ByText).in_folder(folder.clone()).with_limit(limit).run().unwrap();
@@ -84,7 +84,7 @@ fn a_run_that_is_continued_from_its_csv_files_ends_with_the_same_files() {
         let second = folder(runs.path());
         let report = go_on(earlier(&first, place), &second, u64::MAX).unwrap();
         assert_eq!((&report.stop, report.resumed), (&StopReason::Completed, 0));
-        // Accuracies have six decimals in the file; the rest has every digit.
+        // Compare without accuracies: the file has only six decimals of them.
         let facts = |report: &Report| -> Vec<(f64, String, f64)> {
             report.rows.iter().map(|row| (row.epsilon, row.net.clone(), row.reward())).collect()
         };
@@ -120,7 +120,7 @@ fn a_continued_run_is_resumed_from_its_folder_alone() {
 fn rows_of_an_earlier_run_stand_in_the_new_file_as_they_stood() {
     let runs = tempfile::tempdir().unwrap();
     let (first, place) = cut(runs.path(), 8);
-    // More digits than this program writes, an ε that was computed, spaces: what another program may have written.
+    // Forms of other programs: more digits, a whole number for ε, other spaces.
     let text = file(&first, "replay_buffer.csv")
         .replace(", 75.0]\"", ",75.00000000000003]\"")
         .replace(",1.0,\"[C", ",1,\"[ C");

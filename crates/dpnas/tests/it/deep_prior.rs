@@ -79,7 +79,7 @@ fn calibration_uses_no_more_images_than_asked_for() {
     evaluator(&toy, config).score(&net(NET)).unwrap();
     let used = toy.used.lock().unwrap();
     assert_eq!(used.measured, [50]);
-    // 108 to learn from, 12 to validate on, 30 to test on.
+    // 108 training, 12 validation and 30 test images.
     assert_eq!(used.encoded, [40, 40, 28, 12, 30]);
 }
 
@@ -120,7 +120,7 @@ fn a_second_score_comes_from_the_cache_and_is_the_same() {
     let calls = toy.used.lock().unwrap().encoded.len();
     assert_eq!(scored(open().score(&net(NET)).unwrap()), first);
     assert_eq!(toy.used.lock().unwrap().encoded.len(), calls, "embedded again");
-    // The classifier is no part of the key: more classes take the same embedding.
+    // The classifier is not part of the key, so more classes use the same embedding.
     let other = scored(open().score(&net("[C(8,3,1,1,1), P(2,2,0,0), SM(7)]")).unwrap());
     assert_eq!(other, first);
     assert_eq!(toy.used.lock().unwrap().encoded.len(), calls, "embedded again");
@@ -147,7 +147,7 @@ fn what_decides_an_embedding_is_in_its_key() {
     assert!(score(&|config| config.norm.epsilon = 1e-3));
     assert!(score(&|config| config.calibration_images = NonZeroUsize::new(7).unwrap()));
     assert!(score(&|config| config.probe.seed = dpnas::seed::Seed(9)));
-    // Where and how fast is not.
+    // Settings of memory and of the classifier are not part of the key.
     assert!(!score(&|config| config.largest_chunk = NonZeroUsize::new(3).unwrap()));
     assert!(!score(&|config| config.memory_budget = 1 << 20));
     assert!(!score(&|config| config.probe.epochs = 2));

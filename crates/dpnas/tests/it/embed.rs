@@ -1,4 +1,4 @@
-//! Embeddings handed to others and stored.
+//! Streaming and storing embeddings.
 
 use crate::engine::{Toy, config, data, evaluator};
 use dpnas::cache::Cache;
@@ -16,7 +16,7 @@ fn net(text: &str) -> Net {
     text.parse().unwrap()
 }
 
-/// The rows of train, val and test, by one draw.
+/// The rows of train, val and test under one draw.
 fn rows(prior: &DeepPrior, net: &Net, seed: u64) -> Result<[Vec<f32>; 3], ScoreError> {
     let mut rows: [Vec<f32>; 3] = Default::default();
     let mut last = SplitName::Train;
@@ -45,7 +45,7 @@ fn rows_come_split_by_split_the_same_with_and_without_a_cache_and_for_any_chunk(
     let calls = toy.used.lock().unwrap().encoded.len();
     assert_eq!(rows(&cached, &net, 1).unwrap(), first);
     assert_eq!(toy.used.lock().unwrap().encoded.len(), calls, "embedded again");
-    // Another draw is another embedding, and the classifier's layers are no part of it.
+    // Another draw has another embedding. The layers of the classifier do not change it.
     assert_ne!(rows(&cached, &net, 2).unwrap(), first);
     let with_fc = "[C(8,3,1,1,1), P(2,2,0,0), FC(32), SM(4)]".parse().unwrap();
     assert_eq!(rows(&cached, &with_fc, 1).unwrap(), first);

@@ -1,4 +1,4 @@
-//! An engine that is quick and knows when it was used: each feature is a weighted sum of a few pixels.
+//! A fast engine that records its calls. Each feature is a weighted sum of a few pixels.
 
 use dpnas::data::{DataSet, Source, SyntheticConfig};
 use dpnas::grammar::Plan;
@@ -9,27 +9,27 @@ use half::bf16;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-/// What the engine was asked to do.
+/// Calls of the engine.
 #[derive(Debug, Default)]
 pub(crate) struct Used {
-    /// Images of each call that encodes.
+    /// Number of images of each call of `encode`.
     pub(crate) encoded: Vec<usize>,
-    /// Images of each call that measures.
+    /// Number of images of each call of `measure`.
     pub(crate) measured: Vec<usize>,
-    /// The chunk of each such call.
+    /// The chunk of each call of `measure`.
     pub(crate) measured_at_once: Vec<usize>,
-    /// First pixel of each mini-batch that was measured.
+    /// First pixel of each call of `measure`.
     pub(crate) first_pixels: Vec<f32>,
 }
 
 #[derive(Clone, Default)]
 pub(crate) struct Toy {
     pub(crate) used: Arc<Mutex<Used>>,
-    /// Is out of memory with more images than this at once.
+    /// Largest number of images at once; with more it is out of memory.
     pub(crate) room: Option<usize>,
-    /// What its rows are rounded to, and what it says of them.
+    /// Actual precision of its rows, and the precision that it reports.
     pub(crate) rows: Option<[Precision; 2]>,
-    /// Gives undefined rows for architectures with this text in them.
+    /// Returns undefined rows for architectures whose text contains this.
     pub(crate) broken: Option<&'static str>,
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn data() -> DataSet {
     data_of(120)
 }
 
-/// As [`data`], with another number of training images.
+/// Same as [`data`], with another number of training images.
 pub(crate) fn data_of(train: usize) -> DataSet {
     let config = SyntheticConfig {
         train,

@@ -1,4 +1,4 @@
-//! The facade with an engine of its own: no burn, so a search takes milliseconds.
+//! The facade with a toy engine instead of burn, so a search takes milliseconds.
 
 mod continuing;
 mod deep_prior;

@@ -1,4 +1,4 @@
-//! What a budget and an engine that is out of memory change, and what they do not: any score.
+//! Memory budgets and engines that run out of memory: they change chunks and files, but no score.
 
 use crate::engine::{Toy, config, data, data_of, evaluator};
 use dpnas::cache::Cache;
@@ -30,7 +30,7 @@ fn plan_of(evaluator: &DeepPrior) -> MemoryPlan {
     evaluator.memory_plan(&net().plan(data().train.shape()).unwrap()).unwrap()
 }
 
-/// The smallest budget that scores the net.
+/// The smallest power of two that scores the net as a budget.
 fn least() -> u64 {
     let fits = |budget: &u64| {
         let plan = net().plan(data().train.shape()).unwrap();
@@ -42,7 +42,7 @@ fn least() -> u64 {
 #[test]
 fn smaller_budgets_make_smaller_chunks_and_the_smallest_one_is_out_of_memory() {
     let image = EngineMemory::unfused(&net().plan(data().train.shape()).unwrap()).image;
-    // 128 features: a row takes 512 bytes, an image that is computed two of them.
+    // A row of 128 features takes 512 bytes; an image in a chunk needs two copies of it.
     let toy = Toy::default();
     let evaluator_ = evaluator(&toy, with_budget(400_000));
     let plan = plan_of(&evaluator_);
@@ -79,7 +79,8 @@ fn an_embedding_larger_than_the_budget_is_read_from_a_file_and_scores_the_same()
     assert_eq!(scored(&in_file().with_scratch_folder(&scratch)), expected);
     assert!(scratch.is_dir(), "the rows were not there");
     assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0, "something was left behind");
-    // A cache keeps the rows in its own folder, and both ways find them; one that is too small does not keep them.
+    // A cache stores the rows, and later runs find them with either budget. A cache that is too small does not store
+    // them.
     let kept = || Cache::open(folder.path().join("cache"), 1 << 30).unwrap();
     assert_eq!(scored(&in_file().with_cache(kept())), expected);
     assert!(kept().used().unwrap() > 930 * 512);
@@ -107,7 +108,7 @@ fn rows_of_bf16_take_half_of_the_memory_and_score_as_the_same_rows_of_f32() {
     let half = new(Precision::Bf16, 1 << 30);
     assert_eq!(plan_of(&half).embedding, 930 * 256);
     assert_eq!(scored(&half), expected);
-    // From a file, written into a cache, and found there.
+    // Rows in a scratch file, stored in a cache, and read from the cache.
     let folder = tempfile::tempdir().unwrap();
     let cache = |name: &str| Cache::open(folder.path().join(name), 1 << 30).unwrap();
     let in_file = || {
@@ -121,7 +122,7 @@ fn rows_of_bf16_take_half_of_the_memory_and_score_as_the_same_rows_of_f32() {
     }
     assert_eq!(scored(&new(Precision::F32, 1 << 30).with_cache(cache("wide"))), expected);
     assert_eq!(cache("wide").used().unwrap() - cache("half").used().unwrap(), 930 * 256);
-    // Other programs get f32.
+    // `embed` always gives f32.
     let rows = |evaluator: DeepPrior| {
         let mut all = Vec::new();
         let keep = |_, rows: &[f32]| {
@@ -147,7 +148,7 @@ fn an_engine_that_is_out_of_memory_goes_on_with_half_the_chunk() {
     let toy = Toy { room: Some(30), ..Toy::default() };
     assert_eq!(scored(&evaluator(&toy, config())), expected);
     let used = toy.used.lock().unwrap();
-    // 256 is too many, 128, 64 and 32 too: 16 at once, and for later images as well.
+    // Chunks of 256, 128, 64 and 32 are too large; 16 fits and stays for later images.
     assert_eq!(used.measured_at_once, [16]);
     assert_eq!(used.encoded, [vec![16; 6], vec![12, 12, 16, 14]].concat());
 }

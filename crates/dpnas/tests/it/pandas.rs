@@ -1,18 +1,18 @@
-//! Both CSV files through pandas and back.
+//! Reading and writing both CSV files with pandas.
 
 use dpnas::search::{Feedback, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
 use dpnas::{Metrics, ReplayRow, ReplayWriter, read_q_values, read_replay_buffer, write_q_values};
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a script with paths; `None` where there is no pandas.
+/// Runs a script with paths; `None` without pandas.
 fn python(script: &str, paths: &[&Path]) -> Option<()> {
     let output = Command::new(crate::skipped::python("pandas")?).args(["-c", script]).args(paths).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     Some(())
 }
 
-/// Rows of every kind, with numbers that print in every form; percentages have up to six decimals.
+/// Rows of every kind, with numbers in every printed form. Percentages have up to six decimals.
 fn rows() -> Vec<ReplayRow> {
     let score = |number: u32| {
         let fraction = |part: u32| f64::from((number * 7919 + part * 104_729) % 1_000_001) / 1e6;
@@ -50,7 +50,7 @@ fn search() -> Search {
     let settings = SearchSettings { schedule: "1.0:9,0.2:4".parse().unwrap(), ..SearchSettings::paper() };
     let mut search = Search::new(space, settings, Seed(3)).unwrap();
     while let Some(candidate) = search.ask().unwrap() {
-        // Some rewards are so small that their values need an exponent.
+        // Some rewards are small enough that their values print with an exponent.
         let reward = if candidate.id.0.is_multiple_of(3) { 1e-9 } else { 0.1 + 0.05 * candidate.id.0 as f64 };
         search.tell(candidate.id, Feedback::Scored { reward }).unwrap();
     }
@@ -82,7 +82,7 @@ fn a_frame_of_python_values_is_written_as_we_write_it() {
     let [json, ours, theirs] = ["rows.json", "ours.csv", "theirs.csv"].map(|name| folder.path().join(name));
     let rows = rows();
     write_rows(&ours, &rows);
-    // The numbers as a Python program would have them.
+    // The values of a Python program.
     let percent = |fraction: f64| (fraction * 1e8).round() / 1e6;
     let percents = |list: &[f64]| list.iter().map(|&fraction| percent(fraction)).collect::<Vec<_>>();
     let values: Vec<serde_json::Value> = rows
@@ -122,7 +122,7 @@ pd.read_csv(sys.argv[1], float_precision='round_trip').to_csv(sys.argv[2], index
     assert_eq!(std::fs::read_to_string(&theirs).unwrap(), text);
 }
 
-/// With its defaults pandas makes floats of columns that hold one, adds an index, and may miss the last digit.
+/// By default pandas turns a column with one float into floats, adds an index, and may change the last digit.
 #[test]
 fn what_pandas_writes_with_its_defaults_is_read() {
     let folder = tempfile::tempdir().unwrap();

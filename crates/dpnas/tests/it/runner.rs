@@ -15,7 +15,7 @@ fn search(seed: u64) -> Search {
     Search::new(space, settings, Seed(seed)).unwrap()
 }
 
-/// Scores by the length of the text; some architectures are rejected, do not fit, or fail.
+/// Scores by the length of the text. Some architectures are rejected, out of memory, or fail.
 #[derive(Clone, Copy, Default)]
 struct ByLength {
     fails_at: Option<u64>,
@@ -59,7 +59,7 @@ fn file(folder: &RunFolder, name: &str) -> String {
     std::fs::read_to_string(folder.file(name)).unwrap()
 }
 
-/// A run from begin to end, in its folder.
+/// A complete run in a folder.
 fn whole(runs: &Path) -> (RunFolder, Report) {
     let folder = folder(runs);
     let report = Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
@@ -184,7 +184,7 @@ fn a_search_of_deep_priors_finds_rewards_above_chance() {
     assert_eq!(report.rows.iter().filter(|row| row.reward() > 0.0).count() as u64, report.progress.total);
 }
 
-/// Gives every candidate the same outcome.
+/// Returns the same outcome for every candidate.
 struct Same(Outcome);
 
 impl Evaluate for Same {
@@ -208,7 +208,7 @@ fn a_search_in_which_nothing_counts_ends_and_says_so() {
         let report = run(7).unwrap();
         assert_eq!((report.stop.clone(), report.evaluated), (StopReason::Fruitless { evaluations: 7 }, 7));
         assert_eq!(report.stop.to_string(), "fruitless: none of the last 7 evaluations counts");
-        // Those of earlier sittings count, and a higher limit goes on.
+        // Evaluations before a resume are included. A higher limit continues the run.
         assert_eq!(run(7).unwrap().evaluated, 0);
         assert_eq!(run(9).unwrap().evaluated, 2);
     }

@@ -22,7 +22,7 @@ const FILES: [&str; 8] = [
     "learning_curves_trained.svg",
 ];
 
-/// Scores by the net's length and the seed; one net is rejected, another does not fit.
+/// Scores by the net's length and the seed. One net is rejected, another is out of memory.
 struct Made {
     name: &'static str,
     scored: AtomicU32,
@@ -131,7 +131,7 @@ fn every_architecture_is_scored_under_every_draw() {
     let rewards: Vec<f64> = report.draws_of(0, Training::Random).map(|draw| draw.score().unwrap().reward).collect();
     assert_eq!(summary.reward.unwrap().mean, rewards.iter().sum::<f64>() / 3.0);
     assert!(summary.reward.unwrap().interval.is_some());
-    // Length 3 was stopped early: it has a reward and no test accuracy. Length 4 was rejected: it has neither.
+    // Length 3 stopped early, so it has a reward but no test accuracy. Length 4 was rejected, so it has neither.
     let stopped = report.summary(1, Training::Random).unwrap();
     assert!(stopped.reward.is_some() && stopped.test_accuracy.is_none());
     let rejected = report.summary(2, Training::Full).unwrap();
@@ -150,7 +150,7 @@ fn draw_0_has_the_seed_itself_and_the_others_their_own() {
     assert_ne!(draw_seed(Seed(9), 1), draw_seed(Seed(10), 1));
 }
 
-/// The seeds are a promise: a change here changes every draw and belongs into the changelog.
+/// The seeds are promised: a change here changes every draw and belongs in the changelog.
 #[test]
 fn value_stability_of_the_seeds_of_draws() {
     let seeds: Vec<u64> = (0..3).map(|draw| draw_seed(Seed(42), draw).0).collect();
@@ -240,7 +240,7 @@ fn a_hook_sees_every_draw_and_may_end_the_run() {
     };
     let report = ScoringRunner::new(job()).scored_by(Training::Random, &random).with_hook(hook).run().unwrap();
     assert_eq!(report.stop, StopReason::Interrupted);
-    // All architectures under draw 0 come before any under draw 1.
+    // Draw 0 of all architectures comes before draw 1 of any.
     let expected: Vec<_> = (0..5).map(|net| (0, net, net + 1, 15)).chain([(1, 0, 6, 15)]).collect();
     assert_eq!(seen, expected);
 }
@@ -282,7 +282,7 @@ fn a_journal_of_another_scoring_is_refused() {
     assert!(matches!(again(ScoringJob { draws: 4, ..job() }), ScoringError::Diverged { .. }));
     let path = folder.file("scores.jsonl");
     let journal = String::from_utf8(read(&folder, "scores.jsonl")).unwrap();
-    // A draw that is recorded twice, and one with another seed.
+    // A draw recorded twice, and a draw with another seed.
     let line = journal.lines().nth(1).unwrap();
     for more in [line.to_owned(), line.replace("\"draw\":0,\"seed\":9", "\"draw\":0,\"seed\":8")] {
         std::fs::write(&path, format!("{journal}{more}\n")).unwrap();

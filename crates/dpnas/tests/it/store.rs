@@ -26,7 +26,7 @@ fn labels(rows: &Rows) -> [&[u32]; 3] {
     rows.each_ref().map(|(_, labels)| &labels[..])
 }
 
-/// Stores rows, `block` at once.
+/// Stores rows in blocks of `block` rows.
 fn store(
     target: &Path,
     manifest: &Manifest,
@@ -41,7 +41,7 @@ fn store(
     Ok(writer.finish()?.1)
 }
 
-/// Three rows of two classes (of three) to learn from, one to validate on, none to test on.
+/// Three training rows of two of the three classes, one validation row, no test row.
 fn small() -> Rows {
     [(vec![0.5, -1.0, 2.0, 3.0, -0.0, 5.0], vec![2, 0, 2]), (vec![7.0, 8.0], vec![1]), (vec![], vec![])]
 }
@@ -91,7 +91,7 @@ fn embeddings() -> impl Strategy<Value = (usize, u32, Rows)> {
     })
 }
 
-/// What a layout gives back: rows in order, or sorted by label.
+/// The rows that a layout returns: in order, or sorted by label.
 fn expected(layout: Layout, features: usize, (values, labels): &(Vec<f32>, Vec<u32>)) -> (Vec<u32>, Vec<u32>) {
     let mut order: Vec<usize> = (0..labels.len()).collect();
     if layout == Layout::Folder {
@@ -271,7 +271,7 @@ fn a_label_without_a_class_name_is_told() {
     let (_folder, target) = stored(Layout::Npy);
     let path = target.join("train/labels.npy");
     let mut bytes = fs::read(&path).unwrap();
-    *bytes.last_mut().unwrap() = 0xff; // the sign of the last label
+    *bytes.last_mut().unwrap() = 0xff; // most significant byte of the last label
     fs::write(&path, bytes).unwrap();
     let message = read(&target, SplitName::Train).unwrap_err().to_string();
     assert_eq!(
@@ -301,7 +301,7 @@ fn what_is_there_stays_unless_it_is_a_stored_embedding_that_may_be_replaced() {
     assert_eq!(read(&target, SplitName::Train).unwrap().values(), [9.0]);
     assert_eq!(names(&target), ["manifest.json", "test", "train", "val"]);
     assert_eq!(names(folder.path()), ["embedding"], "nothing is left beside it");
-    // An empty folder loses nothing.
+    // Replacing an empty folder loses nothing.
     fs::create_dir(folder.path().join("empty")).unwrap();
     store(&folder.path().join("empty"), &manifest, &new, 1, Existing::Replace).unwrap();
 }

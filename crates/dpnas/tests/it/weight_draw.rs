@@ -1,4 +1,4 @@
-//! One draw of weights for all architectures of a run, or one for each.
+//! One draw of weights for all architectures of a run, or one draw for each.
 
 use crate::engine::{config, data};
 use dpnas::grammar::Net;
@@ -9,7 +9,7 @@ use dpnas::{
 };
 use std::num::NonZeroUsize;
 
-/// They begin with the same layers.
+/// Nets with a common prefix.
 const NETS: [&str; 3] = [
     "[C(16,3,1,1,1), C(16,3,1,1,1), P(2,2,0,0), C(24,3,1,1,1), SM(4)]",
     "[C(16,3,1,1,1), C(16,3,1,1,1), P(2,2,0,0), C(16,3,1,1,0), C(8,1,1,0,1), SM(4)]",
@@ -32,7 +32,7 @@ fn a_draw_for_each_candidate_is_the_same_whenever_it_is_scored() {
     let scores = |draw| NETS.map(|text| deep_prior(draw).score(&net(text)).unwrap());
     let outcomes = scores(WeightDraw::PerCandidate);
     assert!(outcomes.iter().zip(&scores(WeightDraw::PerSearch)).all(|(one, other)| one != other));
-    // Alone, in another order and by the seed itself, it is the same.
+    // The score does not depend on other architectures or their order, and equals that of the derived seed.
     let prior = deep_prior(WeightDraw::PerCandidate);
     for (text, outcome) in NETS.iter().zip(&outcomes).rev() {
         let net = net(text);

@@ -10,7 +10,7 @@ use dpnas::kernels::Precision;
 use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::Seed;
 use dpnas::train::{FullConfig, ProbeConfig, RateSchedule};
-use dpnas::{DeepPrior, DeepPriorConfig, Evaluate, FullTraining, FullTrainingConfig, Splits};
+use dpnas::{DeepPrior, DeepPriorConfig, Evaluate, FullTraining, FullTrainingConfig, Head, Splits};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -41,6 +41,11 @@ impl EvaluationOptions<'_> {
             full_training || self.training.lr_schedule.parse() == Ok(RateSchedule::Constant),
             "lr-schedule: the linear classifier of a deep prior has a constant learning rate; add --full-training, or \
              leave it out"
+        );
+        let head: Head = self.classifier.head.parse().context("head")?;
+        ensure!(
+            !full_training || head == Head::Adam,
+            "head: full training trains its classifier with Adam; leave --head out"
         );
         ensure!(
             !full_training || precision(self.resources)? == Precision::F32,
@@ -100,6 +105,7 @@ pub fn deep_prior(options: EvaluationOptions<'_>, data: &DataSet, stop: Arc<Atom
         draw: encoder.draw.parse().context("draw")?,
         norm: normalisation(encoder)?,
         calibration_images: at_least_one("calibration-images", encoder.calibration_images)?,
+        head: classifier.head.parse().context("head")?,
         probe: probe(classifier, resources, seed)?,
         memory_budget: memory_budget(resources)?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,

@@ -19,7 +19,9 @@ fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let (rows, features) = numbers.split_first().map_or((2_000, &[96][..]), |(&rows, features)| (rows, features));
     let python = std::env::var("DPNAS_PYTHON").ok();
-    println!("rows features | exact sums s, ridge s | f64 sums s, ridge s | numpy sums s, ridge s | ratio of exact sums");
+    println!(
+        "rows features | exact sums s, ridge s | f64 sums s, ridge s | numpy sums s, ridge s | ratio of exact sums"
+    );
     for &features in features {
         let mut values = vec![0.0; rows * features];
         Seed(0).stream("rows", 0).fill_normal(0, &mut values);

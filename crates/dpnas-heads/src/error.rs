@@ -116,7 +116,9 @@ pub(crate) fn check_rows(values: &[f32], features: usize) -> Result<usize, HeadE
         return Err(HeadError::Rows { values: values.len(), features });
     }
     match values.iter().position(|value| !value.is_finite()) {
-        Some(place) => Err(HeadError::NotFinite { row: place / features, feature: place % features, value: values[place] }),
+        Some(place) => {
+            Err(HeadError::NotFinite { row: place / features, feature: place % features, value: values[place] })
+        }
         None => Ok(values.len() / features),
     }
 }

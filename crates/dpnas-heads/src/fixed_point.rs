@@ -1,7 +1,7 @@
 //! The fixed-point grid that makes sums exact.
 
-use crate::error::check_rows;
 use crate::HeadError;
+use crate::error::check_rows;
 
 /// Largest magnitude of a value on the grid: 15 bits.
 pub(crate) const LARGEST: i16 = i16::MAX;

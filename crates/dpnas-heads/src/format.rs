@@ -168,7 +168,8 @@ fn sums<N: Stored>(file: &SafeTensors<'_>, features: usize) -> Result<Sums<N>, H
     let of_class = |((class, &count), sum): ((u32, &[u8; 8]), &[N])| {
         (class, ClassSums { count: u64::from_le_bytes(count), sum: sum.to_vec() })
     };
-    let classes: BTreeMap<_, _> = classes.into_iter().zip(counts).zip(sums.chunks_exact(features)).map(of_class).collect();
+    let classes: BTreeMap<_, _> =
+        classes.into_iter().zip(counts).zip(sums.chunks_exact(features)).map(of_class).collect();
     let rows = classes.values().try_fold(0u64, |rows, class| rows.checked_add(class.count));
     if classes.values().any(|class| class.count == 0) || rows.is_none_or(|rows| rows > crate::statistics::MOST_ROWS) {
         return Err(HeadError::format("a class has no rows, or there are too many"));

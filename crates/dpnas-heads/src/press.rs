@@ -178,7 +178,9 @@ where
             })
             .collect::<Result<_, E>>()?;
         // In the order of the rows, so that no number of threads changes a bit.
-        let sum = |lambda: usize| of_blocks.iter().fold((0.0, 0), |sum, block| (sum.0 + block[lambda].0, sum.1 + block[lambda].1));
+        let sum = |lambda: usize| {
+            of_blocks.iter().fold((0.0, 0), |sum, block| (sum.0 + block[lambda].0, sum.1 + block[lambda].1))
+        };
         let errors: Vec<Errors> = (0..lambdas.len()).map(sum).collect();
         let best = largest(&errors.iter().map(|(error, _)| -error).collect::<Vec<_>>());
         Ok((lambdas[best], errors[best]))

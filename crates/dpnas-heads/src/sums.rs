@@ -67,7 +67,8 @@ impl<N: Number> Sums<N> {
     /// Adds rows of one class whose features have these sums.
     pub(crate) fn add_class(&mut self, class: u32, count: u64, sum: impl Iterator<Item = N>) {
         let features = self.features;
-        let own = self.classes.entry(class).or_insert_with(|| ClassSums { count: 0, sum: vec![N::default(); features] });
+        let own =
+            self.classes.entry(class).or_insert_with(|| ClassSums { count: 0, sum: vec![N::default(); features] });
         own.count += count;
         own.sum.iter_mut().zip(sum).for_each(|(own, more)| *own += more);
     }

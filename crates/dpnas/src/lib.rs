@@ -13,7 +13,7 @@
 //! | continue a run from the published files | [`EarlierRun`], [`Runner::continuing`] |
 //!
 //! The crates below are re-exported: [`grammar`], [`seed`], [`search`], [`data`], [`prior`], [`encoder`], [`kernels`],
-//! [`full`], [`cache`], [`train`], [`report`], [`download`].
+//! [`full`], [`heads`], [`cache`], [`train`], [`report`], [`download`].
 
 pub use dpnas_cache as cache;
 pub use dpnas_data as data;
@@ -24,6 +24,7 @@ pub use dpnas_encoder as encoder;
 #[cfg(feature = "full")]
 pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
+pub use dpnas_heads as heads;
 #[cfg(feature = "cpu")]
 pub use dpnas_kernels as kernels;
 pub use dpnas_prior as prior;
@@ -50,8 +51,8 @@ pub use csv::{
     CsvError, Q_COLUMNS, REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_q_values, read_replay_buffer, write_q_values,
 };
 pub use deep_prior::{
-    DeepPrior, DeepPriorConfig, EmbedError, MemoryPlan, OverBudget, RowPlace, StoreRequest, UnknownWeightDraw,
-    WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
+    DeepPrior, DeepPriorConfig, EmbedError, Head, MemoryPlan, OverBudget, RowPlace, StoreRequest, UnknownHead,
+    UnknownWeightDraw, WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
 };
 pub use dpnas_search::Candidate;
 pub use evaluate::{Evaluate, EvaluateError, Metrics, OutOfRange, Outcome};

@@ -1,8 +1,8 @@
 //! Types of a typical search program: `use dpnas::prelude::*`.
 
 pub use crate::{
-    DeepPrior, DeepPriorConfig, Evaluate, EvaluateError, Metrics, Outcome, Report, RunEvent, RunFolder, Runner, Splits,
-    StopReason,
+    DeepPrior, DeepPriorConfig, Evaluate, EvaluateError, Head, Metrics, Outcome, Report, RunEvent, RunFolder, Runner,
+    Splits, StopReason,
 };
 pub use dpnas_data::{DataSet, ImageSet, Source};
 #[cfg(feature = "cpu")]

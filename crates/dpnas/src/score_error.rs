@@ -2,6 +2,7 @@
 
 use dpnas_cache::CacheError;
 use dpnas_grammar::PlanError;
+use dpnas_heads::HeadError;
 use dpnas_prior::{DrawError, EngineError};
 use dpnas_train::{FullError, TrainError};
 
@@ -42,6 +43,12 @@ pub enum ScoreError {
         /// The architecture.
         net: String,
     },
+    /// The architecture has fully connected layers, which a ridge regression does not train.
+    #[error("{net} has fully connected layers, which need the head `adam`: take it, or leave FC out")]
+    RidgeLayers {
+        /// The architecture.
+        net: String,
+    },
     /// The architecture does not fit the images.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -60,6 +67,9 @@ pub enum ScoreError {
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// The ridge regression could not be solved.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// Full training failed.
     #[error(transparent)]
     Full(#[from] FullError),

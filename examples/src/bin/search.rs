@@ -1,10 +1,10 @@
 //! Searches for deep priors: random encoders whose embedding a linear classifier separates well.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use dpnas::data::DataSet;
 use dpnas::search::{Search, SearchSettings, Seed};
-use dpnas::{EarlierRun, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, pixel_baseline};
+use dpnas::{EarlierRun, Head, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, pixel_baseline};
 use dpnas_examples::evaluation::{evaluator, probe};
 use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice};
 use dpnas_examples::output::SearchResult;
@@ -102,6 +102,11 @@ fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, O
     let SpaceChoice::Explicit(space) = &walk.space else {
         bail!("the space of a run is spelled out in its settings; `space` has only a name");
     };
+    let adam = options.training.full_training || options.classifier.head == Head::Adam.to_string();
+    ensure!(
+        adam || space.max_fc == 0,
+        "max-fc: a ridge regression trains no fully connected layers; use --head adam, or 0"
+    );
     let space = space.clone().check(data.train.shape(), data.train.classes())?;
     let settings = SearchSettings {
         q_learning_rate: walk.q_learning_rate,
@@ -124,8 +129,9 @@ fn baseline(session: &Session<SearchOptions>, data: &DataSet) -> Result<Option<f
     }
     let seed = Seed(session.options.data.seed);
     let probe = probe(&session.options.classifier, &session.options.resources, seed)?;
-    match pixel_baseline(&Splits::hold_out(data, seed)?, &probe, &session.stop) {
-        Ok(fitted) => Ok(Some(fitted.report.test_accuracy)),
+    let head = session.options.classifier.head.parse()?;
+    match pixel_baseline(&Splits::hold_out(data, seed)?, head, &probe, &session.stop) {
+        Ok(metrics) => Ok(Some(metrics.test_accuracy)),
         Err(ScoreError::Interrupted) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -67,6 +67,10 @@ option_group! {
     /// The classifier and its training.
     ClassifierOptions, ClassifierFlags, "Classifier";
 
+    /// `adam`: softmax regression, the reward is the validation accuracy; or `ridge`: closed form without a held-out part, the
+    /// reward is the leave-one-out accuracy, and the other options of the classifier have no effect [default: adam]
+    #[arg(value_name = "NAME")]
+    head: String = "adam".to_owned();
     /// Epochs of the classifier [default: 70]
     #[arg(value_name = "N")]
     epochs: u32 = 70;

@@ -14,6 +14,7 @@ mod locks;
 mod output;
 mod paths;
 mod reproducible;
+mod ridge;
 mod score;
 #[cfg(unix)]
 mod signals;

@@ -1,8 +1,8 @@
 //! Instructions for integer dot products.
 
-use super::{Tile, portable};
 #[cfg(target_arch = "x86_64")]
 use super::x86;
+use super::{Tile, portable};
 
 /// Instructions that this processor has. All give the same sums.
 ///

@@ -64,7 +64,8 @@ impl Block {
             step: PAIRS,
             clipped: 0,
         };
-        let filled = block.panels.par_chunks_mut(pairs * PANEL).zip(block.class_sums.par_chunks_mut(class_count * PANEL));
+        let filled =
+            block.panels.par_chunks_mut(pairs * PANEL).zip(block.class_sums.par_chunks_mut(class_count * PANEL));
         let (step, clipped) = filled
             .enumerate()
             .map(|(panel, (packed, sums))| {

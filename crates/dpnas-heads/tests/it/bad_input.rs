@@ -1,9 +1,7 @@
 //! Input that is refused, and leaves the statistics as they were.
 
 use crate::{empty, exact, of_all, rows};
-use dpnas_heads::{
-    FixedPoint, HeadError, Lambda, LinearHead, Shrinkage, Statistics, lda, nearest_class_mean, ridge,
-};
+use dpnas_heads::{FixedPoint, HeadError, Lambda, LinearHead, Shrinkage, Statistics, lda, nearest_class_mean, ridge};
 
 #[test]
 fn refused_rows_change_nothing() {
@@ -13,17 +11,15 @@ fn refused_rows_change_nothing() {
         for (values, labels, message) in [
             (&[1.0, 2.0, 3.0][..], &[0, 0][..], "3 values are not whole rows of 2 features"),
             (&[1.0, 2.0], &[0, 1], "2 labels for 1 rows: each row needs one"),
-            (
-                &[1.0, 2.0, 3.0, f32::NAN],
-                &[0, 1],
-                "feature 1 of row 1 is NaN: rows must be finite (both count from 0)",
-            ),
+            (&[1.0, 2.0, 3.0, f32::NAN], &[0, 1], "feature 1 of row 1 is NaN: rows must be finite (both count from 0)"),
             (&[f32::INFINITY, 2.0], &[0], "feature 0 of row 0 is inf: rows must be finite (both count from 0)"),
         ] {
             assert_eq!(statistics.add(values, labels).unwrap_err().to_string(), message);
         }
         assert_eq!(statistics, before);
-        assert!(statistics.merge(&Statistics::float(3).unwrap()).unwrap_err().to_string().starts_with("3 features where 2"));
+        assert!(
+            statistics.merge(&Statistics::float(3).unwrap()).unwrap_err().to_string().starts_with("3 features where 2")
+        );
         let mut more = statistics.emptied();
         more.add(&[1.0, 2.0, 1.0, 2.0], &[0, 0]).unwrap();
         let message = statistics.subtract(&more).unwrap_err().to_string();

@@ -65,7 +65,9 @@ fn heads_are_those_of_numpy_in_both_arithmetics() {
         }
         let found = of_all(&case.values, case.features, &case.labels).unwrap();
         assert!(near(found.lambda, case.leave_one_out.lambda), "{} {}", found.lambda, case.leave_one_out.lambda);
-        assert!((found.error - case.leave_one_out.error).abs() < 1e-9 && near(found.accuracy, case.leave_one_out.accuracy));
+        assert!(
+            (found.error - case.leave_one_out.error).abs() < 1e-9 && near(found.accuracy, case.leave_one_out.accuracy)
+        );
         let mut statistics = Statistics::float(case.features).unwrap();
         statistics.add(&case.values, &case.labels).unwrap();
         let same = ridge(&statistics, Lambda::Fixed(found.lambda)).unwrap().head;

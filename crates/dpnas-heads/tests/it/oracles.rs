@@ -34,7 +34,9 @@ fn recursive_least_squares_arrives_at_the_ridge() {
         weights += gain.as_mat() * error.as_mat();
         inverse = &inverse - gain.as_mat() * (x.transpose() * &inverse).as_mat();
     }
-    for mut statistics in [Statistics::float(features).unwrap(), Statistics::exact(FixedPoint::of_rows(&values, features).unwrap())] {
+    for mut statistics in
+        [Statistics::float(features).unwrap(), Statistics::exact(FixedPoint::of_rows(&values, features).unwrap())]
+    {
         let tolerance = if statistics.grid().is_some() { 2e-3 } else { 1e-8 };
         statistics.add(&values, &labels).unwrap();
         let head = ridge(&statistics, Lambda::Fixed(lambda)).unwrap().head;

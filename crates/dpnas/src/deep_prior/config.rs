@@ -1,6 +1,6 @@
 //! Settings of scoring a deep prior.
 
-use crate::WeightDraw;
+use crate::{Head, WeightDraw};
 use dpnas_prior::{Normalisation, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::ProbeConfig;
@@ -22,7 +22,10 @@ pub struct DeepPriorConfig {
     /// Largest number of training images that calibrate the normalisation: a random subset, drawn with the seed of the
     /// classifier.
     pub calibration_images: NonZeroUsize,
-    /// How the linear classifier is trained.
+    /// The method that trains the linear classifier.
+    #[serde(default)]
+    pub head: Head,
+    /// Settings of Adam; threads and seed hold for each method.
     pub probe: ProbeConfig,
     /// Limit of the bytes for weights, activations, embedding and classifier; images and program are not included. It
     /// decides how many images are computed at once and whether an embedding stays in memory. No reward depends on it,
@@ -50,6 +53,7 @@ impl DeepPriorConfig {
             draw: WeightDraw::PerSearch,
             norm: Normalisation::calibrated(),
             calibration_images: Self::CALIBRATION_IMAGES,
+            head: Head::Adam,
             probe: ProbeConfig::paper(seed),
             memory_budget: Self::MEMORY_BUDGET,
             largest_chunk: Self::LARGEST_CHUNK,

@@ -1,61 +1,63 @@
-//! Training the fully connected layers and the classifier of an architecture on its frozen embedding.
+//! The classifier on a frozen embedding.
 
-use crate::{ScoreError, Splits};
-use dpnas_grammar::{ImageShape, Layer, Net};
-use dpnas_prior::{EngineError, Images, NormMode, Normalisation, Prior, WeightInit};
-use dpnas_train::{Examples, FullConfig, ProbeConfig, RateSchedule, TrainEngine, TrainJob, TrainReport};
-use std::num::NonZeroUsize;
-use std::sync::atomic::AtomicBool;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
 
-/// Settings and images for training the fully connected layers and the classifier of a net.
-pub(crate) struct Head<'a> {
-    pub(crate) trainer: &'a dyn TrainEngine,
-    pub(crate) splits: &'a Splits,
-    pub(crate) probe: &'a ProbeConfig,
-    pub(crate) norm: Normalisation,
-    pub(crate) memory_budget: u64,
-    pub(crate) largest_chunk: NonZeroUsize,
-    pub(crate) stop: &'a AtomicBool,
+/// How the linear classifier on a frozen embedding is trained.
+///
+/// Prints and parses as `adam` and `ridge`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// Softmax regression with Adam. The reward is the mean of the last five validation accuracies (SPEC §7).
+    #[default]
+    Adam,
+    /// Ridge regression in closed form. The reward is the leave-one-out accuracy over all training images, those of the
+    /// validation set included. The settings of Adam have no effect.
+    Ridge,
 }
 
-impl Head<'_> {
-    /// Trains on the rows of the three splits, `[n, features]` each. The layers take a row as an image of one pixel.
-    pub(crate) fn train(&self, net: &Net, features: usize, rows: [&[f32]; 3]) -> Result<TrainReport, ScoreError> {
-        let host = |message: String| ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message });
-        let channels = u32::try_from(features).map_err(|error| host(error.to_string()))?;
-        let input = ImageShape { channels, height: 1, width: 1 };
-        let layers = net.linear_units().map(|units| Layer::Linear { units });
-        let softmax = Layer::Softmax { classes: self.splits.classes() };
-        let head = Net::new(layers.chain([softmax]).collect()).map_err(|error| host(error.to_string()))?;
-        let plan = head.plan(input)?;
-        // Without an encoder the initialisation has no effect.
-        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, self.probe.seed)?;
-        let labels = [&self.splits.train, &self.splits.valid, &self.splits.test].map(|set| set.labels());
-        let examples = |split: usize| -> Result<Examples<'_>, ScoreError> {
-            let images = Images::new(input, rows[split]).map_err(|error| host(error.to_string()))?;
-            Ok(Examples::new(images, labels[split])?)
-        };
-        let job = TrainJob {
-            prior: &prior,
-            config: &self.config(),
-            train: examples(0)?,
-            valid: examples(1)?,
-            test: if self.splits.test.is_empty() { None } else { Some(examples(2)?) },
-            memory_budget: self.memory_budget,
-            largest_chunk: self.largest_chunk,
-            checkpoints: None,
-            stop: self.stop,
-        };
-        Ok(self.trainer.train(&job, &mut |_| ())?)
-    }
+/// A name that is not a [`Head`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown head `{name}`: use adam or ridge")]
+pub struct UnknownHead {
+    /// The name.
+    pub name: String,
+}
 
-    /// The settings of the linear classifier as settings of full training.
-    fn config(&self) -> FullConfig {
-        let without = self.norm.effective_mode() == NormMode::None;
-        FullConfig {
-            probe: self.probe.clone(),
-            schedule: RateSchedule::Constant,
-            norm_epsilon: if without { 0.0 } else { self.norm.epsilon },
+impl FromStr for Head {
+    type Err = UnknownHead;
+
+    fn from_str(name: &str) -> Result<Self, UnknownHead> {
+        match name {
+            "adam" => Ok(Self::Adam),
+            "ridge" => Ok(Self::Ridge),
+            _ => Err(UnknownHead { name: name.to_owned() }),
         }
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Adam => "adam",
+            Self::Ridge => "ridge",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_print_and_parse() {
+        for head in [Head::Adam, Head::Ridge] {
+            assert_eq!(head.to_string().parse(), Ok(head));
+            assert_eq!(serde_json::to_string(&head).unwrap(), format!("\"{head}\""));
+        }
+        let message = "lda".parse::<Head>().unwrap_err().to_string();
+        assert_eq!(message, "unknown head `lda`: use adam or ridge");
     }
 }

@@ -6,9 +6,11 @@ pub(crate) mod embedding;
 mod encode;
 mod evaluate;
 mod free_memory;
-pub(crate) mod head;
+mod head;
 pub(crate) mod identity;
+mod linear_layers;
 pub(crate) mod memory;
+mod ridge;
 mod scratch;
 pub(crate) mod train;
 mod weight_draw;
@@ -16,22 +18,25 @@ mod weight_draw;
 pub use config::DeepPriorConfig;
 pub use embed::{EmbedError, StoreRequest};
 pub use free_memory::{auto_memory_budget, default_budget, free_memory};
+pub use head::{Head, UnknownHead};
 pub use memory::{MemoryPlan, OverBudget, RowPlace};
 pub use train::pixel_baseline;
 pub use weight_draw::{UnknownWeightDraw, WeightDraw};
 
 use crate::deep_prior::embedding::{Embedding, Embeddings, row_dtype};
-use crate::deep_prior::head::Head;
+use crate::deep_prior::linear_layers::LinearLayers;
 use crate::deep_prior::memory::{Demand, can_have};
+use crate::deep_prior::ridge::ridge_embedding;
 use crate::deep_prior::train::train_embedding;
 use crate::full_training::outcome;
 use crate::{EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_grammar::{Net, Plan};
+use dpnas_heads::{HeadError, leave_one_out_memory};
 use dpnas_prior::{Engine, EngineError};
 use dpnas_seed::Seed;
-use dpnas_train::{Bf16, Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
+use dpnas_train::{Bf16, FitMemory, TestSchedule, TrainEngine, TrainError, fit_memory};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,6 +162,12 @@ impl DeepPrior {
         if let (Some(_), Some(trainer)) = (net.linear_units().next(), &self.trainer) {
             return self.train_head(&**trainer, net, &embedding);
         }
+        if self.config.head == Head::Ridge {
+            return match ridge_embedding(&self.splits, &self.stop, &embedding) {
+                Err(ScoreError::Head(HeadError::Singular { .. })) => Ok(not_finite()),
+                scored => Ok(Outcome::Scored(scored?)),
+            };
+        }
         match train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding) {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
             Err(ScoreError::Train(error @ TrainError::OutOfMemory { .. })) => {
@@ -171,13 +182,18 @@ impl DeepPrior {
     ///
     /// # Errors
     /// [`ScoreError::Interrupted`] if the stop flag was set, another [`ScoreError`] if the training failed.
-    pub fn pixel_baseline(&self) -> Result<Fitted, ScoreError> {
-        pixel_baseline(&self.splits, &self.config.probe, &self.stop)
+    pub fn pixel_baseline(&self) -> Result<Metrics, ScoreError> {
+        pixel_baseline(&self.splits, self.config.head, &self.config.probe, &self.stop)
     }
 
     pub(crate) fn plan(&self, net: &Net) -> Result<Plan, ScoreError> {
-        if net.linear_units().next().is_some() && self.trainer.is_none() {
-            return Err(ScoreError::LinearLayers { net: net.to_string() });
+        if net.linear_units().next().is_some() {
+            let net = net.to_string();
+            match (self.config.head, &self.trainer) {
+                (Head::Ridge, _) => return Err(ScoreError::RidgeLayers { net }),
+                (Head::Adam, None) => return Err(ScoreError::LinearLayers { net }),
+                (Head::Adam, Some(_)) => {}
+            }
         }
         Ok(net.plan(self.splits.train.shape())?)
     }
@@ -200,6 +216,16 @@ impl DeepPrior {
         Demand {
             engine: self.engine.memory(plan),
             fit: match dtype {
+                _ if self.config.head == Head::Ridge => FitMemory {
+                    weights: leave_one_out_memory(
+                        train.len() + valid.len(),
+                        features,
+                        self.splits.classes() as usize,
+                        self.config.probe.threads.get(),
+                    ),
+                    scores: 0,
+                    buffers: 0,
+                },
                 DType::F32 => fit_memory::<f32>(&self.config.probe, self.splits.classes(), features),
                 DType::Bf16 => fit_memory::<Bf16>(&self.config.probe, self.splits.classes(), features),
             },
@@ -236,7 +262,7 @@ impl DeepPrior {
             );
             return Ok(Outcome::OutOfMemory { reason });
         }
-        let head = Head {
+        let layers = LinearLayers {
             trainer,
             splits: &self.splits,
             probe: &self.config.probe,
@@ -245,7 +271,7 @@ impl DeepPrior {
             largest_chunk: self.config.largest_chunk,
             stop: &self.stop,
         };
-        outcome(head.train(net, train.columns(), rows), self.config.probe.test)
+        outcome(layers.train(net, train.columns(), rows), self.config.probe.test)
     }
 
     /// Text that names every setting that decides a result. `weights` describes the draw of the weights.
@@ -257,20 +283,24 @@ impl DeepPrior {
             draw: _,        // in `weights`
             norm,
             calibration_images,
+            head,
             probe,
             memory_budget: _, // decides no result
             largest_chunk: _, // decides no result
         } = &self.config;
-        let head =
+        let classifier = match head {
+            Head::Adam => format!("classifier {}", probe.identity()),
+            Head::Ridge => format!("ridge v1 by leave-one-out, seed {}", probe.seed.0),
+        };
+        let layers =
             self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));
         format!(
             "deep prior on {}; data {}; init {init} {weights}; norm {} epsilon {:?} on {calibration_images} images; \
-             classifier {}{head}",
+             {classifier}{layers}",
             self.engine.name(),
             self.splits.fingerprint(),
             norm.effective_mode(),
             norm.epsilon,
-            probe.identity(),
         )
     }
 }

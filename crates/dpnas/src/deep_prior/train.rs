@@ -1,20 +1,30 @@
 //! Training the linear classifier on rows of the three splits, embedded or raw.
 
 use crate::deep_prior::embedding::{Embedding, FileRows, RowNumber};
-use crate::{RowPlace, ScoreError, Splits};
+use crate::deep_prior::ridge::ridge_pixels;
+use crate::{Head, Metrics, RowPlace, ScoreError, Splits};
 use dpnas_cache::DType;
 use dpnas_train::{Bf16, Element, Fitted, Labelled, ProbeConfig, Stop, TrainError, fit};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Trains the linear classifier on raw pixels, as a baseline for architectures.
+/// Trains the classifier on raw pixels, as a baseline for architectures.
 ///
 /// # Errors
 /// [`ScoreError::Interrupted`] if the stop flag was set, another [`ScoreError`] if the training failed.
-pub fn pixel_baseline(splits: &Splits, probe: &ProbeConfig, stop: &AtomicBool) -> Result<Fitted, ScoreError> {
+pub fn pixel_baseline(
+    splits: &Splits,
+    head: Head,
+    probe: &ProbeConfig,
+    stop: &AtomicBool,
+) -> Result<Metrics, ScoreError> {
+    if head == Head::Ridge {
+        return ridge_pixels(splits, stop);
+    }
     let features = splits.train.shape().elements().unwrap_or(0) as usize;
     let sets = [&splits.train, &splits.valid, &splits.test];
-    train(splits, probe, stop, sets.map(|set| Labelled::new(set.pixels(), set.labels(), features)))
+    let rows = sets.map(|set| Labelled::new(set.pixels(), set.labels(), features));
+    Ok(Metrics::of(&train(splits, probe, stop, rows)?.report, probe.test))
 }
 
 /// Trains the linear classifier on an embedding in memory or in a file.

@@ -7,6 +7,7 @@ mod engine;
 mod memory;
 mod pandas;
 mod published;
+mod ridge;
 mod runner;
 mod scoring;
 #[path = "../../../../fixtures/skipped.rs"]

@@ -107,8 +107,11 @@ impl HeadError {
     }
 }
 
-/// Number of rows; checks that values are whole, finite rows.
-pub(crate) fn check_rows(values: &[f32], features: usize) -> Result<usize, HeadError> {
+/// Number of rows.
+///
+/// # Errors
+/// If the values are not whole, finite rows.
+pub fn check_rows(values: &[f32], features: usize) -> Result<usize, HeadError> {
     if features == 0 {
         return Err(HeadError::NoFeatures);
     }

@@ -1,9 +1,12 @@
 //! Nearest class mean and linear discriminant analysis.
 
+use crate::gram::triangle;
 use crate::moments::Moments;
 use crate::solve::solve;
 use crate::{HeadError, LinearHead, Solution, Statistics};
-use faer::Mat;
+use faer::{ColRef, Mat};
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// How much of the covariance is replaced by that of a sphere with the same trace.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,7 +27,7 @@ pub enum Shrinkage {
 /// [`HeadError::Empty`].
 pub fn nearest_class_mean(statistics: &Statistics) -> Result<LinearHead, HeadError> {
     let moments = Moments::of(statistics)?;
-    Ok(discriminant(&moments, &moments.class_means))
+    Ok(discriminant(moments.classes, &moments.class_means, &moments.class_means))
 }
 
 /// The head of linear discriminant analysis with the pooled covariance of the classes, and equal priors.
@@ -56,20 +59,54 @@ pub fn lda(statistics: &Statistics, shrinkage: Shrinkage) -> Result<Solution, He
         (0..features).for_each(|i| shrunk[(i, i)] += part * sphere);
         shrunk
     })?;
-    Ok(Solution { head: discriminant(&moments, &weights), lambda: lambda.min(1.0), failed, residual })
+    Ok(Solution {
+        head: discriminant(moments.classes, &moments.class_means, &weights),
+        lambda: lambda.min(1.0),
+        failed,
+        residual,
+    })
+}
+
+/// The discriminant of given means and a given covariance (its lower triangle, row by row), of which `part` is replaced by the
+/// identity.
+///
+/// # Errors
+/// [`HeadError::Empty`], means of another number of features, a part out of range, or [`HeadError::Singular`].
+pub fn shrunk_discriminant(
+    means: &BTreeMap<u32, &[f64]>,
+    covariance: &[f64],
+    part: f64,
+) -> Result<LinearHead, HeadError> {
+    let features = means.values().next().ok_or(HeadError::Empty)?.len();
+    if let Some(other) = means.values().find(|mean| mean.len() != features || triangle(features) != covariance.len()) {
+        return Err(HeadError::Features { expected: features, found: other.len() });
+    }
+    if !(part > 0.0 && part <= 1.0) {
+        return Err(HeadError::Setting { setting: "shrinkage", value: part, expected: "above 0 and at most 1" });
+    }
+    let columns: Vec<&[f64]> = means.values().copied().collect();
+    let means_of = Mat::from_fn(features, columns.len(), |feature, class| columns[class][feature]);
+    let (weights, ..) = solve(part, &means_of, |part| {
+        let part = part.min(1.0);
+        Mat::from_fn(features, features, |i, j| match i.cmp(&j) {
+            Ordering::Less => 0.0,
+            Ordering::Equal => (1.0 - part) * covariance[triangle(i) + j] + part,
+            Ordering::Greater => (1.0 - part) * covariance[triangle(i) + j],
+        })
+    })?;
+    Ok(discriminant(means.keys().copied().collect(), &means_of, &weights))
 }
 
 /// The head with these weights, a column for each class, whose scores are equal half-way between two means.
-fn discriminant(moments: &Moments, weights: &Mat<f64>) -> LinearHead {
-    let columns = || weights.col_iter().zip(moments.class_means.col_iter());
-    let bias = |(weights, means): (faer::ColRef<'_, f64>, faer::ColRef<'_, f64>)| {
+fn discriminant(classes: Vec<u32>, means: &Mat<f64>, weights: &Mat<f64>) -> LinearHead {
+    let bias = |(weights, means): (ColRef<'_, f64>, ColRef<'_, f64>)| {
         -0.5 * weights.iter().zip(means.iter()).map(|(weight, mean)| weight * mean).sum::<f64>()
     };
     LinearHead {
         features: weights.nrows(),
-        classes: moments.classes.clone(),
+        classes,
         weights: weights.col_iter().flat_map(|column| column.iter().copied().collect::<Vec<_>>()).collect(),
-        biases: columns().map(bias).collect(),
+        biases: weights.col_iter().zip(means.col_iter()).map(bias).collect(),
     }
 }
 

@@ -14,9 +14,9 @@ mod solve;
 mod statistics;
 mod sums;
 
-pub use error::HeadError;
+pub use error::{HeadError, check_rows};
 pub use fixed_point::FixedPoint;
-pub use lda::{Shrinkage, lda, nearest_class_mean};
+pub use lda::{Shrinkage, lda, nearest_class_mean, shrunk_discriminant};
 pub use linear::LinearHead;
 pub use press::{LeaveOneOut, leave_one_out, leave_one_out_memory};
 pub use projection::Projection;

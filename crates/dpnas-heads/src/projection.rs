@@ -46,11 +46,28 @@ impl Projection {
         self.outputs
     }
 
+    /// The same projection with all weights times a factor.
+    #[must_use]
+    pub fn scaled(mut self, factor: f32) -> Self {
+        self.weights.iter_mut().for_each(|weight| *weight *= factor);
+        self
+    }
+
     /// The projected rows, one after another.
     ///
     /// # Errors
     /// If the values are not whole, finite rows.
     pub fn apply(&self, values: &[f32]) -> Result<Vec<f32>, HeadError> {
+        let mut projected = self.apply_linear(values)?;
+        projected.iter_mut().for_each(|value| *value = value.max(0.0));
+        Ok(projected)
+    }
+
+    /// The products without ReLU.
+    ///
+    /// # Errors
+    /// If the values are not whole, finite rows.
+    pub fn apply_linear(&self, values: &[f32]) -> Result<Vec<f32>, HeadError> {
         let rows = check_rows(values, self.features)?;
         let mut projected = vec![0.0; rows * self.outputs];
         let blocks = projected.par_chunks_mut(ROWS * self.outputs).zip(values.par_chunks(ROWS * self.features));
@@ -67,7 +84,6 @@ impl Projection {
                     }
                 }
             }
-            out.iter_mut().for_each(|value| *value = value.max(0.0));
         });
         Ok(projected)
     }

@@ -1,0 +1,153 @@
+//! Learners that see a stream once.
+
+use crate::{LearnError, RandomFourier};
+use dpnas_heads::{FixedPoint, HeadError, Lambda, LinearHead, Projection, Shrinkage, Statistics};
+use dpnas_heads::{lda, nearest_class_mean, ridge};
+
+/// A classifier that learns from a stream of rows.
+pub trait Learner: Send {
+    /// Learns from rows of the present step: `values` row after row, and the class of each.
+    ///
+    /// # Errors
+    /// If the rows are wrong; nothing is learned then.
+    fn learn(&mut self, values: &[f32], labels: &[u32]) -> Result<(), LearnError>;
+
+    /// Ends a step.
+    ///
+    /// # Errors
+    /// If no classifier can be made of what was learned.
+    fn end_step(&mut self) -> Result<(), LearnError>;
+
+    /// The class of each row, among those learned before the last [`end_step`](Self::end_step).
+    ///
+    /// # Errors
+    /// [`LearnError::Untrained`] before the first step ended, or if the rows are wrong.
+    fn predict(&self, values: &[f32]) -> Result<Vec<u32>, LearnError>;
+
+    /// Bytes that it keeps from one step to the next, without rows of the stream.
+    fn state_bytes(&self) -> u64;
+
+    /// Bytes of rows of the stream that it keeps.
+    fn exemplar_bytes(&self) -> u64 {
+        0
+    }
+}
+
+/// A head that is solved for from sufficient statistics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Method {
+    /// Nearest class mean.
+    NearestMean,
+    /// Linear discriminant analysis; with exact statistics this is deep SLDA without its dependence on the order.
+    Lda(Shrinkage),
+    /// Ridge regression with a λ for each step.
+    Ridge(Lambda),
+    /// Ridge regression whose λ is chosen by generalised cross-validation in the first step and stays.
+    RidgeOfFirstStep,
+}
+
+/// A map of rows before the statistics.
+#[derive(Clone, Debug, PartialEq)]
+enum Map {
+    Identity,
+    Projection(Projection),
+    Fourier(RandomFourier),
+}
+
+/// A learner that keeps sums alone. What it has learned does not depend on the order of the rows, so after the last step it is
+/// the joint solution: bit for bit with exact statistics.
+#[derive(Clone, Debug)]
+pub struct ClosedForm {
+    method: Method,
+    map: Map,
+    statistics: Statistics,
+    lambda: Option<f64>,
+    head: Option<LinearHead>,
+}
+
+impl ClosedForm {
+    /// A learner of rows as they are, with empty statistics.
+    pub fn new(method: Method, statistics: Statistics) -> Self {
+        Self { method, map: Map::Identity, statistics, lambda: None, head: None }
+    }
+
+    /// A learner of randomly projected rows, in the form of RanPAC. `sample` has rows that choose the grid, for example of
+    /// calibration images.
+    ///
+    /// # Errors
+    /// If the sample is not of whole, finite rows, or there is none.
+    pub fn projected(method: Method, projection: Projection, sample: &[f32]) -> Result<Self, HeadError> {
+        let grid = FixedPoint::of_rows(&projection.apply(sample)?, projection.outputs())?;
+        Ok(Self { map: Map::Projection(projection), ..Self::new(method, Statistics::exact(grid)) })
+    }
+
+    /// A learner of random Fourier features; with pixels and a shrunk LDA this is RanDumb.
+    ///
+    /// # Errors
+    /// If there are no features.
+    pub fn fourier(method: Method, features: RandomFourier) -> Result<Self, HeadError> {
+        // Each feature is between ±√(2 / outputs).
+        let grid = FixedPoint::uniform(features.outputs(), (2.0 / features.outputs() as f64).sqrt() as f32)?;
+        Ok(Self { map: Map::Fourier(features), ..Self::new(method, Statistics::exact(grid)) })
+    }
+
+    /// The statistics so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// Goes on from saved statistics.
+    ///
+    /// # Errors
+    /// If they have another number of features or another grid.
+    pub fn resumed(mut self, statistics: Statistics) -> Result<Self, HeadError> {
+        self.statistics.merge(&statistics)?;
+        Ok(self)
+    }
+
+    /// The head of the last step that ended.
+    pub fn head(&self) -> Option<&LinearHead> {
+        self.head.as_ref()
+    }
+
+    fn map(&self, values: &[f32]) -> Result<Option<Vec<f32>>, HeadError> {
+        Ok(match &self.map {
+            Map::Identity => None,
+            Map::Projection(projection) => Some(projection.apply(values)?),
+            Map::Fourier(features) => Some(features.apply(values)?),
+        })
+    }
+}
+
+impl Learner for ClosedForm {
+    fn learn(&mut self, values: &[f32], labels: &[u32]) -> Result<(), LearnError> {
+        let mapped = self.map(values)?;
+        Ok(self.statistics.add(mapped.as_deref().unwrap_or(values), labels)?)
+    }
+
+    fn end_step(&mut self) -> Result<(), LearnError> {
+        let statistics = &self.statistics;
+        self.head = Some(match self.method {
+            Method::NearestMean => nearest_class_mean(statistics)?,
+            Method::Lda(shrinkage) => lda(statistics, shrinkage)?.head,
+            Method::Ridge(lambda) => ridge(statistics, lambda)?.head,
+            Method::RidgeOfFirstStep => {
+                let solution = ridge(statistics, self.lambda.map_or(Lambda::Gcv, Lambda::Fixed))?;
+                self.lambda.get_or_insert(solution.lambda);
+                solution.head
+            }
+        });
+        Ok(())
+    }
+
+    fn predict(&self, values: &[f32]) -> Result<Vec<u32>, LearnError> {
+        let head = self.head.as_ref().ok_or(LearnError::Untrained)?;
+        let mapped = self.map(values)?;
+        Ok(head.predict(mapped.as_deref().unwrap_or(values))?)
+    }
+
+    fn state_bytes(&self) -> u64 {
+        self.statistics.bytes()
+    }
+}

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: every check, cheap ones first.
 //!
-//! Clippy, the CUDA check and the documentation share the metadata of the dependencies; the tests build their code once
-//! more, with optimisation.
+//! Clippy and the documentation share the metadata of the dependencies; the tests build their code once more, with
+//! optimisation.
 
 use crate::process::Call;
 use crate::tidy;
@@ -32,12 +32,10 @@ pub(crate) enum Step {
     Tidy,
     /// Licences, sources, and which crate may depend on which
     Deny,
-    /// Lints of every target
+    /// Lints of every target, with the CUDA device (needs no CUDA)
     Clippy,
     /// Type check of the facade with each feature alone
     Features,
-    /// Type check of the CUDA device (needs no CUDA)
-    Cuda,
     /// Type check of the portable kernels for aarch64
     Aarch64,
     /// Documentation, with warnings as errors
@@ -47,6 +45,9 @@ pub(crate) enum Step {
     /// The README's test command
     Test,
 }
+
+/// The feature of the CUDA device. Clippy and the documentation have it both, so that they share the dependencies' metadata.
+const CUDA: &str = "dpnas-examples/cuda";
 
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
@@ -66,14 +67,16 @@ impl Step {
             Self::Fmt => Call::cargo(["fmt", "--all", "--", "--check"]),
             Self::Typos => Call::new("typos", []),
             Self::Deny => Call::cargo(["deny", "--all-features", "check", "licenses", "bans", "sources"]),
-            Self::Clippy => Call::cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-            Self::Features => Call::cargo(["hack", "check", "-p", "dpnas", "--each-feature"]),
-            Self::Cuda => Call::cargo(["check", "-p", "dpnas-examples", "--features", "cuda"]),
+            Self::Clippy => {
+                Call::cargo(["clippy", "--workspace", "--all-targets", "--features", CUDA, "--", "-D", "warnings"])
+            }
+            // All features together are those of the workspace.
+            Self::Features => Call::cargo(["hack", "check", "-p", "dpnas", "--each-feature", "--exclude-all-features"]),
             Self::Aarch64 => {
                 let packages = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
                 Call::cargo(["check", "--target", AARCH64]).args(packages.into_iter().flat_map(|name| ["-p", name]))
             }
-            Self::Doc => Call::cargo(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+            Self::Doc => Call::cargo(["doc", "--workspace", "--no-deps", "--features", CUDA]).env("RUSTDOCFLAGS", "-D warnings"),
             Self::Package => {
                 let private = ["dpnas-bench", "dpnas-examples", "xtask"];
                 // Not built: that would compile burn once more, because a package has no profile of the workspace.

@@ -1,6 +1,7 @@
 //! Errors of streams and learners.
 
 use dpnas_heads::HeadError;
+use dpnas_train::TrainError;
 
 /// A stream that cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +67,9 @@ pub enum LearnError {
     /// Rows or settings that a head cannot work with.
     #[error(transparent)]
     Head(#[from] HeadError),
+    /// The classifier could not be trained.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// A prediction before the first row.
     #[error("nothing was learned yet: a learner predicts after its first step")]
     Untrained,

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod adam;
 mod error;
 mod fourier;
 mod learner;
@@ -9,6 +10,7 @@ mod protocol;
 mod slda;
 mod stream;
 
+pub use adam::{Adam, Memory};
 pub use error::{LearnError, StreamError};
 pub use fourier::RandomFourier;
 pub use learner::{ClosedForm, Learner, Method};

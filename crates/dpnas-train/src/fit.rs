@@ -46,9 +46,23 @@ pub fn fit<E: Element>(
     test: Option<Labelled<'_, E>>,
     on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
 ) -> Result<Fitted, TrainError> {
+    fit_from(config, LinearClassifier::initial(config.seed, classes, train.features)?, train, valid, test, on_epoch)
+}
+
+/// As [`fit`], from the weights of a classifier. Adam starts anew.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_from<E: Element>(
+    config: &ProbeConfig,
+    mut classifier: LinearClassifier,
+    train: Labelled<'_, E>,
+    valid: Labelled<'_, E>,
+    test: Option<Labelled<'_, E>>,
+    on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
+) -> Result<Fitted, TrainError> {
     config.check()?;
-    let features = train.features;
-    let mut classifier = LinearClassifier::initial(config.seed, classes, features)?;
+    let (features, classes) = (classifier.features(), classifier.classes());
     let splits = Split::ALL.into_iter().zip([Some(train), Some(valid), test]);
     splits
         .filter_map(|(split, set)| Some((split, set?)))

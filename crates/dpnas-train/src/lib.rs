@@ -43,7 +43,7 @@ pub use config::{ProbeConfig, SettingError, TestSchedule};
 pub use data::{Labelled, ReadRows};
 pub use element::{Bf16, Element};
 pub use error::{Split, TrainError};
-pub use fit::{Fitted, fit};
+pub use fit::{Fitted, fit, fit_from};
 pub use full::{Checkpoints, Examples, FullConfig, FullError, RateSchedule, TrainEngine, TrainJob, UnknownSchedule};
 pub use memory::{FitMemory, fit_memory};
 pub use report::{Epoch, Stop, TrainReport};

@@ -1,11 +1,12 @@
 //! Streams, learners and the protocol together.
 
 use dpnas_continual::{
-    AccuracyMatrix, ClassOrder, ClosedForm, LearnError, Learner, Method, PublishedSlda, RandomFourier, Rows, Steps,
-    Stream, learn,
+    AccuracyMatrix, Adam, ClassOrder, ClosedForm, LearnError, Learner, Memory, Method, PublishedSlda, RandomFourier,
+    Rows, Steps, Stream, learn,
 };
 use dpnas_heads::{FixedPoint, Lambda, Projection, Shrinkage, Statistics, ridge};
 use dpnas_seed::Seed;
+use dpnas_train::ProbeConfig;
 use proptest::prelude::*;
 
 const FEATURES: usize = 20;
@@ -128,6 +129,26 @@ fn every_learner_learns_and_says_its_bytes() {
         assert!(learner.state_bytes() > 0 && learner.exemplar_bytes() == 0);
         assert!(learner.learn(&[f32::NAN; FEATURES], &[0]).is_err(), "learner {place}");
     }
+}
+
+#[test]
+fn fine_tuning_forgets_replay_forgets_less_and_joint_training_does_not() {
+    let config = ProbeConfig { epochs: 20, learning_rate: 0.01, ..ProbeConfig::paper(Seed(3)) };
+    let with = |memory| {
+        let mut learner = Adam::new(&config, FEATURES, CLASSES, memory).unwrap();
+        let matrix = run(&mut learner, "6x1", 2, 50);
+        (matrix.final_accuracy().unwrap(), matrix.forgetting().unwrap(), learner.exemplar_bytes())
+    };
+    let row = 4 * (FEATURES as u64 + 1);
+    let (naive, lost, bytes) = with(Memory::Nothing);
+    assert!(naive < 0.3 && lost > 0.3 && bytes == 0, "{naive} {lost}");
+    for memory in [Memory::Reservoir(60), Memory::Balanced(60)] {
+        let (accuracy, less, bytes) = with(memory);
+        assert!(accuracy > naive + 0.2 && less < lost && bytes == 60 * row, "{memory:?}: {accuracy} {less}");
+        assert_eq!(with(memory), (accuracy, less, bytes), "the same again");
+    }
+    let (joint, _, bytes) = with(Memory::Everything);
+    assert!(joint > 0.8 && bytes == 600 * row, "{joint}");
 }
 
 #[test]

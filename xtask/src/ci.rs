@@ -76,7 +76,9 @@ impl Step {
                 let packages = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
                 Call::cargo(["check", "--target", AARCH64]).args(packages.into_iter().flat_map(|name| ["-p", name]))
             }
-            Self::Doc => Call::cargo(["doc", "--workspace", "--no-deps", "--features", CUDA]).env("RUSTDOCFLAGS", "-D warnings"),
+            Self::Doc => {
+                Call::cargo(["doc", "--workspace", "--no-deps", "--features", CUDA]).env("RUSTDOCFLAGS", "-D warnings")
+            }
             Self::Package => {
                 let private = ["dpnas-bench", "dpnas-examples", "xtask"];
                 // Not built: that would compile burn once more, because a package has no profile of the workspace.

@@ -15,6 +15,7 @@ const TURNS: usize = 3;
 /// Rows that are added at once, as an encoder gives them.
 const CHUNK: usize = 4096;
 
+#[expect(clippy::print_stdout, reason = "a program for the terminal")]
 fn main() {
     let numbers: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let (rows, features) = numbers.split_first().map_or((2_000, &[96][..]), |(&rows, features)| (rows, features));

@@ -7,7 +7,7 @@ mod plans;
 
 use dpnas_grammar::{ImageShape, Net, Plan};
 use dpnas_kernels::{CpuEngine, Level, Precision};
-use dpnas_prior::conformance::{Tolerance, check};
+use dpnas_prior::conformance::{Reference, Tolerance};
 use dpnas_prior::{EncodeExt, Engine, Images, Prior, WeightInit};
 use dpnas_seed::Seed;
 use plans::plans;
@@ -18,10 +18,11 @@ fn all_levels(precision: Precision, plan: &Plan, seed: u64) -> Result<(), String
         Precision::F32 => Tolerance::F32,
         Precision::Bf16 => Tolerance::BF16,
     };
+    let reference = Reference::new(plan, seed)?;
     Level::available(precision)
         .into_iter()
         .chain([Level::tiles_in_plain_code()])
-        .try_for_each(|level| check(&CpuEngine::at(level, precision), plan, seed, tolerance))
+        .try_for_each(|level| reference.check(&CpuEngine::at(level, precision), tolerance))
 }
 
 proptest! {

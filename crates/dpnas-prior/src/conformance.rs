@@ -46,50 +46,82 @@ const CHUNK: NonZeroUsize = NonZeroUsize::new(3).unwrap();
 /// Number of calibration images, the first ones.
 const CALIBRATING: usize = 5;
 
-/// Checks an engine on one plan.
+/// Checks an engine on one plan. For several engines, make one [`Reference`].
 ///
 /// # Errors
 /// The first broken promise, with the plan.
 pub fn check(engine: &dyn Engine, plan: &Plan, seed: u64, tolerance: Tolerance) -> Result<(), String> {
-    let case = Case::new(engine, plan, seed)?;
-    case.embedding(tolerance)
-        .and_then(|()| case.moments(tolerance))
-        .and_then(|()| case.bits())
-        .and_then(|()| case.errors())
-        .map_err(|broken| format!("{} on {} of {}, seed {seed}: {broken}", engine.name(), plan.net(), plan.input()))
+    Reference::new(plan, seed)?.check(engine, tolerance)
 }
 
-struct Case<'a> {
-    engine: &'a dyn Engine,
-    plan: &'a Plan,
+/// A plan with weights, images and the slow results that engines are compared with.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    plan: Plan,
+    seed: u64,
     prior: Prior,
     pixels: Vec<f32>,
+    calibration: Calibration,
+    conditioned: Calibration,
+    /// Embeddings without normalisation and with it.
+    rows: [Vec<f64>; 2],
 }
 
-impl<'a> Case<'a> {
-    fn new(engine: &'a dyn Engine, plan: &'a Plan, seed: u64) -> Result<Self, String> {
+impl Reference {
+    /// Draws weights and images and computes the results.
+    ///
+    /// # Errors
+    /// If the plan does not fit the memory.
+    pub fn new(plan: &Plan, seed: u64) -> Result<Self, String> {
         let prior = Prior::draw(plan, WeightInit::KaimingNormal, Seed(seed)).map_err(text)?;
         let elements = plan.input().elements().and_then(|elements| usize::try_from(elements).ok()).unwrap_or(0);
         let mut pixels = vec![0.0; IMAGES * elements];
         Seed(seed).stream("conformance images", 0).fill_uniform(0, 0.0, 1.0, &mut pixels);
-        Ok(Self { engine, plan, prior, pixels })
+        let images = Images::new(plan.input(), &pixels).map_err(text)?;
+        let calibration = calibrate(&prior, EPSILON, images);
+        let conditioned = conditioned(calibration.clone());
+        let rows = [None, Some((&conditioned, EPSILON))].map(|statistics| embed(&prior, statistics, images));
+        Ok(Self { plan: plan.clone(), seed, prior, pixels, calibration, conditioned, rows })
     }
 
+    /// Checks an engine.
+    ///
+    /// # Errors
+    /// The first broken promise, with the plan.
+    pub fn check(&self, engine: &dyn Engine, tolerance: Tolerance) -> Result<(), String> {
+        let case = Case { engine, reference: self };
+        case.embedding(tolerance)
+            .and_then(|()| case.moments(tolerance))
+            .and_then(|()| case.bits())
+            .and_then(|()| case.errors())
+            .map_err(|broken| {
+                let Self { plan, seed, .. } = self;
+                format!("{} on {} of {}, seed {seed}: {broken}", engine.name(), plan.net(), plan.input())
+            })
+    }
+}
+
+struct Case<'a> {
+    engine: &'a dyn Engine,
+    reference: &'a Reference,
+}
+
+impl Case<'_> {
     fn images(&self) -> Result<Images<'_>, String> {
-        Images::new(self.plan.input(), &self.pixels).map_err(text)
+        Images::new(self.reference.plan.input(), &self.reference.pixels).map_err(text)
     }
 
     fn load(&self) -> Result<Box<dyn Encode>, String> {
-        self.engine.load(&self.prior).map_err(text)
+        self.engine.load(&self.reference.prior).map_err(text)
     }
 
     fn embedding(&self, tolerance: Tolerance) -> Result<(), String> {
         let (mut encoder, images) = (self.load()?, self.images()?);
-        if encoder.plan() != self.plan {
+        if *encoder.plan() != self.reference.plan {
             return Err("the encoder names another plan".into());
         }
-        let calibration = conditioned(calibrate(&self.prior, EPSILON, images));
-        for statistics in [None, Some((&calibration, EPSILON))] {
+        let both = [None, Some((&self.reference.conditioned, EPSILON))];
+        for (statistics, expected) in both.into_iter().zip(&self.reference.rows) {
             encoder.freeze(statistics).map_err(text)?;
             let rows = encoder.embed(images).map_err(text)?;
             if rows.iter().any(|value| value.to_bits() == (-0.0f32).to_bits()) {
@@ -101,7 +133,7 @@ impl<'a> Case<'a> {
             }
             let what = if statistics.is_some() { "normalised embedding" } else { "embedding" };
             let rows: Vec<f64> = rows.into_iter().map(f64::from).collect();
-            close(what, &rows, &embed(&self.prior, statistics, images), tolerance.embedding)?;
+            close(what, &rows, expected, tolerance.embedding)?;
         }
         Ok(())
     }
@@ -110,10 +142,10 @@ impl<'a> Case<'a> {
         let (encoder, images) = (self.load()?, self.images()?);
         let measured = encoder.measure(Measure::new(images, EPSILON, CHUNK)).map_err(text)?;
         let measured = Calibration::from_moments(&measured);
-        let expected = calibrate(&self.prior, EPSILON, images);
+        let expected = &self.reference.calibration;
         let norms = |calibration: &Calibration| calibration.stages.iter().map(Vec::len).collect::<Vec<_>>();
-        if norms(&measured) != norms(&expected) {
-            return Err(format!("norms of the stages: {:?}, not {:?}", norms(&measured), norms(&expected)));
+        if norms(&measured) != norms(expected) {
+            return Err(format!("norms of the stages: {:?}, not {:?}", norms(&measured), norms(expected)));
         }
         for (found, expected) in measured.stages.iter().flatten().zip(expected.stages.iter().flatten()) {
             let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
@@ -164,7 +196,7 @@ impl<'a> Case<'a> {
 
     fn errors(&self) -> Result<(), String> {
         let (mut encoder, images) = (self.load()?, self.images()?);
-        let expected = self.plan.input();
+        let expected = self.reference.plan.input();
         let found = ImageShape { channels: expected.channels + 1, ..expected };
         let zeros = vec![0.0; found.elements().unwrap_or(0) as usize];
         let wrong = Images::new(found, &zeros).map_err(text)?;
@@ -180,7 +212,7 @@ impl<'a> Case<'a> {
             return Err("no images have an embedding".into());
         }
         let before = encoder.embed(images).map_err(text)?;
-        let mut calibration = calibrate(&self.prior, EPSILON, images);
+        let mut calibration = self.reference.calibration.clone();
         if let Some(stage) = calibration.stages.iter().rposition(|norms| !norms.is_empty()) {
             let norm = &mut calibration.stages[stage][0];
             norm.mean.push(0.0);

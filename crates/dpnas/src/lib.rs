@@ -24,6 +24,7 @@ pub use dpnas_encoder as encoder;
 #[cfg(feature = "full")]
 pub use dpnas_full as full;
 pub use dpnas_grammar as grammar;
+#[cfg(feature = "heads")]
 pub use dpnas_heads as heads;
 #[cfg(feature = "cpu")]
 pub use dpnas_kernels as kernels;

@@ -2,6 +2,7 @@
 
 use dpnas_cache::CacheError;
 use dpnas_grammar::PlanError;
+#[cfg(feature = "heads")]
 use dpnas_heads::HeadError;
 use dpnas_prior::{DrawError, EngineError};
 use dpnas_train::{FullError, TrainError};
@@ -67,7 +68,12 @@ pub enum ScoreError {
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A ridge regression, in a build without it.
+    #[cfg(not(feature = "heads"))]
+    #[error("this build has no ridge regression: build dpnas with the feature `heads`, or use `Head::Adam`")]
+    WithoutHeads,
     /// The ridge regression could not be solved.
+    #[cfg(feature = "heads")]
     #[error(transparent)]
     Head(#[from] HeadError),
     /// Full training failed.

@@ -13,7 +13,7 @@ pub enum Head {
     /// Softmax regression with Adam. The reward is the mean of the last five validation accuracies (SPEC §7).
     #[default]
     Adam,
-    /// Ridge regression in closed form. The reward is the leave-one-out accuracy over all training images, those of the
+    /// Ridge regression in closed form, with the feature `heads`. The reward is the leave-one-out accuracy over all training images, those of the
     /// validation set included. The settings of Adam have no effect.
     Ridge,
 }

@@ -10,6 +10,10 @@ mod head;
 pub(crate) mod identity;
 mod linear_layers;
 pub(crate) mod memory;
+#[cfg(feature = "heads")]
+mod ridge;
+#[cfg(not(feature = "heads"))]
+#[path = "no_ridge.rs"]
 mod ridge;
 mod scratch;
 pub(crate) mod train;
@@ -26,14 +30,13 @@ pub use weight_draw::{UnknownWeightDraw, WeightDraw};
 use crate::deep_prior::embedding::{Embedding, Embeddings, row_dtype};
 use crate::deep_prior::linear_layers::LinearLayers;
 use crate::deep_prior::memory::{Demand, can_have};
-use crate::deep_prior::ridge::ridge_embedding;
+use crate::deep_prior::ridge::{ridge_embedding, ridge_memory};
 use crate::deep_prior::train::train_embedding;
 use crate::full_training::outcome;
 use crate::{EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_grammar::{Net, Plan};
-use dpnas_heads::{HeadError, leave_one_out_memory};
 use dpnas_prior::{Engine, EngineError};
 use dpnas_seed::Seed;
 use dpnas_train::{Bf16, FitMemory, TestSchedule, TrainEngine, TrainError, fit_memory};
@@ -164,7 +167,7 @@ impl DeepPrior {
         }
         if self.config.head == Head::Ridge {
             return match ridge_embedding(&self.splits, &self.stop, &embedding) {
-                Err(ScoreError::Head(HeadError::Singular { .. })) => Ok(not_finite()),
+                Err(ScoreError::NotFinite) => Ok(not_finite()),
                 scored => Ok(Outcome::Scored(scored?)),
             };
         }
@@ -216,16 +219,10 @@ impl DeepPrior {
         Demand {
             engine: self.engine.memory(plan),
             fit: match dtype {
-                _ if self.config.head == Head::Ridge => FitMemory {
-                    weights: leave_one_out_memory(
-                        train.len() + valid.len(),
-                        features,
-                        self.splits.classes() as usize,
-                        self.config.probe.threads.get(),
-                    ),
-                    scores: 0,
-                    buffers: 0,
-                },
+                _ if self.config.head == Head::Ridge => {
+                    let weights = ridge_memory(&self.splits, features, self.config.probe.threads);
+                    FitMemory { weights, scores: 0, buffers: 0 }
+                }
                 DType::F32 => fit_memory::<f32>(&self.config.probe, self.splits.classes(), features),
                 DType::Bf16 => fit_memory::<Bf16>(&self.config.probe, self.splits.classes(), features),
             },

@@ -3,7 +3,8 @@
 use crate::deep_prior::embedding::Embedding;
 use crate::{Metrics, ScoreError, Splits};
 use dpnas_data::ImageSet;
-use dpnas_heads::leave_one_out;
+use dpnas_heads::{HeadError, leave_one_out, leave_one_out_memory};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -35,6 +36,11 @@ pub(crate) fn ridge_pixels(splits: &Splits, stop: &AtomicBool) -> Result<Metrics
     })
 }
 
+/// Bytes of a ridge regression beside the rows.
+pub(crate) fn ridge_memory(splits: &Splits, features: usize, threads: NonZeroUsize) -> u64 {
+    leave_one_out_memory(splits.train.len() + splits.valid.len(), features, splits.classes() as usize, threads.get())
+}
+
 /// Training and validation rows are one set. The reward and the only validation accuracy are its leave-one-out accuracy.
 fn ridge_rows(splits: &Splits, stop: &AtomicBool, features: usize, read: &Read<'_>) -> Result<Metrics, ScoreError> {
     let [train, valid, _] = sets(splits);
@@ -48,7 +54,12 @@ fn ridge_rows(splits: &Splits, stop: &AtomicBool, features: usize, read: &Read<'
         let (first, second) = out.split_at_mut(of_train.len() * features);
         read(0, of_train, first)?;
         read(1, of_valid, second)
-    })?;
+    });
+    let fitted = match fitted {
+        // No λ of the grid makes it solvable: the rows are too large for sums of squares.
+        Err(ScoreError::Head(HeadError::Singular { .. })) => return Err(ScoreError::NotFinite),
+        fitted => fitted?,
+    };
     let correct = |split: usize, set: &ImageSet| -> Result<usize, ScoreError> {
         let (mut rows, mut correct) = (Vec::new(), 0);
         for start in (0..set.len()).step_by(BLOCK) {

@@ -7,6 +7,7 @@ mod engine;
 mod memory;
 mod pandas;
 mod published;
+#[cfg(feature = "heads")]
 mod ridge;
 mod runner;
 mod scoring;

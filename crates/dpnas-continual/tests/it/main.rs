@@ -148,7 +148,7 @@ fn fine_tuning_forgets_replay_forgets_less_and_joint_training_does_not() {
         assert_eq!(with(memory), (accuracy, less, bytes), "the same again");
     }
     let (joint, _, bytes) = with(Memory::Everything);
-    assert!(joint > 0.8 && bytes == 600 * row, "{joint}");
+    assert!(joint > naive + 0.4 && bytes == 600 * row, "{joint}");
 }
 
 #[test]

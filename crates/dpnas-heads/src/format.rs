@@ -1,5 +1,6 @@
 //! Statistics and heads as safetensors with a manifest.
 
+use crate::gram::triangle;
 use crate::statistics::Arithmetic;
 use crate::sums::{ClassSums, Number, Sums};
 use crate::{FixedPoint, HeadError, LinearHead, Statistics};
@@ -9,6 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Key of the manifest in the file's metadata.
 const KEY: &str = "dpnas";
+/// Most features of a file; the number of products of two must not overflow.
+const MOST_FEATURES: usize = 1 << 24;
 /// Version of the format.
 const FORMAT: u32 = 1;
 
@@ -161,7 +164,7 @@ fn sums<N: Stored>(file: &SafeTensors<'_>, features: usize) -> Result<Sums<N>, H
     let classes = classes(file)?;
     let counts = tensor(file, "counts", Dtype::U64, &[classes.len()])?.as_chunks().0;
     let sums = numbers::<N>(tensor(file, "sums", N::DTYPE, &[classes.len(), features])?);
-    let gram = numbers::<N>(tensor(file, "gram", N::DTYPE, &[Statistics::gram_length(features)])?);
+    let gram = numbers::<N>(tensor(file, "gram", N::DTYPE, &[triangle(features)])?);
     if sums.iter().chain(&gram).any(|sum| !sum.to_f64().is_finite()) {
         return Err(HeadError::format("a sum is not finite"));
     }
@@ -208,7 +211,7 @@ fn read(bytes: &[u8]) -> Result<(Manifest, SafeTensors<'_>), HeadError> {
     let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
     let text = text.ok_or_else(|| HeadError::format(format!("the metadata has no `{KEY}`")))?;
     let manifest: Manifest = serde_json::from_str(text).map_err(HeadError::format)?;
-    if manifest.format != FORMAT || manifest.features == 0 {
+    if manifest.format != FORMAT || !(1..=MOST_FEATURES).contains(&manifest.features) {
         return Err(HeadError::format(format!("format {} with {} features", manifest.format, manifest.features)));
     }
     Ok((manifest, SafeTensors::deserialize(bytes).map_err(HeadError::format)?))

@@ -102,12 +102,8 @@ fn discriminant(classes: Vec<u32>, means: &Mat<f64>, weights: &Mat<f64>) -> Line
     let bias = |(weights, means): (ColRef<'_, f64>, ColRef<'_, f64>)| {
         -0.5 * weights.iter().zip(means.iter()).map(|(weight, mean)| weight * mean).sum::<f64>()
     };
-    LinearHead {
-        features: weights.nrows(),
-        classes,
-        weights: weights.col_iter().flat_map(|column| column.iter().copied().collect::<Vec<_>>()).collect(),
-        biases: weights.col_iter().zip(means.col_iter()).map(bias).collect(),
-    }
+    let biases = weights.col_iter().zip(means.col_iter()).map(bias).collect();
+    LinearHead::of_columns(classes, weights, biases)
 }
 
 /// The oracle-approximating shrinkage of a covariance of `rows` rows whose mean variance is `sphere`.

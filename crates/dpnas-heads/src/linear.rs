@@ -2,6 +2,7 @@
 
 use crate::HeadError;
 use crate::error::check_rows;
+use faer::Mat;
 use rayon::prelude::*;
 
 /// A linear classifier: the class with the largest `weights · row + bias`.
@@ -18,6 +19,12 @@ pub struct LinearHead {
 const LANES: usize = 16;
 
 impl LinearHead {
+    /// A head with a column of weights for each class.
+    pub(crate) fn of_columns(classes: Vec<u32>, weights: &Mat<f64>, biases: Vec<f64>) -> Self {
+        let rows = weights.col_iter().flat_map(|column| column.iter().copied().collect::<Vec<_>>()).collect();
+        Self { features: weights.nrows(), classes, weights: rows, biases }
+    }
+
     /// Number of features.
     pub fn features(&self) -> usize {
         self.features

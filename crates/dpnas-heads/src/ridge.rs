@@ -49,12 +49,8 @@ pub(crate) fn regression(moments: &Moments, weights: &Mat<f64>) -> LinearHead {
     let bias = |(weights, count): (faer::ColRef<'_, f64>, &f64)| {
         count / moments.rows - weights.iter().zip(&moments.mean).map(|(weight, mean)| weight * mean).sum::<f64>()
     };
-    LinearHead {
-        features: weights.nrows(),
-        classes: moments.classes.clone(),
-        weights: weights.col_iter().flat_map(|column| column.iter().copied().collect::<Vec<_>>()).collect(),
-        biases: weights.col_iter().zip(&moments.counts).map(bias).collect(),
-    }
+    let biases = weights.col_iter().zip(&moments.counts).map(bias).collect();
+    LinearHead::of_columns(moments.classes.clone(), weights, biases)
 }
 
 /// Number of λ in the grid.

@@ -1,7 +1,7 @@
 //! The sufficient statistics of a stream of labelled rows.
 
 use crate::error::check_rows;
-use crate::gram::{BLOCK, Block, Level, add_float_gram, triangle};
+use crate::gram::{BLOCK, Block, Level, add_float_gram};
 use crate::sums::Sums;
 use crate::{FixedPoint, HeadError};
 use std::collections::BTreeMap;
@@ -148,20 +148,22 @@ impl Statistics {
         if self.rows() + rows as u64 > MOST_ROWS {
             return Err(HeadError::TooManyRows);
         }
+        let scales = self.grid().map(FixedPoint::scales).unwrap_or_default();
+        let level = Level::best();
         for (values, labels) in values.chunks(BLOCK * self.features).zip(labels.chunks(BLOCK)) {
             match &mut self.sums {
-                Arithmetic::Exact(grid, sums) => {
+                Arithmetic::Exact(_, sums) => {
                     let mut present = labels.to_vec();
                     present.sort_unstable();
                     present.dedup();
                     let class = |label: &u32| present.binary_search(label).unwrap_or_default();
                     let classes: Vec<usize> = labels.iter().map(class).collect();
-                    let block = Block::new(values, &grid.scales(), &classes, present.len());
+                    let block = Block::new(values, &scales, &classes, present.len());
                     for (number, &class) in present.iter().enumerate() {
                         let count = classes.iter().filter(|&&class| class == number).count();
                         sums.add_class(class, count as u64, block.class_sums(number));
                     }
-                    block.add_gram(Level::best(), &mut sums.gram);
+                    block.add_gram(level, &mut sums.gram);
                     self.clipped += block.clipped;
                 }
                 Arithmetic::Float(sums) => {
@@ -213,10 +215,5 @@ impl Statistics {
             return Err(HeadError::Features { expected: self.features, found: other.features });
         }
         if self.grid() != other.grid() { Err(HeadError::Arithmetic) } else { Ok(()) }
-    }
-
-    /// Entries of the Gram matrix.
-    pub(crate) fn gram_length(features: usize) -> usize {
-        triangle(features)
     }
 }

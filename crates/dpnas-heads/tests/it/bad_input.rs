@@ -92,6 +92,14 @@ fn damaged_files_are_errors_wherever_they_are_cut_or_changed() {
         changed[place] ^= 0x41;
         let _ = Statistics::from_bytes(&changed);
     }
+    // A number of features whose Gram matrix cannot be counted.
+    let length = u64::from_le_bytes(statistics[..8].try_into().unwrap()) as usize;
+    let header = String::from_utf8(statistics[8..8 + length].to_vec()).unwrap();
+    let header = header.replace("features\\\":5", "features\\\":9999999999999999999");
+    let mut large = (header.len() as u64).to_le_bytes().to_vec();
+    large.extend(header.bytes().chain(statistics[8 + length..].iter().copied()));
+    let message = Statistics::from_bytes(&large).unwrap_err().to_string();
+    assert!(message.contains("9999999999999999999 features"), "{message}");
     let swapped = Statistics::from_bytes(&head).unwrap_err().to_string();
     assert_eq!(swapped, "not the format of this version: it holds a head, not statistics");
     assert!(LinearHead::from_bytes(&statistics).unwrap_err().to_string().contains("statistics, not a head"));

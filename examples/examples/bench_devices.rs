@@ -3,7 +3,7 @@
 use clap::Parser;
 use dpnas::kernels::{Level, Precision};
 use dpnas_bench::{Workload, measure, peak_gflops};
-use dpnas_examples::device::Device;
+use dpnas_devices::Device;
 
 /// Measure architectures on a device; a JSON object for each.
 #[derive(Parser)]

@@ -1,7 +1,6 @@
 //! From options to what scores architectures.
 
 use crate::bytes;
-use crate::device::Device;
 use crate::options::{ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, TrainingOptions};
 use anyhow::{Context, Result, ensure};
 use dpnas::cache::Cache;
@@ -11,6 +10,7 @@ use dpnas::prior::{NormMode, Normalisation};
 use dpnas::search::Seed;
 use dpnas::train::{FullConfig, ProbeConfig, RateSchedule};
 use dpnas::{DeepPrior, DeepPriorConfig, Evaluate, FullTraining, FullTrainingConfig, Head, Splits};
+use dpnas_devices::Device;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

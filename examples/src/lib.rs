@@ -1,10 +1,9 @@
-//! Shared by the binaries: options, devices, data, progress.
+//! Shared by the binaries: options, data, progress.
 
 #![allow(missing_debug_implementations, reason = "no crate depends on this one")]
 
 pub mod bytes;
 pub mod data;
-pub mod device;
 pub mod earlier;
 pub mod evaluation;
 pub mod fetching;

@@ -1,8 +1,7 @@
 //! Scoring by full training, and fully connected layers on a frozen embedding.
 
 use crate::engine::{Toy, config, data, evaluator};
-use burn_flex::Flex;
-use dpnas::full::{BEST_CHECKPOINT, BurnTrainer, LAST_CHECKPOINT};
+use dpnas::full::{BEST_CHECKPOINT, LAST_CHECKPOINT};
 use dpnas::grammar::Net;
 use dpnas::prior::Precision;
 use dpnas::seed::Seed;
@@ -18,7 +17,7 @@ fn net(text: &str) -> Net {
 }
 
 fn flex() -> Box<dyn TrainEngine> {
-    Box::new(BurnTrainer::<Flex>::new("flex f32", Default::default()).split_over_threads())
+    dpnas_devices::Device::Flex.trainer().unwrap()
 }
 
 fn full_config() -> FullTrainingConfig {

@@ -1,9 +1,8 @@
-//! The devices that are compiled in. Only this package names a burn backend.
+#![doc = include_str!("../README.md")]
 
-use anyhow::{Result, bail};
-use dpnas::kernels::{CpuEngine, Precision};
-use dpnas::prior::Engine;
-use dpnas::train::TrainEngine;
+use dpnas_kernels::{CpuEngine, LevelError, Precision};
+use dpnas_prior::Engine;
+use dpnas_train::TrainEngine;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,8 +10,54 @@ use std::str::FromStr;
 #[cfg(any(feature = "flex", feature = "ndarray"))]
 const SPLIT: std::num::NonZeroUsize = std::num::NonZeroUsize::new(8).unwrap();
 
-/// Where embeddings are computed.
+/// A device that cannot be used.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// A text that names no device.
+    #[error("unknown device `{text}`: use cpu, flex, ndarray, cuda or cuda:N")]
+    Unknown {
+        /// The text.
+        text: String,
+    },
+    /// A precision that the device lacks.
+    #[error("device {device} computes in f32: use --device cpu for {precision}, or --precision f32")]
+    Precision {
+        /// The device.
+        device: Device,
+        /// The precision.
+        precision: Precision,
+    },
+    /// A device without its feature of this crate.
+    #[error(
+        "device {device} is not compiled in: build with `--features {feature}`, for example `cargo run --release \
+         --features {feature} --bin search -- --device {device}`"
+    )]
+    Missing {
+        /// The device.
+        device: Device,
+        /// The feature.
+        feature: String,
+    },
+    /// A GPU that does not answer.
+    #[error(
+        "GPU {index} cannot be used: {reason}. Check that `nvidia-smi` lists it and that the NVIDIA driver is installed, \
+         or use --device cpu"
+    )]
+    Gpu {
+        /// Its index.
+        index: usize,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The environment names a level that this processor lacks.
+    #[error(transparent)]
+    Level(#[from] LevelError),
+}
+
+/// Where embeddings are computed and networks are trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Device {
     /// The CPU, with the project's own kernels.
     Cpu,
@@ -36,16 +81,16 @@ impl fmt::Display for Device {
 }
 
 impl FromStr for Device {
-    type Err = anyhow::Error;
+    type Err = DeviceError;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, DeviceError> {
         match text.split_once(':') {
             None if text == "cpu" => Ok(Self::Cpu),
             None if text == "flex" => Ok(Self::Flex),
             None if text == "ndarray" => Ok(Self::NdArray),
             None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", index)) if index.parse::<usize>().is_ok() => Ok(Self::Cuda(index.parse()?)),
-            _ => bail!("unknown device `{text}`: use cpu, flex, ndarray, cuda or cuda:N"),
+            Some(("cuda", index)) if let Ok(index) = index.parse() => Ok(Self::Cuda(index)),
+            _ => Err(DeviceError::Unknown { text: text.to_owned() }),
         }
     }
 }
@@ -55,9 +100,9 @@ impl Device {
     ///
     /// # Errors
     /// If the device is not compiled in, there is none of its kind, or it does not compute in that precision.
-    pub fn engine(self, precision: Precision) -> Result<Box<dyn Engine>> {
+    pub fn engine(self, precision: Precision) -> Result<Box<dyn Engine>, DeviceError> {
         if precision != Precision::F32 && self != Self::Cpu {
-            bail!("device {self} computes in f32: use --device cpu for {precision}, or --precision f32");
+            return Err(DeviceError::Precision { device: self, precision });
         }
         match self {
             Self::Cpu => Ok(Box::new(CpuEngine::new(precision)?)),
@@ -80,7 +125,7 @@ impl Device {
     ///
     /// # Errors
     /// If the device is not compiled in, or there is none of its kind.
-    pub fn trainer(self) -> Result<Box<dyn TrainEngine>> {
+    pub fn trainer(self) -> Result<Box<dyn TrainEngine>, DeviceError> {
         match self {
             #[cfg(feature = "flex")]
             Self::Cpu => Self::Flex.trainer(),
@@ -106,39 +151,35 @@ impl Device {
     }
 
     #[allow(dead_code, reason = "every device is there where all features are on")]
-    fn missing<T>(self) -> Result<T> {
-        let name = self.to_string();
-        let feature = name.split(':').next().unwrap_or_default();
-        bail!(
-            "device {self} is not compiled in: build with `--features {feature}`, for example `cargo run --release \
-             --features {feature} --bin search -- --device {self}`"
-        )
+    fn missing<T>(self) -> Result<T, DeviceError> {
+        let feature = self.to_string().split(':').next().unwrap_or_default().to_owned();
+        Err(DeviceError::Missing { device: self, feature })
     }
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda"))]
-fn engine<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> dpnas::encoder::BurnEngine<B> {
-    dpnas::encoder::BurnEngine::new(name, device)
+fn engine<B: dpnas_encoder::Backend>(name: &str, device: B::Device) -> dpnas_encoder::BurnEngine<B> {
+    dpnas_encoder::BurnEngine::new(name, device)
 }
 
 #[cfg(any(feature = "flex", feature = "ndarray", feature = "cuda"))]
-fn trainer<B: dpnas::encoder::Backend>(name: &str, device: B::Device) -> dpnas::full::BurnTrainer<B> {
-    dpnas::full::BurnTrainer::new(name, device)
+fn trainer<B: dpnas_encoder::Backend>(name: &str, device: B::Device) -> dpnas_full::BurnTrainer<B> {
+    dpnas_full::BurnTrainer::new(name, device)
 }
 
 /// The loader panics where there is no driver or no such GPU: a small computation finds out, with the panic's message
 /// kept from the screen.
 #[cfg(feature = "cuda")]
-fn cuda(index: usize) -> Result<Box<dyn Engine>> {
-    use dpnas::grammar::{ImageShape, Net};
-    use dpnas::prior::{EncodeExt, Images, Prior, WeightInit};
+fn cuda(index: usize) -> Result<Box<dyn Engine>, DeviceError> {
+    use dpnas_grammar::{ImageShape, Net};
+    use dpnas_prior::{EncodeExt, Images, Prior, WeightInit};
     let engine = engine::<burn_cuda::Cuda>(&format!("cuda:{index} f32"), burn_cuda::CudaDevice::new(index));
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    let probe = || -> Result<()> {
+    let probe = || -> Result<(), Box<dyn std::error::Error>> {
         let shape = ImageShape::square(1, 4);
         let plan = "[C(2,3,1,1,1), SM(2)]".parse::<Net>()?.plan(shape)?;
-        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, dpnas::seed::Seed(0))?;
+        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, dpnas_seed::Seed(0))?;
         engine.load(&prior)?.embed(Images::new(shape, &[0.5; 16])?)?;
         Ok(())
     };
@@ -149,47 +190,8 @@ fn cuda(index: usize) -> Result<Box<dyn Engine>> {
         Err(error) => {
             // Without a driver the loader's thread is gone, and the error tells of a channel.
             let error = error.to_string();
-            let reason = if error.contains("unwrap()") { "no NVIDIA driver answers for it" } else { error.as_str() };
-            bail!(
-                "GPU {index} cannot be used: {reason}. Check that `nvidia-smi` lists it and that the NVIDIA driver is \
-                 installed, or use --device cpu"
-            )
+            let reason = if error.contains("unwrap()") { "no NVIDIA driver answers for it".to_owned() } else { error };
+            Err(DeviceError::Gpu { index, reason })
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_print_and_parse() {
-        for device in [Device::Cpu, Device::Flex, Device::NdArray, Device::Cuda(0), Device::Cuda(3)] {
-            assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
-        }
-        assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
-        for unknown in ["gpu", "cuda:", "cuda:-1", "flex:1", ""] {
-            let message = unknown.parse::<Device>().unwrap_err().to_string();
-            assert_eq!(message, format!("unknown device `{unknown}`: use cpu, flex, ndarray, cuda or cuda:N"));
-        }
-    }
-
-    #[test]
-    fn only_the_cpu_device_computes_in_bf16() {
-        assert!(Device::Cpu.engine(Precision::Bf16).unwrap().name().starts_with("cpu "));
-        let Err(error) = Device::NdArray.engine(Precision::Bf16) else { panic!("ndarray computes in f32") };
-        let message = "device ndarray computes in f32: use --device cpu for bf16, or --precision f32";
-        assert_eq!(error.to_string(), message);
-    }
-
-    #[cfg(not(feature = "cuda"))]
-    #[test]
-    fn a_device_that_is_not_compiled_in_says_which_feature_to_add() {
-        let Err(error) = Device::Cuda(1).engine(Precision::F32) else { panic!("there is no such device") };
-        assert_eq!(
-            error.to_string(),
-            "device cuda:1 is not compiled in: build with `--features cuda`, for example `cargo run --release \
-             --features cuda --bin search -- --device cuda:1`"
-        );
     }
 }

@@ -1,8 +1,8 @@
 //! Learners that train a linear classifier with Adam.
 
 use crate::{LearnError, Learner};
-use dpnas_heads::check_rows;
-use dpnas_seed::Rng;
+use dpnas_heads::{HeadError, LinearHead, check_rows};
+use dpnas_seed::{Rng, Seed};
 use dpnas_train::{Labelled, LinearClassifier, ProbeConfig, fit_from};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,8 +13,6 @@ use std::ops::ControlFlow;
 pub enum Memory {
     /// None: fine-tuning, the lower bound.
     Nothing,
-    /// All, and each step trains from the initial weights: joint training, the upper bound.
-    Everything,
     /// A uniform sample of this many rows of the stream (reservoir sampling; Chaudhry et al., 2019).
     Reservoir(usize),
     /// This many rows, as many of each class as possible: in a full memory, a row of a smaller class takes the place of a
@@ -38,9 +36,46 @@ pub struct Adam {
 
 /// Labelled rows.
 #[derive(Clone, Debug, Default)]
-struct Rows {
-    values: Vec<f32>,
-    labels: Vec<u32>,
+pub(crate) struct Rows {
+    pub(crate) values: Vec<f32>,
+    pub(crate) labels: Vec<u32>,
+}
+
+impl Rows {
+    /// Adds rows, if they are right.
+    pub(crate) fn push(
+        &mut self,
+        values: &[f32],
+        labels: &[u32],
+        features: usize,
+        classes: u32,
+    ) -> Result<(), LearnError> {
+        let rows = check_rows(values, features)?;
+        if rows != labels.len() {
+            return Err(HeadError::Labels { labels: labels.len(), rows }.into());
+        }
+        if let Some(&label) = labels.iter().find(|&&label| label >= classes) {
+            return Err(LearnError::Label { label, classes });
+        }
+        self.values.extend_from_slice(values);
+        self.labels.extend_from_slice(labels);
+        Ok(())
+    }
+}
+
+/// The class of each row.
+pub(crate) fn predictions(classifier: &LinearClassifier, values: &[f32]) -> Result<Vec<u32>, LearnError> {
+    check_rows(values, classifier.features())?;
+    let logits = classifier.logits(values)?;
+    let best = |scores: &[f32]| (1..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
+    Ok(logits.chunks_exact(classifier.classes() as usize).map(|scores| best(scores) as u32).collect())
+}
+
+/// The classifier as a head without biases.
+pub(crate) fn head_of(classifier: &LinearClassifier) -> Option<LinearHead> {
+    let weights = classifier.weights().iter().copied().map(f64::from).collect();
+    let biases = vec![0.0; classifier.classes() as usize];
+    LinearHead::new((0..classifier.classes()).collect(), weights, biases).ok()
 }
 
 impl Adam {
@@ -64,15 +99,18 @@ impl Adam {
         })
     }
 
+    pub(crate) fn features(&self) -> usize {
+        self.classifier.features()
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        self.config.seed
+    }
+
     /// Offers the rows of the step to the memory, in their order.
     fn keep(&mut self) {
         let features = self.classifier.features();
         let step = std::mem::take(&mut self.step);
-        if self.memory == Memory::Everything {
-            self.kept.values.extend(step.values);
-            self.kept.labels.extend(step.labels);
-            return;
-        }
         let (Memory::Reservoir(rows) | Memory::Balanced(rows)) = self.memory else { return };
         for (row, label) in step.values.chunks_exact(features).zip(step.labels) {
             self.seen += 1;
@@ -107,13 +145,7 @@ impl Adam {
 
 impl Learner for Adam {
     fn learn(&mut self, values: &[f32], labels: &[u32]) -> Result<(), LearnError> {
-        let rows = check_rows(values, self.classifier.features())?;
-        if rows != labels.len() {
-            return Err(dpnas_heads::HeadError::Labels { labels: labels.len(), rows }.into());
-        }
-        self.step.values.extend_from_slice(values);
-        self.step.labels.extend_from_slice(labels);
-        Ok(())
+        self.step.push(values, labels, self.classifier.features(), self.classifier.classes())
     }
 
     fn end_step(&mut self) -> Result<(), LearnError> {
@@ -124,14 +156,11 @@ impl Learner for Adam {
         if rows.labels.is_empty() {
             return Ok(());
         }
-        let initial = match self.memory {
-            Memory::Everything => LinearClassifier::initial(self.config.seed, self.classifier.classes(), features)?,
-            _ => self.classifier.clone(),
-        };
         let train = Labelled::new(&rows.values, &rows.labels, features)?;
         // The validation accuracy of an epoch is not used; one row costs nothing.
         let valid = Labelled::new(&rows.values[..features], &rows.labels[..1], features)?;
-        let fitted = fit_from(&self.config, initial, train, valid, None, &mut |_| ControlFlow::Continue(()))?;
+        let fitted =
+            fit_from(&self.config, self.classifier.clone(), train, valid, None, &mut |_| ControlFlow::Continue(()))?;
         self.classifier = fitted.classifier;
         self.trained = true;
         self.keep();
@@ -142,11 +171,7 @@ impl Learner for Adam {
         if !self.trained {
             return Err(LearnError::Untrained);
         }
-        check_rows(values, self.classifier.features())?;
-        let logits = self.classifier.logits(values)?;
-        let best =
-            |scores: &[f32]| (1..scores.len()).fold(0, |best, i| if scores[i] > scores[best] { i } else { best });
-        Ok(logits.chunks_exact(self.classifier.classes() as usize).map(|scores| best(scores) as u32).collect())
+        predictions(&self.classifier, values)
     }
 
     fn state_bytes(&self) -> u64 {
@@ -155,5 +180,9 @@ impl Learner for Adam {
 
     fn exemplar_bytes(&self) -> u64 {
         4 * (self.kept.values.len() + self.kept.labels.len()) as u64
+    }
+
+    fn head(&self) -> Option<LinearHead> {
+        self.trained.then(|| head_of(&self.classifier)).flatten()
     }
 }

@@ -70,6 +70,17 @@ pub enum LearnError {
     /// The classifier could not be trained.
     #[error(transparent)]
     Train(#[from] TrainError),
+    /// A label beyond the classes.
+    #[error("label {label} of a classifier of {classes} classes: labels count from 0")]
+    Label {
+        /// The label.
+        label: u32,
+        /// Classes of the classifier.
+        classes: u32,
+    },
+    /// The stop flag was set.
+    #[error("interrupted")]
+    Interrupted,
     /// A prediction before the first row.
     #[error("nothing was learned yet: a learner predicts after its first step")]
     Untrained,

@@ -31,12 +31,20 @@ pub trait Learner: Send {
     fn exemplar_bytes(&self) -> u64 {
         0
     }
+
+    /// The classifier of the last step that ended, on rows after the learner's own random features, if it has some.
+    fn head(&self) -> Option<LinearHead>;
+
+    /// The statistics of the rows as they are, if they are all that it learns from.
+    fn statistics(&self) -> Option<&Statistics> {
+        None
+    }
 }
 
 /// A head that is solved for from sufficient statistics.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Method {
+pub enum ClosedFormHead {
     /// Nearest class mean.
     NearestMean,
     /// Linear discriminant analysis; with exact statistics this is deep SLDA without its dependence on the order.
@@ -59,7 +67,7 @@ enum Map {
 /// the joint solution: bit for bit with exact statistics.
 #[derive(Clone, Debug)]
 pub struct ClosedForm {
-    method: Method,
+    method: ClosedFormHead,
     map: Map,
     statistics: Statistics,
     lambda: Option<f64>,
@@ -68,7 +76,7 @@ pub struct ClosedForm {
 
 impl ClosedForm {
     /// A learner of rows as they are, with empty statistics.
-    pub fn new(method: Method, statistics: Statistics) -> Self {
+    pub fn new(method: ClosedFormHead, statistics: Statistics) -> Self {
         Self { method, map: Map::Identity, statistics, lambda: None, head: None }
     }
 
@@ -77,7 +85,7 @@ impl ClosedForm {
     ///
     /// # Errors
     /// If the sample is not of whole, finite rows, or there is none.
-    pub fn projected(method: Method, projection: Projection, sample: &[f32]) -> Result<Self, HeadError> {
+    pub fn projected(method: ClosedFormHead, projection: Projection, sample: &[f32]) -> Result<Self, HeadError> {
         let grid = FixedPoint::of_rows(&projection.apply(sample)?, projection.outputs())?;
         Ok(Self { map: Map::Projection(projection), ..Self::new(method, Statistics::exact(grid)) })
     }
@@ -86,29 +94,19 @@ impl ClosedForm {
     ///
     /// # Errors
     /// If there are no features.
-    pub fn fourier(method: Method, features: RandomFourier) -> Result<Self, HeadError> {
+    pub fn fourier(method: ClosedFormHead, features: RandomFourier) -> Result<Self, HeadError> {
         // Each feature is between ±√(2 / outputs).
         let grid = FixedPoint::uniform(features.outputs(), (2.0 / features.outputs() as f64).sqrt() as f32)?;
         Ok(Self { map: Map::Fourier(features), ..Self::new(method, Statistics::exact(grid)) })
-    }
-
-    /// The statistics so far.
-    pub fn statistics(&self) -> &Statistics {
-        &self.statistics
     }
 
     /// Goes on from saved statistics.
     ///
     /// # Errors
     /// If they have another number of features or another grid.
-    pub fn resumed(mut self, statistics: Statistics) -> Result<Self, HeadError> {
-        self.statistics.merge(&statistics)?;
+    pub fn resumed(mut self, statistics: &Statistics) -> Result<Self, HeadError> {
+        self.statistics.merge(statistics)?;
         Ok(self)
-    }
-
-    /// The head of the last step that ended.
-    pub fn head(&self) -> Option<&LinearHead> {
-        self.head.as_ref()
     }
 
     fn map(&self, values: &[f32]) -> Result<Option<Vec<f32>>, HeadError> {
@@ -129,10 +127,10 @@ impl Learner for ClosedForm {
     fn end_step(&mut self) -> Result<(), LearnError> {
         let statistics = &self.statistics;
         self.head = Some(match self.method {
-            Method::NearestMean => nearest_class_mean(statistics)?,
-            Method::Lda(shrinkage) => lda(statistics, shrinkage)?.head,
-            Method::Ridge(lambda) => ridge(statistics, lambda)?.head,
-            Method::RidgeOfFirstStep => {
+            ClosedFormHead::NearestMean => nearest_class_mean(statistics)?,
+            ClosedFormHead::Lda(shrinkage) => lda(statistics, shrinkage)?.head,
+            ClosedFormHead::Ridge(lambda) => ridge(statistics, lambda)?.head,
+            ClosedFormHead::RidgeOfFirstStep => {
                 let solution = ridge(statistics, self.lambda.map_or(Lambda::Gcv, Lambda::Fixed))?;
                 self.lambda.get_or_insert(solution.lambda);
                 solution.head
@@ -149,5 +147,13 @@ impl Learner for ClosedForm {
 
     fn state_bytes(&self) -> u64 {
         self.statistics.bytes()
+    }
+
+    fn head(&self) -> Option<LinearHead> {
+        self.head.clone()
+    }
+
+    fn statistics(&self) -> Option<&Statistics> {
+        (self.map == Map::Identity).then_some(&self.statistics)
     }
 }

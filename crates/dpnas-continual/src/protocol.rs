@@ -1,6 +1,7 @@
 //! The protocol: learn step by step, test after each.
 
 use crate::{AccuracyMatrix, LearnError, Learner, Stream};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Labelled rows.
 #[derive(Clone, Copy, Debug)]
@@ -19,35 +20,100 @@ impl Rows<'_> {
     }
 }
 
-/// Lets a learner see the stream once, in blocks of at most `block` rows, and tests it after each step on all test rows, by the
-/// step that brings their class.
-///
-/// # Errors
-/// The first error of the learner.
-pub fn learn(
-    learner: &mut dyn Learner,
-    stream: &Stream,
-    train: Rows<'_>,
-    test: Rows<'_>,
-    block: usize,
-) -> Result<AccuracyMatrix, LearnError> {
-    let of_step = |label: u32| stream.steps.iter().position(|step| step.new_classes.binary_search(&label).is_ok());
-    let steps: Vec<Option<usize>> = test.labels.iter().map(|&label| of_step(label)).collect();
-    let count = |rows: &mut dyn Iterator<Item = Option<usize>>| {
-        let mut counts = vec![0; stream.steps.len()];
-        rows.flatten().for_each(|step| counts[step] += 1);
-        counts
-    };
-    let mut matrix = AccuracyMatrix::new(count(&mut steps.iter().copied()));
-    for step in &stream.steps {
-        for rows in step.rows.chunks(block.max(1)) {
-            let (values, labels) = train.select(rows);
+/// Learn step by step, and test after each step on all test rows, by the step that brings their class.
+#[derive(Clone, Copy, Debug)]
+pub struct Protocol<'a> {
+    /// The steps.
+    pub stream: &'a Stream,
+    /// Training rows.
+    pub train: Rows<'a>,
+    /// Test rows.
+    pub test: Rows<'a>,
+    /// Most rows that a learner sees at once.
+    pub block: usize,
+    /// Ends learning between blocks once it is set.
+    pub stop: &'a AtomicBool,
+}
+
+impl Protocol<'_> {
+    /// Lets a learner see the stream once.
+    ///
+    /// # Errors
+    /// [`LearnError::Interrupted`], or the first error of the learner.
+    pub fn learn(&self, learner: &mut dyn Learner) -> Result<AccuracyMatrix, LearnError> {
+        let mut exam = Exam::new(self);
+        for step in &self.stream.steps {
+            self.show(learner, &step.rows)?;
+            exam.take(learner, self.test)?;
+        }
+        Ok(exam.matrix)
+    }
+
+    /// After each step, lets a new learner see all rows so far in the order of the data set, not of the stream. Returns the
+    /// last learner, too.
+    ///
+    /// # Errors
+    /// As [`learn`](Self::learn), and without steps.
+    pub fn learn_jointly(
+        &self,
+        make: impl Fn() -> Result<Box<dyn Learner>, LearnError>,
+    ) -> Result<(Box<dyn Learner>, AccuracyMatrix), LearnError> {
+        let (mut exam, mut seen, mut last) = (Exam::new(self), Vec::new(), None);
+        for step in &self.stream.steps {
+            seen.extend_from_slice(&step.rows);
+            seen.sort_unstable();
+            let mut learner = make()?;
+            self.show(learner.as_mut(), &seen)?;
+            exam.take(learner.as_ref(), self.test)?;
+            last = Some(learner);
+        }
+        Ok((last.ok_or(LearnError::Untrained)?, exam.matrix))
+    }
+
+    /// Shows rows and ends the step.
+    fn show(&self, learner: &mut dyn Learner, rows: &[usize]) -> Result<(), LearnError> {
+        for rows in rows.chunks(self.block.max(1)) {
+            self.check_stop()?;
+            let (values, labels) = self.train.select(rows);
             learner.learn(&values, &labels)?;
         }
-        learner.end_step()?;
-        let predicted = learner.predict(test.values)?;
-        let right = predicted.iter().zip(test.labels).zip(&steps).filter(|((found, label), _)| found == label);
-        matrix.push(count(&mut right.map(|(_, &step)| step)));
+        self.check_stop()?;
+        learner.end_step()
     }
-    Ok(matrix)
+
+    fn check_stop(&self) -> Result<(), LearnError> {
+        if self.stop.load(Ordering::Relaxed) { Err(LearnError::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// The test after each step.
+struct Exam {
+    /// The step that brings the class of each test row.
+    steps: Vec<Option<usize>>,
+    matrix: AccuracyMatrix,
+}
+
+impl Exam {
+    fn new(protocol: &Protocol<'_>) -> Self {
+        let Protocol { stream, test, .. } = protocol;
+        let of_step =
+            |&label: &u32| stream.steps.iter().position(|step| step.new_classes.binary_search(&label).is_ok());
+        let steps: Vec<Option<usize>> = test.labels.iter().map(of_step).collect();
+        let totals = count(stream.steps.len(), steps.iter().copied());
+        Self { steps, matrix: AccuracyMatrix::new(totals) }
+    }
+
+    fn take(&mut self, learner: &dyn Learner, test: Rows<'_>) -> Result<(), LearnError> {
+        let predicted = learner.predict(test.values)?;
+        let right = predicted.iter().zip(test.labels).zip(&self.steps).filter(|((found, label), _)| found == label);
+        let correct = count(self.matrix.totals().len(), right.map(|(_, &step)| step));
+        self.matrix.push(correct);
+        Ok(())
+    }
+}
+
+fn count(steps: usize, rows: impl Iterator<Item = Option<usize>>) -> Vec<u64> {
+    let mut counts = vec![0; steps];
+    rows.flatten().for_each(|step| counts[step] += 1);
+    counts
 }

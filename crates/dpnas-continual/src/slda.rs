@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Deep streaming LDA as published, row by row: a running covariance about the running means of the classes.
 ///
 /// The mean of a class is 0 until its first row has come, so the first row of each class enters the covariance as it is. The
-/// result therefore depends on the order of the rows; [`Method::Lda`](crate::Method::Lda) is the same classifier without
+/// result therefore depends on the order of the rows; [`ClosedFormHead::Lda`](crate::ClosedFormHead::Lda) is the same classifier without
 /// that.
 ///
 /// # Source
@@ -69,5 +69,9 @@ impl Learner for PublishedSlda {
 
     fn state_bytes(&self) -> u64 {
         8 * (self.covariance.len() + self.classes.len() * (self.features + 1)) as u64
+    }
+
+    fn head(&self) -> Option<LinearHead> {
+        self.head.clone()
     }
 }

@@ -36,22 +36,8 @@ pub fn nearest_class_mean(statistics: &Statistics) -> Result<LinearHead, HeadErr
 /// [`HeadError::Empty`], a shrinkage out of range, or [`HeadError::Singular`].
 pub fn lda(statistics: &Statistics, shrinkage: Shrinkage) -> Result<Solution, HeadError> {
     let moments = Moments::of(statistics)?;
-    let covariance = {
-        let mut within = moments.within_scatter();
-        within *= faer::Scale(1.0 / moments.rows);
-        within
-    };
+    let (covariance, sphere, part) = shrunk_covariance(&moments, shrinkage)?;
     let features = covariance.nrows();
-    let sphere = (0..features).map(|i| covariance[(i, i)]).sum::<f64>() / features as f64;
-    let part = match shrinkage {
-        Shrinkage::Oas => oas(&covariance, sphere, moments.rows),
-        Shrinkage::Fixed(part) if part > 0.0 && part <= 1.0 => part,
-        Shrinkage::Fixed(value) => {
-            return Err(HeadError::Setting { setting: "shrinkage", value, expected: "above 0 and at most 1" });
-        }
-    };
-    // Without any spread within the classes every direction is as good: the nearest mean decides.
-    let sphere = if sphere > 0.0 { sphere } else { 1.0 };
     let (weights, lambda, failed, residual) = solve(part, &moments.class_means, |part| {
         let part = part.min(1.0);
         let mut shrunk = covariance.clone();
@@ -65,6 +51,23 @@ pub fn lda(statistics: &Statistics, shrinkage: Shrinkage) -> Result<Solution, He
         failed,
         residual,
     })
+}
+
+/// The pooled covariance of the classes (its lower triangle), its mean variance, and the part that the sphere replaces.
+pub(crate) fn shrunk_covariance(moments: &Moments, shrinkage: Shrinkage) -> Result<(Mat<f64>, f64, f64), HeadError> {
+    let mut covariance = moments.within_scatter();
+    covariance *= faer::Scale(1.0 / moments.rows);
+    let features = covariance.nrows();
+    let sphere = (0..features).map(|i| covariance[(i, i)]).sum::<f64>() / features as f64;
+    let part = match shrinkage {
+        Shrinkage::Oas => oas(&covariance, sphere, moments.rows),
+        Shrinkage::Fixed(part) if part > 0.0 && part <= 1.0 => part,
+        Shrinkage::Fixed(value) => {
+            return Err(HeadError::Setting { setting: "shrinkage", value, expected: "above 0 and at most 1" });
+        }
+    };
+    // Without any spread within the classes every direction is as good: the nearest mean decides.
+    Ok((covariance, if sphere > 0.0 { sphere } else { 1.0 }, part))
 }
 
 /// The discriminant of given means and a given covariance (its lower triangle, row by row), of which `part` is replaced by the

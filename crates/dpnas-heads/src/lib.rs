@@ -3,6 +3,7 @@
 mod error;
 mod fixed_point;
 mod format;
+mod gaussian;
 mod gram;
 mod lda;
 mod linear;
@@ -16,6 +17,7 @@ mod sums;
 
 pub use error::{HeadError, check_rows};
 pub use fixed_point::FixedPoint;
+pub use gaussian::ClassGaussians;
 pub use lda::{Shrinkage, lda, nearest_class_mean, shrunk_discriminant};
 pub use linear::LinearHead;
 pub use press::{LeaveOneOut, leave_one_out, leave_one_out_memory};

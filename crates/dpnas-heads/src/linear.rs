@@ -19,6 +19,24 @@ pub struct LinearHead {
 const LANES: usize = 16;
 
 impl LinearHead {
+    /// A head with a row of weights and a bias for each class.
+    ///
+    /// # Errors
+    /// [`HeadError::NoFeatures`], [`HeadError::Empty`] without classes, or [`HeadError::Rows`] if the weights are not a row for
+    /// each class.
+    pub fn new(classes: Vec<u32>, weights: Vec<f64>, biases: Vec<f64>) -> Result<Self, HeadError> {
+        if classes.is_empty() {
+            return Err(HeadError::Empty);
+        }
+        let features = weights.len() / classes.len();
+        match () {
+            () if features == 0 => Err(HeadError::NoFeatures),
+            () if features * classes.len() != weights.len() => Err(HeadError::Rows { values: weights.len(), features }),
+            () if biases.len() != classes.len() => Err(HeadError::Labels { labels: biases.len(), rows: classes.len() }),
+            () => Ok(Self { features, classes, weights, biases }),
+        }
+    }
+
     /// A head with a column of weights for each class.
     pub(crate) fn of_columns(classes: Vec<u32>, weights: &Mat<f64>, biases: Vec<f64>) -> Self {
         let rows = weights.col_iter().flat_map(|column| column.iter().copied().collect::<Vec<_>>()).collect();

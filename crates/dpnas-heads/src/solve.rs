@@ -57,7 +57,7 @@ pub(crate) fn solve(
 }
 
 /// The lower factor; `None` if the matrix is not positive definite.
-fn factor(matrix: &Mat<f64>) -> Option<Mat<f64>> {
+pub(crate) fn factor(matrix: &Mat<f64>) -> Option<Mat<f64>> {
     let mut factor = matrix.clone();
     let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(matrix.nrows(), Par::Seq, Default::default()));
     let stack = MemStack::new(&mut memory);

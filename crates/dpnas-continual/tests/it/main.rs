@@ -1,13 +1,13 @@
 //! Streams, learners and the protocol together.
 
 use dpnas_continual::{
-    AccuracyMatrix, Adam, ClassOrder, ClosedForm, LearnError, Learner, Memory, Method, PublishedSlda, RandomFourier,
-    Rows, Steps, Stream, learn,
+    AccuracyMatrix, Adam, ClassOrder, ClosedForm, ClosedFormHead, Ewc, LambdaChoice, LearnError, Learner, Memory,
+    Method, MethodSettings, Protocol, PublishedSlda, Rows, Steps, Stream, Task,
 };
-use dpnas_heads::{FixedPoint, Lambda, Projection, Shrinkage, Statistics, ridge};
+use dpnas_heads::{FixedPoint, Lambda, Shrinkage, Statistics, ridge};
 use dpnas_seed::Seed;
-use dpnas_train::ProbeConfig;
 use proptest::prelude::*;
+use std::sync::atomic::AtomicBool;
 
 const FEATURES: usize = 20;
 const CLASSES: u32 = 6;
@@ -36,11 +36,16 @@ fn exact() -> Statistics {
 
 /// The matrix of a learner over a stream.
 fn run(learner: &mut dyn Learner, text: &str, order: u64, block: usize) -> AccuracyMatrix {
+    protocol(text, order, block, |protocol| protocol.learn(learner)).unwrap()
+}
+
+fn protocol<T>(text: &str, order: u64, block: usize, with: impl FnOnce(&Protocol<'_>) -> T) -> T {
     let ((train, labels), (test, test_labels)) = (rows(1, 600), rows(2, 300));
     let order = ClassOrder::Seeded(Seed(order));
     let stream = Stream::new(&labels, CLASSES, &steps(text), &order, Seed(order_seed(&order))).unwrap();
-    let train = Rows { values: &train, labels: &labels };
-    learn(learner, &stream, train, Rows { values: &test, labels: &test_labels }, block).unwrap()
+    let (train, stop) = (Rows { values: &train, labels: &labels }, AtomicBool::new(false));
+    let test = Rows { values: &test, labels: &test_labels };
+    with(&Protocol { stream: &stream, train, test, block, stop: &stop })
 }
 
 fn order_seed(order: &ClassOrder) -> u64 {
@@ -54,19 +59,19 @@ fn a_closed_form_head_ends_with_the_joint_solution_in_every_bit() {
     joint.add(&values, &labels).unwrap();
     let expected = ridge(&joint, Lambda::Gcv).unwrap().head;
     for (text, order, block) in [("6x1", 0, 1), ("3x2", 1, 7), ("4,2", 2, 600), ("data:5", 3, 64), ("iid:7", 4, 50)] {
-        let mut learner = ClosedForm::new(Method::Ridge(Lambda::Gcv), exact());
+        let mut learner = ClosedForm::new(ClosedFormHead::Ridge(Lambda::Gcv), exact());
         let matrix = run(&mut learner, text, order, block);
         assert!(learner.head().unwrap().to_bytes().unwrap() == expected.to_bytes().unwrap(), "{text}");
         assert!(matrix.final_accuracy().unwrap() > 0.7, "{text}: {matrix:?}");
     }
     // Returning classes, and statistics that were saved on the way.
-    let mut learner = ClosedForm::new(Method::Ridge(Lambda::Gcv), exact());
+    let mut learner = ClosedForm::new(ClosedFormHead::Ridge(Lambda::Gcv), exact());
     run(&mut learner, "0,1|2,3|0,4,5|1,2", 5, 32);
-    assert!(learner.head().unwrap() == &expected);
-    let saved = Statistics::from_bytes(&learner.statistics().to_bytes().unwrap()).unwrap();
-    let mut resumed = ClosedForm::new(Method::Ridge(Lambda::Gcv), exact()).resumed(saved).unwrap();
+    assert!(learner.head().unwrap() == expected);
+    let saved = Statistics::from_bytes(&learner.statistics().unwrap().to_bytes().unwrap()).unwrap();
+    let mut resumed = ClosedForm::new(ClosedFormHead::Ridge(Lambda::Gcv), exact()).resumed(&saved).unwrap();
     resumed.end_step().unwrap();
-    assert!(resumed.head().unwrap() == &expected);
+    assert!(resumed.head().unwrap() == expected);
 }
 
 #[test]
@@ -77,7 +82,7 @@ fn the_published_slda_depends_on_the_order_and_the_exact_one_does_not() {
     };
     let published: Vec<_> = (0..6).map(|order| weights(&mut PublishedSlda::new(FEATURES), order)).collect();
     let exact: Vec<_> = (0..6)
-        .map(|order| weights(&mut ClosedForm::new(Method::Lda(Shrinkage::Fixed(1e-4)), exact()), order))
+        .map(|order| weights(&mut ClosedForm::new(ClosedFormHead::Lda(Shrinkage::Fixed(1e-4)), exact()), order))
         .collect();
     assert!(exact.iter().all(|predicted| *predicted == exact[0]));
     assert!(published.iter().any(|predicted| *predicted != published[0]));
@@ -109,46 +114,115 @@ fn the_published_slda_is_the_running_covariance_of_its_equations() {
     assert_eq!(learner.state_bytes(), 8 * (3 + 2 * 3));
 }
 
+/// Settings for the small rows of these tests.
+fn settings() -> MethodSettings {
+    let mut settings = MethodSettings::new(Seed(3));
+    (settings.buffer, settings.projection, settings.fourier) = (60, 60, 200);
+    (settings.probe.epochs, settings.probe.learning_rate) = (20, 0.01);
+    settings
+}
+
+fn task(sample: &[f32]) -> Task<'_> {
+    Task { classes: CLASSES, features: FEATURES, embedded: FEATURES, sample, start: None, seed: Seed(1) }
+}
+
 #[test]
-fn every_learner_learns_and_says_its_bytes() {
+fn every_method_learns_and_says_its_bytes_and_its_head() {
     let (values, _) = rows(1, 600);
-    let projection = Projection::new(Seed(1), FEATURES, 60).unwrap();
-    let features = RandomFourier::new(Seed(1), FEATURES, 200, 0.05).unwrap();
-    let mut learners: Vec<Box<dyn Learner>> = vec![
-        Box::new(ClosedForm::new(Method::NearestMean, exact())),
-        Box::new(ClosedForm::new(Method::Lda(Shrinkage::Oas), exact())),
-        Box::new(ClosedForm::new(Method::RidgeOfFirstStep, Statistics::float(FEATURES).unwrap())),
-        Box::new(ClosedForm::projected(Method::Ridge(Lambda::Gcv), projection, &values).unwrap()),
-        Box::new(ClosedForm::fourier(Method::Lda(Shrinkage::Oas), features).unwrap()),
-        Box::new(PublishedSlda::new(FEATURES)),
-    ];
-    for (place, learner) in learners.iter_mut().enumerate() {
-        assert!(matches!(learner.predict(&[0.0; FEATURES]), Err(LearnError::Untrained)));
+    for (method, name) in Method::ALL.into_iter().filter(|(method, _)| !method.is_joint()) {
+        let mut learner = method.learner(&settings(), &task(&values)).unwrap();
+        assert!(matches!(learner.predict(&[0.0; FEATURES]), Err(LearnError::Untrained)), "{name}");
+        assert!(learner.head().is_none() && learner.learn(&[f32::NAN; FEATURES], &[0]).is_err(), "{name}");
+        assert!(learner.learn(&[0.0; FEATURES], &[0, 1]).is_err(), "{name}");
         let matrix = run(learner.as_mut(), "3x2", 9, 100);
-        assert!(matrix.final_accuracy().unwrap() > 0.6, "learner {place}: {matrix:?}");
-        assert!(learner.state_bytes() > 0 && learner.exemplar_bytes() == 0);
-        assert!(learner.learn(&[f32::NAN; FEATURES], &[0]).is_err(), "learner {place}");
+        let keeps_rows = matches!(method, Method::Replay | Method::BalancedReplay);
+        let enough = if keeps_rows || matches!(method, Method::Naive | Method::Ewc) { 0.25 } else { 0.6 };
+        assert!(matrix.final_accuracy().unwrap() > enough, "{name}: {matrix:?}");
+        assert!(learner.state_bytes() > 0 && (learner.exemplar_bytes() > 0) == keeps_rows, "{name}");
+        assert_eq!(learner.head().unwrap().classes(), [0, 1, 2, 3, 4, 5], "{name}");
+        let statistics = learner.statistics().is_some();
+        assert_eq!(statistics, method.has_statistics() || method == Method::Pixels, "{name}");
     }
+    let mut settings = settings();
+    (settings.exact, settings.lambda) = (false, LambdaChoice::FirstTask);
+    let mut learner = Method::Ridge.learner(&settings, &task(&values)).unwrap();
+    assert!(run(learner.as_mut(), "3x2", 9, 100).final_accuracy().unwrap() > 0.6);
 }
 
 #[test]
 fn fine_tuning_forgets_replay_forgets_less_and_joint_training_does_not() {
-    let config = ProbeConfig { epochs: 20, learning_rate: 0.01, ..ProbeConfig::paper(Seed(3)) };
-    let with = |memory| {
-        let mut learner = Adam::new(&config, FEATURES, CLASSES, memory).unwrap();
-        let matrix = run(&mut learner, "6x1", 2, 50);
-        (matrix.final_accuracy().unwrap(), matrix.forgetting().unwrap(), learner.exemplar_bytes())
+    let (values, _) = rows(1, 600);
+    let of = |method: Method| {
+        let make = || method.learner(&settings(), &task(&values));
+        let (matrix, bytes) = protocol("6x1", 2, 50, |protocol| match method.is_joint() {
+            true => protocol.learn_jointly(make).map(|(learner, matrix)| (matrix, learner.exemplar_bytes())),
+            false => {
+                let mut learner = make()?;
+                Ok((protocol.learn(learner.as_mut())?, learner.exemplar_bytes()))
+            }
+        })
+        .unwrap();
+        (matrix.final_accuracy().unwrap(), matrix.forgetting().unwrap(), bytes)
     };
     let row = 4 * (FEATURES as u64 + 1);
-    let (naive, lost, bytes) = with(Memory::Nothing);
+    let (naive, lost, bytes) = of(Method::Naive);
     assert!(naive < 0.3 && lost > 0.3 && bytes == 0, "{naive} {lost}");
-    for memory in [Memory::Reservoir(60), Memory::Balanced(60)] {
-        let (accuracy, less, bytes) = with(memory);
-        assert!(accuracy > naive + 0.2 && less < lost && bytes == 60 * row, "{memory:?}: {accuracy} {less}");
-        assert_eq!(with(memory), (accuracy, less, bytes), "the same again");
+    for method in [Method::Replay, Method::BalancedReplay, Method::PseudoRehearsal] {
+        let (accuracy, less, bytes) = of(method);
+        let expected = if method == Method::PseudoRehearsal { 0 } else { 60 * row };
+        assert!(accuracy > naive + 0.2 && less < lost && bytes == expected, "{method}: {accuracy} {less}");
+        assert_eq!(of(method), (accuracy, less, bytes), "the same again");
     }
-    let (joint, _, bytes) = with(Memory::Everything);
-    assert!(joint > naive + 0.4 && bytes == 600 * row, "{joint}");
+    let (joint, ..) = of(Method::Joint);
+    assert!(joint > naive + 0.4, "{joint}");
+}
+
+#[test]
+fn joint_ridge_regression_has_the_bits_of_the_stream() {
+    let (values, _) = rows(1, 600);
+    for text in ["6x1", "data:4", "0,1|2,3|0,4,5|1,2"] {
+        let mut learner = Method::Ridge.learner(&settings(), &task(&values)).unwrap();
+        let matrix = run(learner.as_mut(), text, 4, 13);
+        let make = || Method::JointRidge.learner(&settings(), &task(&values));
+        let (joint, of_joint) = protocol(text, 4, 600, |protocol| protocol.learn_jointly(make)).unwrap();
+        assert!(joint.head() == learner.head() && of_joint == matrix, "{text}");
+    }
+}
+
+#[test]
+fn a_large_penalty_keeps_the_weights_and_none_is_fine_tuning() {
+    let config = settings().probe;
+    let of = |strength| {
+        let mut learner = Ewc::new(&config, FEATURES, CLASSES, strength).unwrap();
+        let matrix = run(&mut learner, "2x3", 2, 50);
+        (matrix.accuracy(0, 0), matrix.accuracy(1, 0), matrix.accuracy(1, 1))
+    };
+    let ((first, kept, _), (same, lost, new)) = (of(1e6), of(0.0));
+    assert!(first == same && kept > lost + 0.2 && new > 0.6, "{first} {kept} {lost} {new}");
+    // Without a penalty it is Adam with other roundings.
+    let mut naive = Adam::new(&config, FEATURES, CLASSES, Memory::Nothing).unwrap();
+    let mut ewc = Ewc::new(&config, FEATURES, CLASSES, 0.0).unwrap();
+    run(&mut naive, "2x3", 2, 50);
+    run(&mut ewc, "2x3", 2, 50);
+    let (a, b) = (naive.head().unwrap(), ewc.head().unwrap());
+    assert!(a.weights().iter().zip(b.weights()).all(|(a, b)| (a - b).abs() < 1e-3));
+    assert!(Ewc::new(&config, FEATURES, CLASSES, -1.0).is_err());
+}
+
+#[test]
+fn statistics_of_earlier_rows_are_gone_on_from() {
+    let (values, labels) = rows(1, 600);
+    let mut all = exact();
+    all.add(&values, &labels).unwrap();
+    let with = |start, features| {
+        let task = Task { start: Some(start), features, ..task(&values) };
+        Method::Ridge.learner(&settings(), &task)
+    };
+    let mut learner = with(&all, FEATURES).unwrap();
+    learner.end_step().unwrap();
+    assert!(learner.head().unwrap() == ridge(&all, Lambda::Gcv).unwrap().head);
+    let error = with(&all, FEATURES + 1).err().unwrap().to_string();
+    assert!(error.starts_with("20 features where 21 are expected"), "{error}");
 }
 
 #[test]

@@ -1,0 +1,99 @@
+//! Rows drawn from the statistics of a class.
+
+use crate::lda::shrunk_covariance;
+use crate::moments::Moments;
+use crate::solve::factor;
+use crate::{HeadError, Shrinkage, Statistics};
+use dpnas_seed::Seed;
+use faer::Mat;
+
+/// A normal distribution for each class: its mean, and the shrunk covariance that all classes share.
+///
+/// # Source
+/// Gaussian pseudo-rehearsal, as in FeTrIL and SLCA (Zhang et al., 2023), with the pooled covariance of LDA.
+#[derive(Clone, Debug)]
+pub struct ClassGaussians {
+    classes: Vec<u32>,
+    means: Mat<f64>,
+    /// The lower Cholesky factor of the covariance.
+    factor: Mat<f64>,
+}
+
+impl ClassGaussians {
+    /// The distributions of the classes that have rows. The covariance is shrunk as in [`lda`](crate::lda) with
+    /// [`Shrinkage::Oas`].
+    ///
+    /// # Errors
+    /// [`HeadError::Empty`], or [`HeadError::Singular`].
+    pub fn of(statistics: &Statistics) -> Result<Self, HeadError> {
+        let moments = Moments::of(statistics)?;
+        let (covariance, sphere, part) = shrunk_covariance(&moments, Shrinkage::Oas)?;
+        let size = covariance.nrows();
+        let shrunk = Mat::from_fn(size, size, |i, j| {
+            (1.0 - part) * covariance[(i, j)] + if i == j { part * sphere } else { 0.0 }
+        });
+        let factor = factor(&shrunk).ok_or(HeadError::Singular { first: part, last: part })?;
+        Ok(Self { classes: moments.classes, means: moments.class_means, factor })
+    }
+
+    /// The classes, in ascending order.
+    pub fn classes(&self) -> &[u32] {
+        &self.classes
+    }
+
+    /// Draws rows of the class at `place` among [`classes`](Self::classes), row after row.
+    pub fn sample(&self, place: usize, rows: usize, seed: Seed) -> Vec<f32> {
+        let features = self.means.nrows();
+        let mut normal = vec![0.0f32; rows * features];
+        seed.stream("pseudo-rows", place as u64).fill_normal(0, &mut normal);
+        let mut out = Vec::with_capacity(normal.len());
+        for draw in normal.chunks_exact(features) {
+            let mut row: Vec<f64> = self.means.col(place).iter().copied().collect();
+            // Column by column, so that the factor is read in its order.
+            for (column, &weight) in self
+                .factor
+                .col_iter()
+                .zip(draw)
+                .enumerate()
+                .map(|(j, (column, weight))| (column.subrows(j, features - j), weight))
+            {
+                let start = features - column.nrows();
+                row[start..].iter_mut().zip(column.iter()).for_each(|(value, part)| *value += f64::from(weight) * part);
+            }
+            out.extend(row.into_iter().map(|value| value as f32));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawn_rows_have_the_mean_and_covariance_of_the_statistics() {
+        // Correlated features, two classes far apart.
+        let mut normal = vec![0.0; 2 * 4000];
+        Seed(1).stream("rows", 0).fill_normal(0, &mut normal);
+        let rows: Vec<f32> = normal
+            .chunks_exact(2)
+            .enumerate()
+            .flat_map(|(row, z)| [z[0] + (row % 2) as f32 * 5.0, 0.8 * z[0] + 0.6 * z[1]])
+            .collect();
+        let labels: Vec<u32> = (0..4000).map(|row| row % 2 * 3).collect();
+        let mut statistics = Statistics::float(2).unwrap();
+        statistics.add(&rows, &labels).unwrap();
+        let gaussians = ClassGaussians::of(&statistics).unwrap();
+        assert_eq!(gaussians.classes(), [0, 3]);
+        let drawn = gaussians.sample(1, 20_000, Seed(2));
+        assert_eq!(drawn, gaussians.sample(1, 20_000, Seed(2)));
+        let mean = |value: &dyn Fn(&[f32]) -> f32| {
+            drawn.chunks_exact(2).map(|row| f64::from(value(row))).sum::<f64>() / 20_000.0
+        };
+        let (x, y) = (mean(&|row| row[0]), mean(&|row| row[1]));
+        assert!((x - 5.0).abs() < 0.1 && y.abs() < 0.1, "{x} {y}");
+        let covariance = mean(&|row| row[0] * row[1]) - x * y;
+        assert!((covariance - 0.8).abs() < 0.05, "{covariance}");
+        assert!(ClassGaussians::of(&Statistics::float(2).unwrap()).is_err());
+    }
+}

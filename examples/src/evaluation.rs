@@ -165,7 +165,7 @@ pub fn probe(options: &ClassifierOptions, resources: &ResourceOptions, seed: See
     Ok(config)
 }
 
-fn threads(options: &ResourceOptions) -> NonZeroUsize {
+pub(crate) fn threads(options: &ResourceOptions) -> NonZeroUsize {
     match NonZeroUsize::new(options.threads) {
         Some(threads) => threads,
         None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),

@@ -3,6 +3,7 @@
 #![allow(missing_debug_implementations, reason = "no crate depends on this one")]
 
 pub mod bytes;
+pub mod continual_output;
 pub mod data;
 pub mod earlier;
 pub mod evaluation;

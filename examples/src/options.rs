@@ -3,6 +3,7 @@
 //! Options form groups ([`DataOptions`], [`EncoderOptions`], …), which a [`Job`] combines. The macro of `group` makes
 //! the values with their defaults and the flags of the command line.
 
+mod continual;
 mod embed;
 mod group;
 mod groups;
@@ -12,6 +13,7 @@ mod search;
 mod space;
 mod training;
 
+pub use continual::{ContinualFlags, ContinualOptions, LearnFlags, LearnOptions};
 pub use embed::{EmbedFlags, EmbedOptions, StoredFlags, StoredOptions};
 pub use group::Setting;
 pub use groups::{

@@ -3,7 +3,7 @@
 use crate::options::ScoreOptions;
 use crate::output::{list_files, page_text};
 use crate::session::resume_command;
-use dpnas::report::{ScoreFigure, ScorePage, ScoreRow};
+use dpnas::report::{Column, Figure, TablePage};
 use dpnas::{DrawOutcome, NetSummary, Outcome, RunFolder, ScoringReport, StopReason, Summary, Training};
 use serde_json::{Value, json};
 
@@ -134,16 +134,18 @@ impl ScoreResult<'_> {
             ("draws of each".to_owned(), report.job.draws.to_string()),
             ("scored in all".to_owned(), report.draws.len().to_string()),
         ];
-        let mut page = ScorePage::new(text);
+        let mut page = TablePage::new(text);
         page.figures = self.figures();
+        page.heading = "Architectures".to_owned();
+        page.columns = COLUMNS.map(|(name, column)| (name.to_owned(), column)).to_vec();
         page.rows = report.summaries().iter().map(|summary| self.row(summary)).collect();
         page.to_html()
     }
 
-    fn figures(&self) -> Vec<ScoreFigure> {
+    fn figures(&self) -> Vec<Figure> {
         let figure = |heading: &str, caption: &str, svg| {
             let (heading, caption) = (heading.to_owned(), caption.to_owned());
-            ScoreFigure { heading, caption, svg }
+            Figure { heading, caption, svg }
         };
         let draws = self.report.draws_figure().map(|svg| {
             let caption =
@@ -161,21 +163,36 @@ impl ScoreResult<'_> {
         draws.into_iter().chain(curves).collect()
     }
 
-    fn row(&self, summary: &NetSummary) -> ScoreRow {
+    fn row(&self, summary: &NetSummary) -> Vec<String> {
         let target = &self.report.job.targets[summary.target];
-        ScoreRow {
-            net: target.net.to_string(),
-            group: target.group.to_string(),
-            training: summary.training.to_string(),
-            draws: summary.reward.map_or(0, |reward| reward.count),
-            reward: summary.reward.map(|reward| reward.mean),
-            standard_deviation: summary.reward.and_then(|reward| reward.standard_deviation),
-            interval: summary.reward.and_then(|reward| reward.interval),
-            test_accuracy: summary.test_accuracy.map(|test| test.mean),
-            searched: target.searched.map(|searched| searched.reward),
-        }
+        let number = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{value:.4}"));
+        let interval = summary.reward.and_then(|reward| reward.interval);
+        vec![
+            target.net.to_string(),
+            target.group.to_string(),
+            summary.training.to_string(),
+            summary.reward.map_or(0, |reward| reward.count).to_string(),
+            number(summary.reward.map(|reward| reward.mean)),
+            number(summary.reward.and_then(|reward| reward.standard_deviation)),
+            interval.map_or("–".to_owned(), |(low, high)| format!("{low:.4} – {high:.4}")),
+            number(summary.test_accuracy.map(|test| test.mean)),
+            number(target.searched.map(|searched| searched.reward)),
+        ]
     }
 }
+
+/// Columns of the report's table.
+const COLUMNS: [(&str, Column); 9] = [
+    ("Architecture", Column::Code),
+    ("Group", Column::Text),
+    ("Encoder", Column::Text),
+    ("Draws", Column::Number),
+    ("Mean reward", Column::Number),
+    ("Std. deviation", Column::Number),
+    ("95 % interval", Column::Number),
+    ("Mean test", Column::Number),
+    ("In the search", Column::Number),
+];
 
 fn half_width(summary: Summary) -> Option<f64> {
     summary.interval.map(|(low, high)| (high - low) / 2.0)

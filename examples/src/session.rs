@@ -74,20 +74,21 @@ impl<R: Run> Session<R> {
     /// # Errors
     /// If the folder cannot be made.
     pub fn folder(&self, data: &DataSet, size: &str) -> Result<RunFolder> {
+        let (train, test, shape) = (data.train.len(), data.test.len(), data.train.shape());
+        self.folder_of(&format!("{}: {train} training and {test} test images of {shape}, {size}", data.name))
+    }
+
+    /// As [`folder`](Self::folder), with a description of the data.
+    ///
+    /// # Errors
+    /// If the folder cannot be made.
+    pub fn folder_of(&self, data: &str) -> Result<RunFolder> {
         let resources = self.options.evaluation().resources;
         let folder = match &self.resumed {
             Some(folder) => folder.clone(),
             None => RunFolder::create(resources.runs.as_ref(), R::PROGRAM, &self.options.to_toml()?)?,
         };
-        eprintln(&format!(
-            "{}: {} training and {} test images of {}, {size}; device {}; run {}",
-            data.name,
-            data.train.len(),
-            data.test.len(),
-            data.train.shape(),
-            resources.device,
-            folder.path().display()
-        ));
+        eprintln(&format!("{data}; device {}; run {}", resources.device, folder.path().display()));
         Ok(folder)
     }
 

@@ -193,6 +193,8 @@ pub struct MethodSettings {
     pub ewc_strength: f32,
     /// Exact sums of fixed-point numbers, or rounded sums in `f64`.
     pub exact: bool,
+    /// Whether Adam sees the rows of each step once, except in joint training.
+    pub online: bool,
     /// Training of the methods with Adam, for each step.
     pub probe: ProbeConfig,
 }
@@ -207,6 +209,7 @@ impl MethodSettings {
             fourier: 0,
             ewc_strength: 100.0,
             exact: true,
+            online: false,
             probe: ProbeConfig { epochs: 20, ..ProbeConfig::paper(seed) },
         }
     }
@@ -245,7 +248,11 @@ impl Method {
     /// If a setting is out of range, the sample is wrong, or the statistics have another number of features.
     pub fn learner(self, settings: &MethodSettings, task: &Task<'_>) -> Result<Box<dyn Learner>, LearnError> {
         let Task { classes, features, sample, .. } = *task;
-        let adam = |memory| Adam::new(&settings.probe, features, classes, memory);
+        let mut probe = settings.probe.clone();
+        if settings.online && !self.is_joint() {
+            probe.epochs = 1;
+        }
+        let adam = |memory| Adam::new(&probe, features, classes, memory);
         let closed_form = |head| -> Result<Box<dyn Learner>, LearnError> {
             let empty = match task.start {
                 Some(start) => start.emptied(),
@@ -266,7 +273,7 @@ impl Method {
             Self::Replay => Box::new(adam(Memory::Reservoir(settings.buffer))?),
             Self::BalancedReplay => Box::new(adam(Memory::Balanced(settings.buffer))?),
             Self::PseudoRehearsal => Box::new(PseudoRehearsal::new(adam(Memory::Nothing)?)?),
-            Self::Ewc => Box::new(Ewc::new(&settings.probe, features, classes, settings.ewc_strength)?),
+            Self::Ewc => Box::new(Ewc::new(&probe, features, classes, settings.ewc_strength)?),
             Self::Slda => Box::new(PublishedSlda::new(features)),
             Self::Ncm => closed_form(ClosedFormHead::NearestMean)?,
             Self::Lda => closed_form(ClosedFormHead::Lda(Shrinkage::Oas))?,

@@ -3,13 +3,15 @@
 use crate::StreamError;
 use dpnas_seed::Seed;
 use rand_mt::Mt;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// The order in which classes appear.
 ///
 /// Prints and parses as `natural`, `seed:7`, `pycil` and `3,1,0,2`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum ClassOrder {
     /// Ascending labels.
@@ -79,6 +81,20 @@ impl FromStr for ClassOrder {
                 ),
             },
         })
+    }
+}
+
+impl TryFrom<String> for ClassOrder {
+    type Error = StreamError;
+
+    fn try_from(text: String) -> Result<Self, StreamError> {
+        text.parse()
+    }
+}
+
+impl From<ClassOrder> for String {
+    fn from(value: ClassOrder) -> Self {
+        value.to_string()
     }
 }
 

@@ -9,6 +9,7 @@ use nom::combinator::{all_consuming, map, map_opt, opt};
 use nom::multi::separated_list1;
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -20,7 +21,8 @@ const LARGEST: usize = 1 << 20;
 ///
 /// Parses from `5x2` (five steps of two classes), `50+10x5`, `4,3,3` (classes of each step), `0,1|2|0,3` (places in the class
 /// order; classes may return), `data:10` (ten parts of the rows in their order) and `iid:10` (ten parts of the shuffled rows).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Steps {
     /// Number of new classes of each step.
@@ -170,6 +172,20 @@ impl FromStr for Steps {
             Ok((_, steps)) if valid(&steps) => Ok(steps),
             _ => Err(StreamError::UnknownSteps { text: text.to_owned() }),
         }
+    }
+}
+
+impl TryFrom<String> for Steps {
+    type Error = StreamError;
+
+    fn try_from(text: String) -> Result<Self, StreamError> {
+        text.parse()
+    }
+}
+
+impl From<Steps> for String {
+    fn from(value: Steps) -> Self {
+        value.to_string()
     }
 }
 

@@ -31,8 +31,12 @@ pub(crate) fn viridis(t: f64) -> String {
 /// Distinct colours for a few things, also for colour-blind readers.
 ///
 /// # Source
-/// Masataka Okabe and Kei Ito, "Color Universal Design", 2008; without yellow, which is too light on white paper.
-pub(crate) const DISTINCT: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a5a00"];
+/// Masataka Okabe and Kei Ito, "Color Universal Design", 2008; without yellow, which is too light on white paper. From the
+/// seventh on: Paul Tol, "Colour Schemes", 2021, muted.
+pub(crate) const DISTINCT: [&str; 12] = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#8a5a00", "#332288", "#882255", "#44aa99", "#999933",
+    "#6e7781", "#e69f00",
+];
 
 /// A colour for each of several things in order: distinct for a few, from [`viridis`] for more.
 pub(crate) fn palette(index: usize, count: usize) -> String {

@@ -23,9 +23,11 @@ const ONE_COLUMN: usize = 6;
 pub struct CurvesPlot {
     /// The line above the panel; cut if it is too long, left out if it is empty.
     pub title: String,
+    /// What is counted from left to right, from 1.
+    pub x_name: String,
     /// Width of the picture, in pixels; taken as 480 if smaller and 8,000 if larger.
     pub width: u32,
-    /// The architectures.
+    /// The architectures, or other things with curves.
     pub groups: Vec<CurveGroup>,
 }
 
@@ -45,6 +47,8 @@ pub struct Curve {
     pub kind: CurveKind,
     /// The accuracy after each epoch, as a fraction. Values outside 0 to 1 are left out.
     pub values: Vec<f64>,
+    /// An interval about each value, drawn as a band; may be empty.
+    pub band: Vec<(f64, f64)>,
 }
 
 /// The images whose accuracy a curve shows.
@@ -79,6 +83,11 @@ impl CurveKind {
 }
 
 impl Curve {
+    /// A curve without a band.
+    pub fn new(kind: CurveKind, values: Vec<f64>) -> Self {
+        Self { kind, values, band: Vec::new() }
+    }
+
     /// Epoch, from 1, and value, without values outside 0 to 1.
     fn points(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         let numbered = self.values.iter().enumerate().map(|(i, value)| ((i + 1) as f64, *value));
@@ -89,7 +98,7 @@ impl Curve {
 impl CurvesPlot {
     /// A picture 960 pixels wide without architectures; the fields are public.
     pub fn titled(title: impl Into<String>) -> Self {
-        Self { title: title.into(), width: 960, groups: Vec::new() }
+        Self { title: title.into(), x_name: "epoch".to_owned(), width: 960, groups: Vec::new() }
     }
 
     /// Draws it; `None` if no curve has a value from 0 to 1.
@@ -109,19 +118,28 @@ impl CurvesPlot {
         let layout = Layout::new(self, &groups, &kinds, range, epochs);
         let (width, height) = (layout.width as u32, layout.height as u32);
         let name = if self.title.trim().is_empty() { "Learning curves" } else { self.title.trim() };
-        let description = format!("Accuracies of {} architectures over {epochs} epochs.", groups.len());
+        let description = format!("Curves of accuracy: {}; {}s: {epochs}.", groups.len(), self.x_name);
         let mut canvas = Canvas::new(width, height, name, &description);
         draw_paper(&mut canvas, width, height);
-        layout.draw_axes(&mut canvas, if kinds == [CurveKind::Valid] { "validation accuracy" } else { "accuracy" });
+        layout.draw_axes(
+            &mut canvas,
+            match kinds[..] {
+                [CurveKind::Valid] => "validation accuracy",
+                [CurveKind::Test] => "test accuracy",
+                _ => "accuracy",
+            },
+        );
         for (index, group) in groups.iter().enumerate() {
             let stroke = if groups.iter().map(|group| group.curves.len()).sum::<usize>() > 24 { 1.1 } else { 1.7 };
             let colour = palette(index, groups.len());
             for curve in &group.curves {
-                layout.draw_curve(&mut canvas, curve, &colour, stroke);
+                // Dashes tell kinds apart.
+                let dashes = if kinds.len() > 1 { curve.kind.dashes() } else { "" };
+                layout.draw_curve(&mut canvas, curve, &colour, stroke, dashes);
             }
         }
         draw_frame(&mut canvas, layout.panel, &layout.x, &layout.x_ticks);
-        draw_names(&mut canvas, self.title.trim(), ("epoch", layout.name_baseline), layout.panel, layout.width);
+        draw_names(&mut canvas, self.title.trim(), (&self.x_name, layout.name_baseline), layout.panel, layout.width);
         layout.draw_legend(&mut canvas, &kinds);
         Some(Svg::new(canvas.finish()))
     }
@@ -211,9 +229,20 @@ impl Layout {
         canvas.close();
     }
 
-    fn draw_curve(&self, canvas: &mut Canvas, curve: &Curve, colour: &str, stroke: f64) {
+    fn draw_curve(&self, canvas: &mut Canvas, curve: &Curve, colour: &str, stroke: f64, dashes: &str) {
         let line: Vec<(f64, f64)> = curve.points().map(|(epoch, value)| (self.x.at(epoch), self.y.at(value))).collect();
-        let dashes = curve.kind.dashes();
+        let ends = |end: fn(&(f64, f64)) -> f64| -> Vec<(f64, f64)> {
+            let numbered = curve.band.iter().enumerate();
+            numbered
+                .map(|(i, band)| (self.x.at((i + 1) as f64), self.y.at(end(band).clamp(self.y.low, self.y.high))))
+                .collect()
+        };
+        if curve.band.len() > 1 {
+            canvas.open("band", &format!("fill=\"{colour}\" fill-opacity=\"0.15\""));
+            let back = ends(|band| band.0).into_iter().rev();
+            canvas.path(&ends(|band| band.1).into_iter().chain(back).collect::<Vec<_>>());
+            canvas.close();
+        }
         canvas.open(
             curve.kind.name(),
             &format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"{stroke}\" stroke-linejoin=\"round\"{dashes}"),

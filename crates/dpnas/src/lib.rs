@@ -8,6 +8,7 @@
 //! | search | [`Runner`] |
 //! | search with another reward | [`Evaluate`] |
 //! | get a well-known data set | [`fetch_known`] |
+//! | learn a stream of classes | [`continual`] |
 //! | store embeddings for other programs, and read them | [`DeepPrior::store_embedding`], [`store`] |
 //! | read or write the published files | [`read_replay_buffer`], [`ReplayWriter`], [`read_q_values`], [`write_q_values`] |
 //! | continue a run from the published files | [`EarlierRun`], [`Runner::continuing`] |
@@ -35,6 +36,8 @@ pub use dpnas_search as search;
 pub use dpnas_seed as seed;
 pub use dpnas_train as train;
 
+#[cfg(feature = "continual")]
+pub mod continual;
 mod csv;
 mod deep_prior;
 mod evaluate;

@@ -129,8 +129,18 @@ option_group! {
 impl ResourceOptions {
     /// Options that may change when a run is resumed, because no result depends on them. The data set may have moved;
     /// its fingerprint is checked.
-    pub const RESUMABLE: [&str; 9] =
-        ["threads", "memory-budget", "chunk", "cache", "cache-budget", "dataset", "data-dir", "offline", "mirror"];
+    pub const RESUMABLE: [&str; 10] = [
+        "threads",
+        "memory-budget",
+        "chunk",
+        "cache",
+        "cache-budget",
+        "dataset",
+        "data-dir",
+        "embedding",
+        "offline",
+        "mirror",
+    ];
 
     /// The options with the memory budget as a number, so that settings do not depend on the memory that is free later.
     #[must_use]

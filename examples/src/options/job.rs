@@ -57,8 +57,18 @@ pub trait Run: Job {
 }
 
 /// Options that name a file or folder. Settings hold absolute paths, so that a run is resumed from any folder.
-const PATHS: [&str; 7] =
-    ["data-dir", "runs", "cache", "q-values-csv-path", "replay-buffer-csv-path", "replay-buffer", "store-embedding"];
+const PATHS: [&str; 10] = [
+    "data-dir",
+    "runs",
+    "cache",
+    "q-values-csv-path",
+    "replay-buffer-csv-path",
+    "replay-buffer",
+    "store-embedding",
+    "embedding",
+    "load-state",
+    "save-state",
+];
 
 /// Options of earlier versions. No result depended on them, so a file may still have them.
 const RETIRED: [&str; 2] = ["prefix-budget", "prefix-worth"];
@@ -162,7 +172,9 @@ pub fn options<J: Job>(flags: &J::Flags, config: Option<&Path>) -> Result<J> {
 pub fn options_of_run<J: Job>(flags: &J::Flags, folder: &RunFolder) -> Result<J> {
     let mut flags = table(flags)?;
     if let Some(flag) = flags.keys().find(|flag| !ResourceOptions::RESUMABLE.contains(&flag.as_str())) {
-        let allowed: Vec<String> = ResourceOptions::RESUMABLE.iter().map(|name| format!("--{name}")).collect();
+        let known = known_keys::<J>();
+        let allowed = ResourceOptions::RESUMABLE.iter().filter(|name| known.iter().any(|key| key == *name));
+        let allowed: Vec<String> = allowed.map(|name| format!("--{name}")).collect();
         bail!(
             "--{flag} cannot change while a run is resumed: its settings.toml decides. Only {} may",
             allowed.join(", ")

@@ -136,7 +136,7 @@ fn every_method_learns_and_says_its_bytes_and_its_head() {
         assert!(learner.learn(&[0.0; FEATURES], &[0, 1]).is_err(), "{name}");
         let matrix = run(learner.as_mut(), "3x2", 9, 100);
         let keeps_rows = matches!(method, Method::Replay | Method::BalancedReplay);
-        let enough = if keeps_rows || matches!(method, Method::Naive | Method::Ewc) { 0.25 } else { 0.6 };
+        let enough = if keeps_rows || matches!(method, Method::Naive | Method::Ewc) { 0.15 } else { 0.6 };
         assert!(matrix.final_accuracy().unwrap() > enough, "{name}: {matrix:?}");
         assert!(learner.state_bytes() > 0 && (learner.exemplar_bytes() > 0) == keeps_rows, "{name}");
         assert_eq!(learner.head().unwrap().classes(), [0, 1, 2, 3, 4, 5], "{name}");

@@ -77,11 +77,10 @@ fn one_net() -> DrawsPlot {
 fn curves(nets: usize, count: usize, every_kind: bool) -> CurvesPlot {
     let mut plot = CurvesPlot::titled("Learning curves of the classifier on random encoders");
     let epochs = if nets == 1 { 6 } else { 70 };
-    let curve = |kind, end: f64, seed: usize| Curve {
-        kind,
-        values: (0..epochs)
-            .map(|e| end * (1.0 - 0.7 * (-0.12 * f64::from(e + 1)).exp()) + 0.01 * noise(seed * 1000 + e as usize))
-            .collect(),
+    let curve = |kind, end: f64, seed: usize| {
+        let value =
+            |e: i32| end * (1.0 - 0.7 * (-0.12 * f64::from(e + 1)).exp()) + 0.01 * noise(seed * 1000 + e as usize);
+        Curve::new(kind, (0..epochs).map(value).collect())
     };
     plot.groups = (0..nets)
         .map(|net| {

@@ -147,12 +147,12 @@ fn any_draws_plot() -> impl Strategy<Value = DrawsPlot> {
 
 fn any_curves_plot() -> impl Strategy<Value = CurvesPlot> {
     let kind = prop_oneof![Just(CurveKind::Valid), Just(CurveKind::Train), Just(CurveKind::Test)];
-    let curve = (kind, prop::collection::vec(0.0f64..=1.0, 0..80)).prop_map(|(kind, values)| Curve { kind, values });
+    let curve = (kind, prop::collection::vec(0.0f64..=1.0, 0..80)).prop_map(|(kind, values)| Curve::new(kind, values));
     let group = (any_name(), prop::collection::vec(curve, 0..4)).prop_map(|(name, curves)| CurveGroup { name, curves });
     (any_name(), 1u32..2000, prop::collection::vec(group, 0..20)).prop_map(|(title, width, groups)| CurvesPlot {
-        title,
         width,
         groups,
+        ..CurvesPlot::titled(title)
     })
 }
 

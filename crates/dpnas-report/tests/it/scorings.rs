@@ -2,8 +2,8 @@
 
 use crate::common::{classed, texts, value};
 use dpnas_report::{
-    Curve, CurveGroup, CurveKind, CurvesPlot, DrawGroup, Draws, DrawsPlot, NetDraws, PageText, ScoreFigure, ScorePage,
-    ScoreRow,
+    Column, Curve, CurveGroup, CurveKind, CurvesPlot, DrawGroup, Draws, DrawsPlot, Figure, NetDraws, PageText,
+    TablePage,
 };
 use proptest::prelude::*;
 use roxmltree::{Document, ParsingOptions};
@@ -31,7 +31,7 @@ fn curves(groups: &[(&str, CurveKind, &[f64])]) -> CurvesPlot {
         .iter()
         .map(|(name, kind, values)| CurveGroup {
             name: (*name).to_owned(),
-            curves: vec![Curve { kind: *kind, values: values.to_vec() }],
+            curves: vec![Curve::new(*kind, values.to_vec())],
         })
         .collect();
     plot
@@ -127,23 +127,15 @@ fn the_same_scores_give_the_same_bytes_and_a_png() {
     assert!(first.to_png(1.0).unwrap().starts_with(b"\x89PNG"));
 }
 
-fn page(text: &str) -> ScorePage {
+fn page(text: &str) -> TablePage {
     let svg = draws(vec![group(text, vec![net(text, &[&[0.5]])])]).draw().unwrap();
-    let mut page = ScorePage::new(PageText::titled(text));
+    let mut page = TablePage::new(PageText::titled(text));
     page.text.subtitle = text.to_owned();
     page.text.summary = vec![(text.to_owned(), text.to_owned())];
-    page.figures = vec![ScoreFigure { heading: text.to_owned(), caption: text.to_owned(), svg }];
-    page.rows = vec![ScoreRow {
-        net: text.to_owned(),
-        group: text.to_owned(),
-        training: text.to_owned(),
-        draws: 2,
-        reward: Some(0.5),
-        standard_deviation: None,
-        interval: Some((0.25, f64::INFINITY)),
-        test_accuracy: Some(0.75),
-        searched: Some(0.625),
-    }];
+    page.figures = vec![Figure { heading: text.to_owned(), caption: text.to_owned(), svg }];
+    page.heading = "Architectures".to_owned();
+    page.columns = [Column::Code, Column::Text, Column::Number].map(|column| (text.to_owned(), column)).to_vec();
+    page.rows = vec![vec![text.to_owned(), text.to_owned(), "0.6250".to_owned()]];
     page.text.settings = vec![(text.to_owned(), text.to_owned())];
     page.text.footer = text.to_owned();
     page
@@ -164,12 +156,13 @@ fn the_report_has_figures_table_and_settings() {
     let html = page("[A]").to_html();
     let document = parse(&html);
     assert_eq!(cells(&document, "h2"), ["[A]", "Architectures", "Settings"]);
-    assert_eq!(cells(&document, "td")[..9], ["[A]", "[A]", "[A]", "2", "0.5000", "–", "–", "75.00 %", "0.6250"]);
+    assert_eq!(cells(&document, "td")[..3], ["[A]", "[A]", "0.6250"]);
+    assert_eq!(cells(&document, "code"), ["[A]"]);
     assert_eq!(document.descendants().filter(|node| node.tag_name().name() == "svg").count(), 1);
     for foreign in ["<script", "<link", "<img", "@import", "src="] {
         assert!(!html.contains(foreign), "{foreign}");
     }
-    assert!(ScorePage::default().to_html().contains("No architecture has been scored yet."));
+    assert!(TablePage::default().to_html().contains("There is no result yet."));
 }
 
 proptest! {

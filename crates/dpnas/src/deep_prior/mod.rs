@@ -275,11 +275,11 @@ impl DeepPrior {
     pub(crate) fn describe(&self, weights: &str) -> String {
         // No `..`: a new setting does not compile until it is considered here.
         let DeepPriorConfig {
-            init,
-            weight_seed: _, // in `weights`
-            draw: _,        // in `weights`
-            norm,
-            calibration_images,
+            init: _,               // in the rows
+            weight_seed: _,        // in `weights`
+            draw: _,               // in `weights`
+            norm: _,               // in the rows
+            calibration_images: _, // in the rows
             head,
             probe,
             memory_budget: _, // decides no result
@@ -291,9 +291,14 @@ impl DeepPrior {
         };
         let layers =
             self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));
+        format!("{}; {classifier}{layers}", self.describe_rows(weights))
+    }
+
+    /// Text that names every setting that decides an embedding.
+    pub(crate) fn describe_rows(&self, weights: &str) -> String {
+        let DeepPriorConfig { init, norm, calibration_images, .. } = &self.config;
         format!(
-            "deep prior on {}; data {}; init {init} {weights}; norm {} epsilon {:?} on {calibration_images} images; \
-             {classifier}{layers}",
+            "deep prior on {}; data {}; init {init} {weights}; norm {} epsilon {:?} on {calibration_images} images",
             self.engine.name(),
             self.splits.fingerprint(),
             norm.effective_mode(),

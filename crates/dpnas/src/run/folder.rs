@@ -55,6 +55,12 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Any folder, to write files in that appear complete or not at all.
+    #[cfg(feature = "continual")]
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
     /// Makes a folder `<UTC time>-<job>-<6 hexadecimal digits>` in `runs` and writes the settings into it.
     ///
     /// # Errors

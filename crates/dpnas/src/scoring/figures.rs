@@ -93,7 +93,7 @@ impl ScoringReport {
 }
 
 fn curves(score: &Metrics, detailed: bool) -> Vec<Curve> {
-    let curve = |kind, values: &[f64]| Curve { kind, values: values.to_vec() };
+    let curve = |kind, values: &[f64]| Curve::new(kind, values.to_vec());
     let mut curves = vec![curve(CurveKind::Valid, &score.valid_accuracy)];
     if detailed {
         curves.push(curve(CurveKind::Train, &score.train_accuracy));

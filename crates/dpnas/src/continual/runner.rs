@@ -1,0 +1,636 @@
+//! The loop that lets every method learn every stream. It can be resumed.
+
+use super::files;
+use super::{
+    ClassOrder, ContinualReport, Features, Input, LearnError, Learned, Learner, Method, MethodSettings, Protocol,
+    RowSource, Rows, Steps, Stream, StreamError, Task,
+};
+use crate::run::journal::{JOURNAL_FORMAT, Journal};
+use crate::{FolderError, JournalError, OtherEvaluation, RunFolder, ScoreError, StopReason};
+use dpnas_heads::{HeadError, LinearHead, Statistics, check_rows};
+use dpnas_seed::Seed;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// The journal's name in the run folder.
+const JOURNAL: &str = "continual.jsonl";
+
+/// Most training rows that choose grids and kernel widths.
+const SAMPLE: usize = 1024;
+
+/// What is to be learned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContinualJob {
+    /// The methods; the others are compared with the first.
+    pub methods: Vec<Method>,
+    /// How the training rows are cut into steps.
+    pub steps: Steps,
+    /// The orders in which classes appear.
+    pub orders: Vec<ClassOrder>,
+    /// Draws of the encoder's weights.
+    pub draws: u32,
+    /// The seed of the order of rows, of random features and of memories.
+    pub seed: Seed,
+    /// Most rows that a method sees at once.
+    pub block: usize,
+    /// Settings of the methods.
+    pub settings: MethodSettings,
+}
+
+impl ContinualJob {
+    /// Opens the folder of an earlier run and reads its job.
+    ///
+    /// # Errors
+    /// If it is not the folder of such a run, or its journal is damaged or in use.
+    pub fn of_run(path: impl Into<std::path::PathBuf>) -> Result<(RunFolder, Self), ContinualError> {
+        let folder = RunFolder::open_with(path, JOURNAL)?;
+        let (_, events) = Journal::resume_with::<Event>(&folder.file(JOURNAL))?;
+        match events.into_iter().next() {
+            Some(Event::Begun { job, .. }) => Ok((folder, job)),
+            _ => Err(ContinualError::Diverged { found: "no first line of a run".to_owned() }),
+        }
+    }
+
+    /// Without the number of threads, on which no result depends.
+    fn comparable(&self) -> Self {
+        let mut job = self.clone();
+        job.settings.probe.threads = NonZeroUsize::MIN;
+        job
+    }
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Event {
+    Begun { format: u32, version: String, identity: String, job: ContinualJob },
+    Learned(Learned),
+    Ended { reason: String },
+}
+
+/// Progress of a run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ContinualEvent<'a> {
+    /// The run was resumed from its journal.
+    Resumed {
+        /// Streams in the journal.
+        done: usize,
+        /// Streams of the whole run.
+        total: usize,
+    },
+    /// The rows of a draw are about to be computed.
+    Embedding {
+        /// Number of the draw, from 0.
+        draw: u32,
+        /// Finished streams.
+        done: usize,
+        /// Streams of the whole run.
+        total: usize,
+    },
+    /// A method is about to learn a stream.
+    Learning {
+        /// The method.
+        method: Method,
+        /// Number of the draw, from 0.
+        draw: u32,
+        /// Number of the class order, from 0.
+        order: usize,
+        /// Finished streams.
+        done: usize,
+        /// Streams of the whole run.
+        total: usize,
+    },
+    /// A stream was recorded.
+    Learned {
+        /// What was learned.
+        learned: &'a Learned,
+        /// Finished streams.
+        done: usize,
+        /// Streams of the whole run.
+        total: usize,
+    },
+}
+
+/// Called with each [`ContinualEvent`]. Breaking ends the run, which can be resumed later.
+pub type ContinualHook<'a> = Box<dyn FnMut(&ContinualEvent<'_>) -> ControlFlow<()> + Send + 'a>;
+
+/// Why a run failed. Recorded streams are kept, and the run can be resumed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContinualError {
+    /// The job is empty or contradicts the rows.
+    #[error("{problem}")]
+    Job {
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// The rows cannot be cut into these steps.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The rows of a draw could not be computed.
+    #[error("the rows of draw {draw} could not be computed")]
+    Rows {
+        /// Number of the draw.
+        draw: u32,
+        /// Why.
+        source: ScoreError,
+    },
+    /// The rows of a draw are wrong.
+    #[error("the {split} rows of draw {draw} cannot be learned")]
+    Values {
+        /// `training` or `test`.
+        split: &'static str,
+        /// Number of the draw.
+        draw: u32,
+        /// What is wrong.
+        source: HeadError,
+    },
+    /// A method failed.
+    #[error("{method} could not learn")]
+    Learn {
+        /// The method.
+        method: Method,
+        /// Why.
+        source: LearnError,
+    },
+    /// Statistics that cannot be used, or that would not fit the memory.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The journal cannot be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A file of the run folder cannot be written.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// A picture could not be drawn.
+    #[cfg(feature = "report")]
+    #[error("a picture could not be drawn")]
+    Picture(#[from] dpnas_report::ReportError),
+    /// The run began with other rows.
+    #[error(transparent)]
+    OtherEvaluation(#[from] OtherEvaluation),
+    /// The journal contradicts its first line or the job of the runner.
+    #[error(
+        "the journal has {found}, which its first line does not ask for. Was it edited? Restore it from a copy, or begin a \
+         new run"
+    )]
+    Diverged {
+        /// What was found.
+        found: String,
+    },
+}
+
+/// Lets every method of a job learn every stream, in memory or in a folder.
+///
+/// The order is by draw, then by class order, then by method: the rows of one draw are in memory at a time.
+pub struct ContinualRunner<'a> {
+    job: ContinualJob,
+    source: &'a dyn RowSource,
+    streams: Vec<Stream>,
+    start: Option<Statistics>,
+    keeps_statistics: bool,
+    final_statistics: Option<Statistics>,
+    folder: Option<RunFolder>,
+    hook: Option<ContinualHook<'a>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for ContinualRunner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let folder = self.folder.as_ref().map(RunFolder::path);
+        let mut out = f.debug_struct("ContinualRunner");
+        out.field("job", &self.job).field("source", &self.source).field("folder", &folder).finish_non_exhaustive()
+    }
+}
+
+/// Draw, class order and place of the method: a place in the order of the run.
+type Place = (u32, usize, usize);
+
+impl<'a> ContinualRunner<'a> {
+    /// A runner in memory. Everything is checked before anything is computed; `budget` bytes are for the rows of one draw and
+    /// for the statistics of one method.
+    ///
+    /// # Errors
+    /// A job without methods, orders or draws, a method twice, more draws than there are, methods on pixels of a source without
+    /// them, steps that leave out a class, a class of the test rows that is never trained, or rows and statistics that do not fit
+    /// the budget.
+    pub fn new(job: ContinualJob, source: &'a dyn RowSource, budget: u64) -> Result<Self, ContinualError> {
+        check(&job, source, budget)?;
+        let seed = |order: usize| job.seed.derive("stream", order as u64);
+        let (labels, classes) = (source.train_labels(), source.classes());
+        let streams = job.orders.iter().enumerate();
+        let streams = streams.map(|(at, order)| Stream::new(labels, classes, &job.steps, order, seed(at)));
+        Ok(Self {
+            streams: streams.collect::<Result<_, _>>()?,
+            job,
+            source,
+            start: None,
+            keeps_statistics: false,
+            final_statistics: None,
+            folder: None,
+            hook: None,
+            stop: Arc::default(),
+        })
+    }
+
+    /// Keeps the run in a folder. If the folder has a journal, the run is resumed and skips the recorded streams.
+    #[must_use]
+    pub fn in_folder(mut self, folder: RunFolder) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
+    /// Calls a hook with each event.
+    #[must_use]
+    pub fn with_hook(mut self, hook: impl FnMut(&ContinualEvent<'_>) -> ControlFlow<()> + Send + 'a) -> Self {
+        self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Ends learning early, between blocks of rows, once the flag is set.
+    #[must_use]
+    pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Lets every method go on from these statistics, for example of another site.
+    ///
+    /// # Errors
+    /// If a method cannot, there are several draws, or they have another number of features or classes.
+    pub fn starting_from(mut self, start: Statistics) -> Result<Self, ContinualError> {
+        self.check_state()?;
+        let expected = self.source.features(Input::Embedding).unwrap_or_default();
+        if start.features() != expected {
+            return Err(HeadError::Features { expected, found: start.features() }.into());
+        }
+        if let Some((class, _)) = start.counts().into_iter().find(|(class, _)| *class >= self.source.classes()) {
+            let classes = self.source.classes();
+            return Err(ContinualError::Job {
+                problem: format!(
+                    "the statistics have class {class}, the rows have {classes} classes: they are of other data"
+                ),
+            });
+        }
+        self.start = Some(start);
+        Ok(self)
+    }
+
+    /// Keeps the [`statistics`](Self::statistics) at the end of the run.
+    ///
+    /// # Errors
+    /// If a method does not learn from statistics of the rows alone, or there are several draws.
+    pub fn keeping_statistics(mut self) -> Result<Self, ContinualError> {
+        self.check_state()?;
+        self.keeps_statistics = true;
+        Ok(self)
+    }
+
+    fn check_state(&self) -> Result<(), ContinualError> {
+        let problem = match self.job.methods.iter().find(|method| !method.has_statistics()) {
+            Some(method) => {
+                format!("{method} keeps no statistics that could be saved or loaded: use ridge, lda or ncm")
+            }
+            None if self.job.draws > 1 => "statistics belong to one draw of the weights: use 1 draw".to_owned(),
+            None => return Ok(()),
+        };
+        Err(ContinualError::Job { problem })
+    }
+
+    /// The statistics at the end of the streams, which are the same for all orders if sums are exact. `None` before the end, or
+    /// without [`keeping_statistics`](Self::keeping_statistics).
+    pub fn statistics(&self) -> Option<&Statistics> {
+        self.final_statistics.as_ref()
+    }
+
+    /// Learns every stream that is not recorded yet.
+    ///
+    /// # Errors
+    /// If the journal belongs to another run, is damaged or cannot be written; or if rows cannot be computed or learned.
+    /// Recorded streams are kept, and the run can be resumed.
+    pub fn run(&mut self) -> Result<ContinualReport, ContinualError> {
+        let mut done = BTreeMap::new();
+        let (mut journal, flow) = self.open_journal(&mut done)?;
+        let result = match flow {
+            ControlFlow::Continue(()) => self.advance(&mut done, &mut journal),
+            ControlFlow::Break(()) => Ok(StopReason::Interrupted),
+        };
+        // The files must match the journal even after an error. The first error is the cause, so it is returned.
+        let report = self.report(done, result.as_ref().map_or(StopReason::Interrupted, StopReason::clone));
+        let finished = match &self.folder {
+            Some(folder) => files::finish(folder, &report, &self.streams),
+            None => Ok(()),
+        };
+        let stop = result?;
+        finished?;
+        if let Some(journal) = &mut journal {
+            journal.write(&Event::Ended { reason: stop.to_string() })?;
+        }
+        Ok(report)
+    }
+
+    /// Opens or begins the journal and collects its streams in `done`. The flow is the hook's answer to `Resumed`.
+    fn open_journal(
+        &mut self,
+        done: &mut BTreeMap<Place, Learned>,
+    ) -> Result<(Option<Journal>, ControlFlow<()>), ContinualError> {
+        let go_on = ControlFlow::Continue(());
+        let Some(folder) = &self.folder else { return Ok((None, go_on)) };
+        let (path, identity) = (folder.file(JOURNAL), self.identity()?);
+        if !path.exists() {
+            let (format, version) = (JOURNAL_FORMAT, env!("CARGO_PKG_VERSION").to_owned());
+            let begun = Event::Begun { format, version, identity, job: self.job.comparable() };
+            return Ok((Some(Journal::begin_with(&path, &begun)?), go_on));
+        }
+        let (journal, events) = Journal::resume_with::<Event>(&path)?;
+        for event in events {
+            match event {
+                Event::Begun { identity: begun, job, .. } => {
+                    if begun != identity {
+                        return Err(OtherEvaluation::new(begun, identity).into());
+                    }
+                    if job != self.job.comparable() {
+                        return Err(ContinualError::Diverged { found: "another job in its first line".to_owned() });
+                    }
+                }
+                Event::Learned(learned) => {
+                    let method = self.job.methods.iter().position(|&method| method == learned.method);
+                    let stream = self.streams.get(learned.order);
+                    let asked = learned.draw < self.job.draws
+                        && stream.is_some_and(|stream| stream.steps.len() == learned.matrix.steps());
+                    let (draw, order) = (learned.draw, learned.order);
+                    let found = format!("{} of draw {draw}, order {order}", learned.method);
+                    match method.filter(|_| asked) {
+                        Some(method) if !done.contains_key(&(draw, order, method)) => {
+                            done.insert((draw, order, method), learned);
+                        }
+                        _ => return Err(ContinualError::Diverged { found }),
+                    }
+                }
+                Event::Ended { .. } => {}
+            }
+        }
+        let total = self.places().count();
+        let flow = self.call(&ContinualEvent::Resumed { done: done.len(), total });
+        Ok((Some(journal), flow))
+    }
+
+    fn advance(
+        &mut self,
+        done: &mut BTreeMap<Place, Learned>,
+        journal: &mut Option<Journal>,
+    ) -> Result<StopReason, ContinualError> {
+        let total = self.places().count();
+        let mut rows: Option<(u32, DrawRows)> = None;
+        for place in self.places().collect::<Vec<_>>() {
+            let (draw, order, at) = place;
+            // The statistics at the end are not in the journal: the last stream is learned again for them.
+            let last = self.keeps_statistics && done.len() == total && (draw + 1, order + 1, at + 1) == self.ends();
+            if done.contains_key(&place) && !last {
+                continue;
+            }
+            let method = self.job.methods[at];
+            if rows.as_ref().is_none_or(|(of, _)| *of != draw) {
+                drop(rows.take());
+                if self.call(&ContinualEvent::Embedding { draw, done: done.len(), total }).is_break() {
+                    return Ok(StopReason::Interrupted);
+                }
+                match self.rows(draw) {
+                    Ok(of_draw) => {
+                        of_draw.check(draw)?;
+                        rows = Some((draw, of_draw));
+                    }
+                    Err(ScoreError::Interrupted) => return Ok(StopReason::Interrupted),
+                    Err(source) => return Err(ContinualError::Rows { draw, source }),
+                }
+            }
+            let Some((_, of_draw)) = &rows else { continue };
+            if self.call(&ContinualEvent::Learning { method, draw, order, done: done.len(), total }).is_break() {
+                return Ok(StopReason::Interrupted);
+            }
+            let (learner, learned) = match self.learn(of_draw, method, draw, order) {
+                Err(LearnError::Interrupted) => return Ok(StopReason::Interrupted),
+                result => result.map_err(|source| ContinualError::Learn { method, source })?,
+            };
+            if self.keeps_statistics {
+                self.final_statistics = learner.statistics().cloned();
+            }
+            if done.contains_key(&place) {
+                continue;
+            }
+            if let Some(folder) = &self.folder {
+                files::write_head(folder, &learned, learner.head().as_ref())?;
+            }
+            if let Some(journal) = journal {
+                journal.write(&Event::Learned(learned.clone()))?;
+            }
+            let event = ContinualEvent::Learned { learned: &learned, done: done.len() + 1, total };
+            let flow = self.call(&event);
+            done.insert(place, learned);
+            if flow.is_break() && done.len() < total {
+                return Ok(StopReason::Interrupted);
+            }
+        }
+        Ok(StopReason::Completed)
+    }
+
+    fn rows(&self, draw: u32) -> Result<DrawRows, ScoreError> {
+        let of = |input: Input| -> Result<Option<(Features, Vec<f32>)>, ScoreError> {
+            if !self.job.methods.iter().any(|method| method.input() == input) {
+                return Ok(None);
+            }
+            let rows = self.source.rows(input, draw)?;
+            let mut indices: Vec<usize> = (0..self.source.train_labels().len()).collect();
+            self.job.seed.stream("calibration", 0).rng().shuffle(&mut indices);
+            indices.truncate(SAMPLE);
+            let sample = indices.iter().flat_map(|row| &rows.train[row * rows.features..][..rows.features]);
+            let sample = sample.copied().collect();
+            Ok(Some((rows, sample)))
+        };
+        Ok(DrawRows { embedding: of(Input::Embedding)?, pixels: of(Input::Pixels)? })
+    }
+
+    /// Lets a method learn a stream.
+    fn learn(
+        &self,
+        rows: &DrawRows,
+        method: Method,
+        draw: u32,
+        order: usize,
+    ) -> Result<(Box<dyn Learner>, Learned), LearnError> {
+        #[expect(clippy::disallowed_methods, reason = "clock: seconds are reported and decide no result")]
+        let begin = Instant::now();
+        let rows = match method.input() {
+            Input::Embedding => &rows.embedding,
+            Input::Pixels => &rows.pixels,
+        };
+        let Some((rows, sample)) = rows else { return Err(LearnError::Untrained) };
+        let task = Task {
+            classes: self.source.classes(),
+            features: rows.features,
+            embedded: self.source.features(Input::Embedding).unwrap_or(rows.features),
+            sample,
+            start: self.start.as_ref(),
+            seed: self.job.seed.derive("method", u64::from(draw)),
+        };
+        let protocol = Protocol {
+            stream: &self.streams[order],
+            train: Rows { values: &rows.train, labels: self.source.train_labels() },
+            test: Rows { values: &rows.test, labels: self.source.test_labels() },
+            block: self.job.block,
+            stop: &self.stop,
+        };
+        let make = || method.learner(&self.job.settings, &task);
+        let (learner, matrix) = match method.is_joint() {
+            true => protocol.learn_jointly(make)?,
+            false => {
+                let mut learner = make()?;
+                let matrix = protocol.learn(learner.as_mut())?;
+                (learner, matrix)
+            }
+        };
+        // Joint training keeps every row.
+        let rows_kept = if method.is_joint() { self.source.train_labels().len() as u64 } else { 0 };
+        let learned = Learned {
+            method,
+            draw,
+            order,
+            matrix,
+            state_bytes: learner.state_bytes(),
+            exemplar_bytes: learner.exemplar_bytes() + 4 * rows_kept * (rows.features as u64 + 1),
+            weights_digest: digest(learner.head().as_ref())?,
+            seconds: begin.elapsed().as_secs_f64(),
+        };
+        Ok((learner, learned))
+    }
+
+    /// Every stream of the run, in the order of learning.
+    fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let (draws, orders, methods) = self.ends();
+        (0..draws).flat_map(move |draw| {
+            (0..orders).flat_map(move |order| (0..methods).map(move |method| (draw, order, method)))
+        })
+    }
+
+    fn ends(&self) -> Place {
+        (self.job.draws, self.job.orders.len(), self.job.methods.len())
+    }
+
+    fn identity(&self) -> Result<String, HeadError> {
+        let start = match &self.start {
+            Some(start) => format!("; from statistics {}", hex(&Sha256::digest(start.to_bytes()?))),
+            None => String::new(),
+        };
+        Ok(format!("continual v1; {}{start}", self.source.identity()))
+    }
+
+    fn report(&self, done: BTreeMap<Place, Learned>, stop: StopReason) -> ContinualReport {
+        let mut learned: Vec<Learned> = done.into_values().collect();
+        let place = |learned: &Learned| self.job.methods.iter().position(|&method| method == learned.method);
+        learned.sort_by_key(|learned| (place(learned), learned.draw, learned.order));
+        let seen = |stream: &Stream| {
+            let counts = stream.steps.iter().scan(0, |sum, step| {
+                *sum += step.new_classes.len();
+                Some(*sum)
+            });
+            counts.collect()
+        };
+        ContinualReport {
+            job: self.job.clone(),
+            stop,
+            classes: self.source.classes(),
+            classes_seen: self.streams.iter().map(seen).collect(),
+            learned,
+        }
+    }
+
+    fn call(&mut self, event: &ContinualEvent<'_>) -> ControlFlow<()> {
+        if self.stop.load(Ordering::Relaxed) {
+            return ControlFlow::Break(());
+        }
+        self.hook.as_mut().map_or(ControlFlow::Continue(()), |hook| hook(event))
+    }
+}
+
+/// The rows of one draw that the methods need, each with its sample.
+struct DrawRows {
+    embedding: Option<(Features, Vec<f32>)>,
+    pixels: Option<(Features, Vec<f32>)>,
+}
+
+impl DrawRows {
+    fn check(&self, draw: u32) -> Result<(), ContinualError> {
+        for (rows, _) in [&self.embedding, &self.pixels].into_iter().flatten() {
+            for (split, values) in [("training", &rows.train), ("test", &rows.test)] {
+                check_rows(values, rows.features).map_err(|source| ContinualError::Values { split, draw, source })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check(job: &ContinualJob, source: &dyn RowSource, budget: u64) -> Result<(), ContinualError> {
+    let fail = |problem: String| Err(ContinualError::Job { problem });
+    if job.methods.is_empty() || job.orders.is_empty() || job.draws == 0 || job.block == 0 {
+        return fail(
+            "nothing to learn: give at least one method, one order, one draw and a block of one row".to_owned(),
+        );
+    }
+    for (at, method) in job.methods.iter().enumerate() {
+        if job.methods[..at].contains(method) {
+            return fail(format!("method {method} is named twice"));
+        }
+        let Some(features) = source.features(method.input()) else {
+            return fail(format!(
+                "{method} learns from pixels, which a stored embedding lacks: use --net, or leave it out"
+            ));
+        };
+        if !matches!(method, Method::Joint | Method::Replay | Method::BalancedReplay | Method::Ewc | Method::Naive) {
+            let embedded = source.features(Input::Embedding).unwrap_or(features);
+            let features = match method {
+                Method::Randumb => job.settings.state_features(*method, embedded),
+                _ => job.settings.state_features(*method, features),
+            };
+            Statistics::check_budget(features, source.classes() as usize, budget)?;
+        }
+    }
+    if let Some(draws) = source.draws().filter(|&draws| job.draws > draws) {
+        return fail(format!("{} draws, but a stored embedding is {draws}: use --net for several", job.draws));
+    }
+    let classes = source.classes() as usize;
+    let mut trained = vec![false; classes];
+    source.train_labels().iter().for_each(|&label| trained[label as usize] = true);
+    if let Some(class) = (0..classes).find(|&class| !trained[class]) {
+        return fail(format!("class {class} has no training rows: leave it out of the data, or add some"));
+    }
+    let rows = source.train_labels().len() + source.test_labels().len();
+    let bytes = |input| 4 * (rows * source.features(input).unwrap_or(0)) as u64;
+    let needed = bytes(Input::Embedding);
+    if needed > budget {
+        let fitting = budget / 4 / source.features(Input::Embedding).unwrap_or(1).max(1) as u64;
+        return fail(format!(
+            "the {rows} rows of the embedding take {needed} bytes, the memory budget is {budget} bytes: {fitting} rows would \
+             fit. Raise --memory-budget, use --limit-train, or a net with fewer features"
+        ));
+    }
+    Ok(())
+}
+
+fn digest(head: Option<&LinearHead>) -> Result<String, LearnError> {
+    let bytes = head.map(LinearHead::to_bytes).transpose()?.unwrap_or_default();
+    Ok(hex(&Sha256::digest(bytes)))
+}
+
+/// The first 64 bits in hexadecimal.
+fn hex(digest: &[u8]) -> String {
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,203 @@
+//! Where the rows of a run come from.
+
+use super::Input;
+use crate::store::{SplitName, StoreError, StoredEmbedding};
+use crate::{DeepPrior, ScoreError, draw_seed};
+use dpnas_grammar::Net;
+use dpnas_seed::Seed;
+use std::fmt::Debug;
+
+/// Rows of one kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    /// Number of features of a row.
+    pub features: usize,
+    /// Training rows, one after another.
+    pub train: Vec<f32>,
+    /// Test rows, one after another.
+    pub test: Vec<f32>,
+}
+
+/// Labelled rows that methods learn from, under several draws of an encoder's weights.
+pub trait RowSource: Send + Sync + Debug {
+    /// Names everything that decides the rows besides the number of the draw.
+    fn identity(&self) -> String;
+
+    /// Number of classes.
+    fn classes(&self) -> u32;
+
+    /// Features of a row; `None` if there are no rows of this kind.
+    fn features(&self, input: Input) -> Option<usize>;
+
+    /// Labels of the training rows.
+    fn train_labels(&self) -> &[u32];
+
+    /// Labels of the test rows.
+    fn test_labels(&self) -> &[u32];
+
+    /// Most draws that it has rows of; `None` if there is no limit.
+    fn draws(&self) -> Option<u32>;
+
+    /// The rows of one draw. Pixels are the same for each.
+    ///
+    /// # Errors
+    /// [`ScoreError::Interrupted`], or another [`ScoreError`] if the rows cannot be computed.
+    fn rows(&self, input: Input, draw: u32) -> Result<Features, ScoreError>;
+}
+
+/// Rows of a stored embedding, of which training and validation rows are learned.
+#[derive(Debug)]
+pub struct EmbeddingRows {
+    identity: String,
+    classes: u32,
+    features: Features,
+    train_labels: Vec<u32>,
+    test_labels: Vec<u32>,
+}
+
+impl EmbeddingRows {
+    /// Reads all rows.
+    ///
+    /// # Errors
+    /// As [`StoredEmbedding::read`].
+    pub fn read(embedding: &StoredEmbedding) -> Result<Self, StoreError> {
+        let manifest = embedding.manifest();
+        let [train, valid, test] =
+            [SplitName::Train, SplitName::Val, SplitName::Test].map(|split| embedding.read(split));
+        let (train, valid, test) = (train?, valid?, test?);
+        Ok(Self {
+            identity: format!(
+                "embedding of {} by {}; data {}; weights {}; init {}; norm {} {:?}",
+                manifest.net,
+                manifest.engine,
+                manifest.data_fingerprint,
+                manifest.weight_seed,
+                manifest.init,
+                manifest.norm.mode,
+                manifest.norm.epsilon,
+            ),
+            classes: manifest.class_names.len() as u32,
+            train_labels: [train.labels(), valid.labels()].concat(),
+            test_labels: test.labels().to_vec(),
+            features: Features {
+                features: manifest.features,
+                train: [train.values(), valid.values()].concat(),
+                test: test.values().to_vec(),
+            },
+        })
+    }
+}
+
+impl RowSource for EmbeddingRows {
+    fn identity(&self) -> String {
+        self.identity.clone()
+    }
+
+    fn classes(&self) -> u32 {
+        self.classes
+    }
+
+    fn features(&self, input: Input) -> Option<usize> {
+        (input == Input::Embedding).then_some(self.features.features)
+    }
+
+    fn train_labels(&self) -> &[u32] {
+        &self.train_labels
+    }
+
+    fn test_labels(&self) -> &[u32] {
+        &self.test_labels
+    }
+
+    fn draws(&self) -> Option<u32> {
+        Some(1)
+    }
+
+    fn rows(&self, _: Input, _: u32) -> Result<Features, ScoreError> {
+        Ok(self.features.clone())
+    }
+}
+
+/// The embeddings of an architecture, one for each draw of its weights, and the pixels. Training and validation images are
+/// learned.
+#[derive(Debug)]
+pub struct PriorRows {
+    prior: DeepPrior,
+    net: Net,
+    features: usize,
+    train_labels: Vec<u32>,
+}
+
+impl PriorRows {
+    /// Rows of an architecture. Draw 0 has the weights of a search with the same settings.
+    ///
+    /// # Errors
+    /// If the architecture does not fit the images.
+    pub fn new(prior: DeepPrior, net: Net) -> Result<Self, ScoreError> {
+        let plan = net.plan(prior.splits().train.shape())?;
+        let splits = prior.splits();
+        let train_labels = [splits.train.labels(), splits.valid.labels()].concat();
+        Ok(Self { features: usize::try_from(plan.features()).unwrap_or(usize::MAX), train_labels, prior, net })
+    }
+
+    /// The seed of the weights of one draw.
+    pub fn seed(&self, draw: u32) -> Seed {
+        let config = self.prior.config();
+        draw_seed(config.draw.seed(config.weight_seed, &self.net), draw)
+    }
+}
+
+impl RowSource for PriorRows {
+    fn identity(&self) -> String {
+        format!("embedding of {}; {}", self.net, self.prior.describe_rows(&format!("weights {}", self.seed(0).0)))
+    }
+
+    fn classes(&self) -> u32 {
+        self.prior.splits().classes()
+    }
+
+    fn features(&self, input: Input) -> Option<usize> {
+        match input {
+            Input::Embedding => Some(self.features),
+            Input::Pixels => self.prior.splits().train.shape().elements().map(|elements| elements as usize),
+        }
+    }
+
+    fn train_labels(&self) -> &[u32] {
+        &self.train_labels
+    }
+
+    fn test_labels(&self) -> &[u32] {
+        self.prior.splits().test.labels()
+    }
+
+    fn draws(&self) -> Option<u32> {
+        None
+    }
+
+    fn rows(&self, input: Input, draw: u32) -> Result<Features, ScoreError> {
+        let splits = self.prior.splits();
+        let features = self.features(input).unwrap_or_default();
+        if input == Input::Pixels {
+            let train = [splits.train.pixels(), splits.valid.pixels()].concat();
+            return Ok(Features { features, train, test: splits.test.pixels().to_vec() });
+        }
+        let mut rows = Features { features, train: Vec::new(), test: Vec::new() };
+        let reserve = |rows: &mut Vec<f32>, count: usize| {
+            rows.try_reserve_exact(count.saturating_mul(features)).map_err(|_| ScoreError::OutOfMemory {
+                net: self.net.to_string(),
+                reason: format!("{count} rows of {features} features do not fit the memory"),
+            })
+        };
+        reserve(&mut rows.train, self.train_labels.len())?;
+        reserve(&mut rows.test, splits.test.len())?;
+        self.prior.embed(&self.net, self.seed(draw), |split, block| {
+            match split {
+                SplitName::Train | SplitName::Val => rows.train.extend_from_slice(block),
+                SplitName::Test => rows.test.extend_from_slice(block),
+            }
+            Ok::<_, ScoreError>(())
+        })?;
+        Ok(rows)
+    }
+}

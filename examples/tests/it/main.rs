@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod binaries;
+mod continual;
 mod continuing;
 mod conventional;
 mod data_sets;

@@ -6,6 +6,7 @@ use super::{
     RowSource, Rows, Steps, Stream, StreamError, Task,
 };
 use crate::run::journal::{JOURNAL_FORMAT, Journal};
+use crate::store::StoreError;
 use crate::{FolderError, JournalError, OtherEvaluation, RunFolder, ScoreError, StopReason};
 use dpnas_heads::{HeadError, LinearHead, Statistics, check_rows};
 use dpnas_seed::Seed;
@@ -144,13 +145,14 @@ pub enum ContinualError {
         /// Why.
         source: ScoreError,
     },
-    /// The rows of a draw are wrong.
-    #[error("the {split} rows of draw {draw} cannot be learned")]
+    /// The stored embedding cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The rows are wrong.
+    #[error("the {split} rows cannot be learned")]
     Values {
-        /// `training` or `test`.
+        /// `training`, `validation` or `test`.
         split: &'static str,
-        /// Number of the draw.
-        draw: u32,
         /// What is wrong.
         source: HeadError,
     },
@@ -406,7 +408,7 @@ impl<'a> ContinualRunner<'a> {
                 }
                 match self.rows(draw) {
                     Ok(of_draw) => {
-                        of_draw.check(draw)?;
+                        of_draw.check()?;
                         rows = Some((draw, of_draw));
                     }
                     Err(ScoreError::Interrupted) => return Ok(StopReason::Interrupted),
@@ -568,10 +570,10 @@ struct DrawRows {
 }
 
 impl DrawRows {
-    fn check(&self, draw: u32) -> Result<(), ContinualError> {
+    fn check(&self) -> Result<(), ContinualError> {
         for (rows, _) in [&self.embedding, &self.pixels].into_iter().flatten() {
             for (split, values) in [("training", &rows.train), ("test", &rows.test)] {
-                check_rows(values, rows.features).map_err(|source| ContinualError::Values { split, draw, source })?;
+                check_rows(values, rows.features).map_err(|source| ContinualError::Values { split, source })?;
             }
         }
         Ok(())

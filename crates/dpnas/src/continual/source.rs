@@ -1,9 +1,10 @@
 //! Where the rows of a run come from.
 
-use super::Input;
-use crate::store::{SplitName, StoreError, StoredEmbedding};
+use super::{ContinualError, Input};
+use crate::store::{SplitName, StoredEmbedding};
 use crate::{DeepPrior, ScoreError, draw_seed};
 use dpnas_grammar::Net;
+use dpnas_heads::check_rows;
 use dpnas_seed::Seed;
 use std::fmt::Debug;
 
@@ -59,12 +60,16 @@ impl EmbeddingRows {
     /// Reads all rows.
     ///
     /// # Errors
-    /// As [`StoredEmbedding::read`].
-    pub fn read(embedding: &StoredEmbedding) -> Result<Self, StoreError> {
+    /// As [`StoredEmbedding::read`], or [`ContinualError::Values`] if a value is not finite.
+    pub fn read(embedding: &StoredEmbedding) -> Result<Self, ContinualError> {
         let manifest = embedding.manifest();
         let [train, valid, test] =
             [SplitName::Train, SplitName::Val, SplitName::Test].map(|split| embedding.read(split));
         let (train, valid, test) = (train?, valid?, test?);
+        for (name, split) in [("training", &train), ("validation", &valid), ("test", &test)] {
+            check_rows(split.values(), manifest.features)
+                .map_err(|source| ContinualError::Values { split: name, source })?;
+        }
         Ok(Self {
             identity: format!(
                 "embedding of {} by {}; data {}; weights {}; init {}; norm {} {:?}",

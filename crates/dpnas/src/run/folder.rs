@@ -160,7 +160,7 @@ impl RunFolder {
         write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
     ) -> Result<(), FolderError> {
         let path = self.file(name);
-        let result = tempfile::Builder::new().prefix(".writing-").tempfile_in(&self.path).and_then(|mut temporary| {
+        let result = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.path).and_then(|mut temporary| {
             let mut buffered = std::io::BufWriter::new(temporary.as_file_mut());
             write(&mut buffered)?;
             buffered.flush()?;
@@ -170,6 +170,19 @@ impl RunFolder {
             Ok(())
         });
         result.map_err(|source| io(&path, source))
+    }
+}
+
+/// Beginning of the names of files that are being written.
+const UNFINISHED: &str = ".writing-";
+
+/// Removes files that a killed process was writing. The caller holds the lock of the run.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            // One that stays does no harm.
+            let _ = fs::remove_file(entry.path());
+        }
     }
 }
 

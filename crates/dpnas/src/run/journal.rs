@@ -18,7 +18,7 @@
 //! off. Only types of this module are serialised, so a change in another module does not change the format. The journal
 //! of a scoring run has other events (`crates/dpnas/src/scoring/event.rs`) but is otherwise the same.
 
-use crate::run::folder::{is_full, sync_folder};
+use crate::run::folder::{is_full, remove_unfinished, sync_folder};
 use crate::{Metrics, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -225,6 +225,7 @@ impl Journal {
     pub(crate) fn resume_with<E: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<E>), JournalError> {
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
+        path.parent().into_iter().for_each(remove_unfinished);
         let text = journal.read()?;
         let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let events = parse(path, &text[..complete])?;
@@ -365,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incomplete_last_line_is_cut_off() {
+    fn an_incomplete_last_line_is_cut_off_and_unfinished_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
         let mut journal = Journal::begin(&path, "test", 7, None).unwrap();
@@ -382,6 +383,12 @@ mod tests {
             let left = std::fs::read(&path).unwrap();
             assert!(complete == 0 || left.ends_with(b"\n"));
         }
+        // What a killed process was writing.
+        let unfinished = folder.path().join(".writing-1a2b3c");
+        std::fs::write(&unfinished, "half").unwrap();
+        std::fs::write(&path, &whole).unwrap();
+        Journal::resume(&path).unwrap();
+        assert!(!unfinished.exists());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The facade with a toy engine instead of burn, so a search takes milliseconds.
 
+#[cfg(feature = "continual")]
+mod continual;
 mod continuing;
 mod deep_prior;
 mod embed;

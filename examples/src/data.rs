@@ -3,7 +3,7 @@
 use crate::fetching;
 use crate::options::DataOptions;
 use crate::warnings;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use dpnas::data::{ColorMode, DataSet, LimitOrder, LoadConfig, Orientation, Source};
 use dpnas::search::Seed;
 use std::sync::atomic::AtomicBool;
@@ -20,6 +20,8 @@ pub fn load(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
         1 => bail!("limit-train: 1 leaves nothing to validate on; use at least 2, or 0 for all"),
         limit => Some(limit),
     };
+    let parse = |class: &str| class.trim().parse::<u32>().with_context(|| format!("classes: `{class}` is no label"));
+    let classes = options.classes.as_deref().map(|text| text.split(',').map(parse).collect::<Result<Vec<_>>>());
     let limit_order = match options.limit_order.as_str() {
         "balanced" => LimitOrder::Balanced(Seed(options.seed)),
         "first" => LimitOrder::First,
@@ -35,7 +37,14 @@ pub fn load(options: &DataOptions, stop: &AtomicBool) -> Result<DataSet> {
         fetching::fetch(known, options, stop)?;
     }
     let data_dir = options.data_dir.as_str().into();
-    let data = source.load_with(&LoadConfig { data_dir, limit_train, limit_order, orientation, size })?;
+    let data = source.load_with(&LoadConfig {
+        data_dir,
+        classes: classes.transpose()?,
+        limit_train,
+        limit_order,
+        orientation,
+        size,
+    })?;
     data.warnings().iter().for_each(|warning| warnings::show(&format!("warning: {warning}")));
     let mode = if options.rgb { ColorMode::Rgb } else { ColorMode::Gray };
     Ok(data.to_channels(mode)?)

@@ -240,6 +240,16 @@ pub enum DataError {
         /// Number of classes.
         classes: usize,
     },
+    /// A choice of classes that cannot be made.
+    #[error("class {class} {problem}: the data set has {classes} classes, numbered from 0")]
+    Classes {
+        /// The class.
+        class: u32,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// Number of classes.
+        classes: u32,
+    },
     /// Images have a number of channels that is neither gray (1) nor RGB (3).
     #[error("images have {channels} channels; only gray (1) and RGB (3) images can be converted to one another")]
     Channels {

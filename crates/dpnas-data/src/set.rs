@@ -263,6 +263,31 @@ impl DataSet {
         self.map(|set| set.with_class_names(names.clone()))
     }
 
+    /// The images of these classes alone. Class `classes[i]` becomes class `i`.
+    ///
+    /// # Errors
+    /// [`DataError::Classes`] if a class is not there, has no training images, or comes twice.
+    pub fn of_classes(&self, classes: &[u32]) -> Result<Self, DataError> {
+        let all = self.train.classes();
+        for (at, &class) in classes.iter().enumerate() {
+            let problem = match () {
+                () if class >= all => "is not there",
+                () if classes[..at].contains(&class) => "is named twice",
+                () if !self.train.labels().contains(&class) => "has no training images",
+                () => continue,
+            };
+            return Err(DataError::Classes { class, problem, classes: all });
+        }
+        self.map(|set| {
+            let place = |label: u32| classes.iter().position(|&class| class == label);
+            let kept: Vec<usize> = (0..set.len()).filter(|&image| place(set.labels[image]).is_some()).collect();
+            let kept = set.select(&kept);
+            let labels: Vec<u32> = kept.labels.iter().filter_map(|&label| Some(place(label)? as u32)).collect();
+            let names: Vec<String> = classes.iter().map(|&class| set.class_names[class as usize].clone()).collect();
+            Ok(ImageSet { labels: labels.into(), class_names: names.into(), ..kept })
+        })
+    }
+
     /// At most `n` training images, and every test image. A seed converts to [`LimitOrder::Balanced`].
     #[must_use]
     pub fn limit_train(&self, n: usize, order: impl Into<LimitOrder>) -> Self {

@@ -71,6 +71,9 @@ pub enum Orientation {
 pub struct LoadConfig {
     /// The folder of the known sets.
     pub data_dir: PathBuf,
+    /// These classes alone, numbered from 0 in this order; `None` takes all.
+    #[serde(default)]
+    pub classes: Option<Vec<u32>>,
     /// Largest number of training images; `None` takes all.
     pub limit_train: Option<usize>,
     /// Choice of these training images.
@@ -87,6 +90,7 @@ impl LoadConfig {
     pub fn standard() -> Self {
         Self {
             data_dir: "data".into(),
+            classes: None,
             limit_train: None,
             limit_order: LimitOrder::Balanced(Seed(0)),
             orientation: Orientation::Stored,
@@ -104,7 +108,7 @@ impl Source {
         self.load_with(&LoadConfig::standard())
     }
 
-    /// Reads the data set into memory: limited, then transposed, then [resized](crate::ImageSet::resized).
+    /// Reads the data set into memory: of the chosen classes, limited, then transposed, then [resized](crate::ImageSet::resized).
     ///
     /// # Errors
     /// [`DataError`], which names the file at fault, or for a folder of images all files at fault.
@@ -115,6 +119,9 @@ impl Source {
             Self::Known(known) => load_known(*known, config)?,
             Self::Path(path) => kind::load(path, config)?,
         };
+        if let Some(classes) = &config.classes {
+            data = data.of_classes(classes)?;
+        }
         if let Some(limit) = config.limit_train {
             data = data.limit_train(limit, config.limit_order);
         }

@@ -1,6 +1,6 @@
 //! Sets of images: their checks, parts and fingerprints.
 
-use dpnas_data::{ColorMode, DataError, DataSet, ImageSet, LimitOrder, Warning};
+use dpnas_data::{ColorMode, DataError, DataSet, ImageSet, LimitOrder, LoadConfig, Source, Warning};
 use dpnas_grammar::ImageShape;
 use proptest::prelude::*;
 
@@ -195,4 +195,20 @@ proptest! {
         let all: Vec<usize> = (0..set.len()).collect();
         prop_assert_eq!(set.select(&all).fingerprint(), set.fingerprint());
     }
+}
+
+#[test]
+fn chosen_classes_are_numbered_in_their_order_and_limited_afterwards() {
+    let all = Source::Digits.load().unwrap();
+    let config = LoadConfig { classes: Some(vec![7, 2]), limit_train: Some(50), ..LoadConfig::standard() };
+    let some = Source::Digits.load_with(&config).unwrap();
+    assert_eq!((some.train.len(), some.train.class_names()), (50, &["7".to_owned(), "2".to_owned()][..]));
+    let count = |set: &ImageSet, label: u32| set.labels().iter().filter(|&&found| found == label).count();
+    assert_eq!((count(&some.train, 0), count(&some.train, 1)), (25, 25));
+    assert_eq!((count(&some.test, 0), count(&some.test, 1)), (count(&all.test, 7), count(&all.test, 2)));
+    let first = (0..all.test.len()).find(|&image| [2, 7].contains(&all.test.labels()[image])).unwrap();
+    assert_eq!(some.test.image(0), all.test.image(first));
+    let error = |classes: &[u32]| all.of_classes(classes).unwrap_err().to_string();
+    assert_eq!(error(&[0, 10]), "class 10 is not there: the data set has 10 classes, numbered from 0");
+    assert_eq!(error(&[3, 3]), "class 3 is named twice: the data set has 10 classes, numbered from 0");
 }

@@ -33,6 +33,9 @@ option_group! {
     /// Swap rows and columns of the images, which turns those of EMNIST upright
     #[arg(num_args = 0..=1, default_missing_value = "true", value_name = "BOOL")]
     transpose: bool = false;
+    /// Use the images of these classes alone, such as 0,3,4; they are numbered from 0 in this order [default: all]
+    #[arg(value_name = "LABEL,…")]
+    classes: Option<String> = None;
     /// Use at most N training images; 0 takes all [default: 0]
     #[arg(value_name = "N")]
     limit_train: usize = 0;

@@ -1,6 +1,6 @@
 //! Data sets by name and by folder, as a user meets them; a server on this machine stands for the web.
 
-use crate::{search, stderr};
+use crate::{replay_buffer, search, stderr, tiny};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -267,4 +267,17 @@ fn classes_that_a_limit_loses_are_named_once_and_a_run_of_before_keeps_its_image
     assert!(resumed.status.success() && lost(&resumed) == 1, "{}", stderr(&resumed));
     let balanced = small(folder.path(), &[&limited[..], &["balanced"]].concat());
     assert_eq!(lost(&balanced), 0, "{}", stderr(&balanced));
+}
+
+#[test]
+fn a_search_uses_the_chosen_classes_alone() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = tiny(runs.path(), &["--classes", "3,8", "--limit-train", "200", "--limit", "2"]);
+    let settings = std::fs::read_to_string(folder.join("settings.toml")).unwrap();
+    assert!(settings.contains("classes = \"3,8\""), "{settings}");
+    assert!(replay_buffer(&folder).contains("SM(2)]"));
+    for (classes, expected) in [("3,x", "classes: `x` is no label"), ("3,12", "class 12 is not there")] {
+        let output = search().args(["--classes", classes]).output().unwrap();
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
 }

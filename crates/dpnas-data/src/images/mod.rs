@@ -44,7 +44,8 @@ pub(crate) fn load(path: &Path, layout: &Layout, name: String, config: &LoadConf
             (names, train, test)
         }
     };
-    if let Some(limit) = config.limit_train {
+    // With a choice of classes, all images are read before the limit.
+    if let Some(limit) = config.limit_train.filter(|_| config.classes.is_none()) {
         let labels: Vec<u32> = train.iter().map(|file| file.label).collect();
         train = limit::choose(&labels, limit, config.limit_order).into_iter().map(|at| train[at].clone()).collect();
     }

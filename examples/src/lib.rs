@@ -20,8 +20,9 @@ pub mod score_store;
 pub mod session;
 mod warnings;
 
-/// The examples of the guide that need burn or a download are compiled and run.
+/// The examples of the guide that need burn, a download or continual learning are compiled and run.
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/guide/continual.md")]
 #[doc = include_str!("../../docs/guide/data-sets.md")]
 #[doc = include_str!("../../docs/guide/embed.md")]
 #[doc = include_str!("../../docs/guide/full-training.md")]

@@ -97,6 +97,12 @@ impl ContinualResult<'_> {
             let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}"));
             text.push_str(&format!("  {}\n", cells.collect::<Vec<_>>().join("  ").trim_end()));
         }
+        for summary in report.summaries().iter().filter(|summary| summary.clipped > 0) {
+            let (method, clipped) = (summary.method, summary.clipped);
+            text.push_str(&format!(
+                "  {method}: {clipped} values were beyond the fixed-point grid and cut to it; --sums f64 has no such grid\n"
+            ));
+        }
         text.push_str(&list_files(self.folder, &FILES));
         if report.stop != StopReason::Completed {
             text.push_str(&format!("\nGo on with:\n  {}\n", resume_command::<ContinualOptions>(self.folder)));
@@ -176,10 +182,13 @@ fn cells(summary: &MethodSummary) -> Vec<String> {
         mean("incremental_accuracy"),
         mean("forgetting"),
         summary.difference.map_or("–".to_owned(), |difference| {
-            let sign = if difference.mean < 0.0 { "" } else { "+" };
-            format!("{sign}{}", spread(Some(difference)))
+            // Without the sign of a number that rounds to 0.
+            let mean = (difference.mean * 1e4).round() / 1e4 + 0.0;
+            let sign = if mean < 0.0 { "" } else { "+" };
+            let interval = difference.interval.map(|(low, high)| format!(" ± {:.4}", (high - low) / 2.0));
+            format!("{sign}{mean:.4}{}", interval.unwrap_or_default())
         }),
-        (summary.state_bytes + summary.exemplar_bytes).to_string(),
+        summary.state_bytes.saturating_add(summary.exemplar_bytes).to_string(),
         format!("{:.1}", summary.seconds),
     ]
 }
@@ -190,6 +199,7 @@ fn summary_json(summary: &MethodSummary) -> Value {
         "streams": summary.streams,
         "bytes_state": summary.state_bytes,
         "bytes_exemplars": summary.exemplar_bytes,
+        "clipped_values": summary.clipped,
         "seconds": summary.seconds,
         "weights_digest": summary.weights_digest,
     });

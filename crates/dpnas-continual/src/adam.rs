@@ -3,9 +3,11 @@
 use crate::{LearnError, Learner};
 use dpnas_heads::{HeadError, LinearHead, check_rows};
 use dpnas_seed::{Rng, Seed};
-use dpnas_train::{Labelled, LinearClassifier, ProbeConfig, fit_from};
+use dpnas_train::{Epoch, Labelled, LinearClassifier, ProbeConfig, fit_from};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Rows of earlier steps that a learner keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub struct Adam {
     /// Rows of the stream that were offered to the memory.
     seen: u64,
     rng: Rng,
+    stop: Arc<AtomicBool>,
 }
 
 /// Labelled rows.
@@ -95,8 +98,16 @@ impl Adam {
             kept: Rows::default(),
             seen: 0,
             rng: config.seed.stream("replay memory", 0).rng(),
+            stop: Arc::default(),
             config,
         })
+    }
+
+    /// Ends the training of a step between epochs once the flag is set.
+    #[must_use]
+    pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
     }
 
     pub(crate) fn features(&self) -> usize {
@@ -108,9 +119,8 @@ impl Adam {
     }
 
     /// Offers the rows of the step to the memory, in their order.
-    fn keep(&mut self) {
+    fn keep(&mut self, step: Rows) {
         let features = self.classifier.features();
-        let step = std::mem::take(&mut self.step);
         let (Memory::Reservoir(rows) | Memory::Balanced(rows)) = self.memory else { return };
         for (row, label) in step.values.chunks_exact(features).zip(step.labels) {
             self.seen += 1;
@@ -150,20 +160,27 @@ impl Learner for Adam {
 
     fn end_step(&mut self) -> Result<(), LearnError> {
         let features = self.classifier.features();
-        let mut rows = self.kept.clone();
-        rows.values.extend_from_slice(&self.step.values);
-        rows.labels.extend_from_slice(&self.step.labels);
+        let own = self.step.labels.len();
+        let mut rows = std::mem::take(&mut self.step);
+        rows.values.extend_from_slice(&self.kept.values);
+        rows.labels.extend_from_slice(&self.kept.labels);
         if rows.labels.is_empty() {
             return Ok(());
         }
         let train = Labelled::new(&rows.values, &rows.labels, features)?;
         // The validation accuracy of an epoch is not used; one row costs nothing.
         let valid = Labelled::new(&rows.values[..features], &rows.labels[..1], features)?;
-        let fitted =
-            fit_from(&self.config, self.classifier.clone(), train, valid, None, &mut |_| ControlFlow::Continue(()))?;
+        let stopped = || self.stop.load(Ordering::Relaxed);
+        let mut flow = |_: &Epoch| if stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+        let fitted = fit_from(&self.config, self.classifier.clone(), train, valid, None, &mut flow)?;
+        if stopped() {
+            return Err(LearnError::Interrupted);
+        }
         self.classifier = fitted.classifier;
         self.trained = true;
-        self.keep();
+        rows.values.truncate(own * features);
+        rows.labels.truncate(own);
+        self.keep(rows);
         Ok(())
     }
 

@@ -29,7 +29,7 @@ pub enum StreamError {
         text: String,
     },
     /// Steps that do not have every class.
-    #[error("the steps have {found} classes, the data set has {classes}: each class needs a step")]
+    #[error("the steps have {found} classes, the data set has {classes}: each class needs one step at least")]
     Classes {
         /// Classes of the steps.
         found: usize,
@@ -45,7 +45,10 @@ pub enum StreamError {
         classes: u32,
     },
     /// A step without training rows.
-    #[error("step {step} has no training rows (steps count from 0): its classes appear more often than they have rows")]
+    #[error(
+        "step {step} has no training rows (steps count from 0): there are more steps than rows, or a class appears more often \
+         than it has rows"
+    )]
     EmptyStep {
         /// The step.
         step: usize,
@@ -78,6 +81,9 @@ pub enum LearnError {
         /// Classes of the classifier.
         classes: u32,
     },
+    /// Weights that are no longer finite.
+    #[error("training diverged: lower the learning rate or the strength")]
+    Diverged,
     /// The stop flag was set.
     #[error("interrupted")]
     Interrupted,

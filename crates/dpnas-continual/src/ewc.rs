@@ -4,6 +4,8 @@ use crate::adam::{Rows, head_of, predictions};
 use crate::{LearnError, Learner};
 use dpnas_heads::LinearHead;
 use dpnas_train::{LinearClassifier, ProbeConfig};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Independent sums of a product of rows, which vectors compute.
 const LANES: usize = 16;
@@ -25,6 +27,7 @@ pub struct Ewc {
     fisher: Vec<f32>,
     step: Rows,
     trained: bool,
+    stop: Arc<AtomicBool>,
 }
 
 impl Ewc {
@@ -41,16 +44,34 @@ impl Ewc {
         }
         let classifier = LinearClassifier::initial(config.seed, classes, features)?;
         let fisher = vec![0.0; classifier.weights().len()];
-        Ok(Self { config: config.clone(), strength, classifier, fisher, step: Rows::default(), trained: false })
+        Ok(Self {
+            config: config.clone(),
+            strength,
+            classifier,
+            fisher,
+            step: Rows::default(),
+            trained: false,
+            stop: Arc::default(),
+        })
+    }
+
+    /// Ends the training of a step between epochs once the flag is set.
+    #[must_use]
+    pub fn with_stop_flag(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// The weights after training on the rows of the step.
-    fn train(&self) -> Vec<f32> {
+    fn train(&self) -> Result<Vec<f32>, LearnError> {
         let (config, anchor) = (&self.config, self.classifier.weights());
         let (mut weights, mut gradient) = (anchor.to_vec(), vec![0.0f32; anchor.len()]);
         let (mut mean, mut square) = (vec![0.0f32; anchor.len()], vec![0.0f32; anchor.len()]);
         let (mut power_1, mut power_2) = (1.0f64, 1.0f64);
         for epoch in 0..config.epochs {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(LearnError::Interrupted);
+            }
             for batch in config.epoch_order(self.step.labels.len(), epoch).chunks(config.batch_size) {
                 gradient.fill(0.0);
                 for &row in batch {
@@ -71,7 +92,7 @@ impl Ewc {
                 }
             }
         }
-        weights
+        Ok(weights)
     }
 
     /// The error of each class for one row: `p − y` of the softmax, with the place of its weights and the row.
@@ -110,7 +131,7 @@ impl Learner for Ewc {
         if self.step.labels.is_empty() {
             return Ok(());
         }
-        let weights = self.train();
+        let weights = self.train()?;
         let mut fisher = std::mem::take(&mut self.fisher);
         let rows = self.step.labels.len();
         for row in 0..rows {
@@ -118,6 +139,9 @@ impl Learner for Ewc {
                 let square = error * error / rows as f32;
                 fisher[part].iter_mut().zip(values).for_each(|(sum, value)| *sum += square * value * value);
             });
+        }
+        if weights.iter().chain(&fisher).any(|value| !value.is_finite()) {
+            return Err(LearnError::Diverged);
         }
         self.fisher = fisher;
         let (classes, features) = (self.classifier.classes(), self.classifier.features());

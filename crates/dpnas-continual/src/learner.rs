@@ -1,7 +1,7 @@
 //! Learners that see a stream once.
 
 use crate::{LearnError, RandomFourier};
-use dpnas_heads::{FixedPoint, HeadError, Lambda, LinearHead, Projection, Shrinkage, Statistics};
+use dpnas_heads::{HeadError, Lambda, LinearHead, Projection, Shrinkage, Statistics};
 use dpnas_heads::{lda, nearest_class_mean, ridge};
 
 /// A classifier that learns from a stream of rows.
@@ -24,11 +24,16 @@ pub trait Learner: Send {
     /// [`LearnError::Untrained`] before the first step ended, or if the rows are wrong.
     fn predict(&self, values: &[f32]) -> Result<Vec<u32>, LearnError>;
 
-    /// Bytes that it keeps from one step to the next, without rows of the stream.
+    /// Bytes that it needs from one step to the next, without rows of the stream.
     fn state_bytes(&self) -> u64;
 
     /// Bytes of rows of the stream that it keeps.
     fn exemplar_bytes(&self) -> u64 {
+        0
+    }
+
+    /// Values that were cut to the range of a fixed-point grid.
+    fn clipped(&self) -> u64 {
         0
     }
 
@@ -80,24 +85,27 @@ impl ClosedForm {
         Self { method, map: Map::Identity, statistics, lambda: None, head: None }
     }
 
-    /// A learner of randomly projected rows, in the form of RanPAC. `sample` has rows that choose the grid, for example of
-    /// calibration images.
+    /// A learner of randomly projected rows, in the form of RanPAC, with empty statistics of as many features.
     ///
     /// # Errors
-    /// If the sample is not of whole, finite rows, or there is none.
-    pub fn projected(method: ClosedFormHead, projection: Projection, sample: &[f32]) -> Result<Self, HeadError> {
-        let grid = FixedPoint::of_rows(&projection.apply(sample)?, projection.outputs())?;
-        Ok(Self { map: Map::Projection(projection), ..Self::new(method, Statistics::exact(grid)) })
+    /// If the statistics have another number of features.
+    pub fn projected(
+        method: ClosedFormHead,
+        projection: Projection,
+        statistics: Statistics,
+    ) -> Result<Self, HeadError> {
+        check_features(projection.outputs(), &statistics)?;
+        Ok(Self { map: Map::Projection(projection), ..Self::new(method, statistics) })
     }
 
-    /// A learner of random Fourier features; with pixels and a shrunk LDA this is RanDumb.
+    /// A learner of random Fourier features, with empty statistics of as many features; with pixels and a shrunk LDA this is
+    /// RanDumb.
     ///
     /// # Errors
-    /// If there are no features.
-    pub fn fourier(method: ClosedFormHead, features: RandomFourier) -> Result<Self, HeadError> {
-        // Each feature is between ±√(2 / outputs).
-        let grid = FixedPoint::uniform(features.outputs(), (2.0 / features.outputs() as f64).sqrt() as f32)?;
-        Ok(Self { map: Map::Fourier(features), ..Self::new(method, Statistics::exact(grid)) })
+    /// If the statistics have another number of features.
+    pub fn fourier(method: ClosedFormHead, features: RandomFourier, statistics: Statistics) -> Result<Self, HeadError> {
+        check_features(features.outputs(), &statistics)?;
+        Ok(Self { map: Map::Fourier(features), ..Self::new(method, statistics) })
     }
 
     /// Goes on from saved statistics.
@@ -115,6 +123,13 @@ impl ClosedForm {
             Map::Projection(projection) => Some(projection.apply(values)?),
             Map::Fourier(features) => Some(features.apply(values)?),
         })
+    }
+}
+
+fn check_features(expected: usize, statistics: &Statistics) -> Result<(), HeadError> {
+    match statistics.features() {
+        found if found == expected => Ok(()),
+        found => Err(HeadError::Features { expected, found }),
     }
 }
 
@@ -146,7 +161,17 @@ impl Learner for ClosedForm {
     }
 
     fn state_bytes(&self) -> u64 {
-        self.statistics.bytes()
+        match self.method {
+            // The products of features are kept for the other heads alone.
+            ClosedFormHead::NearestMean => {
+                8 * (self.statistics.counts().len() * (self.statistics.features() + 1)) as u64
+            }
+            _ => self.statistics.bytes(),
+        }
+    }
+
+    fn clipped(&self) -> u64 {
+        self.statistics.clipped()
     }
 
     fn head(&self) -> Option<LinearHead> {

@@ -9,6 +9,8 @@ use dpnas_train::ProbeConfig;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// A method of continual learning.
 ///
@@ -88,6 +90,12 @@ impl Method {
     /// Whether it learns from all rows so far, again after each step.
     pub fn is_joint(self) -> bool {
         matches!(self, Self::Joint | Self::JointRidge)
+    }
+
+    /// Whether a classifier is trained with Adam.
+    pub fn trains_with_adam(self) -> bool {
+        use Method::*;
+        matches!(self, Joint | Replay | BalancedReplay | PseudoRehearsal | Ewc | Naive)
     }
 
     /// Whether all that it keeps are statistics of the rows as they are, which can be saved and loaded.
@@ -225,7 +233,7 @@ impl MethodSettings {
 }
 
 /// What a learner is made for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Task<'a> {
     /// Number of classes.
     pub classes: u32,
@@ -239,6 +247,8 @@ pub struct Task<'a> {
     pub start: Option<&'a Statistics>,
     /// The seed of random features and memories.
     pub seed: Seed,
+    /// Ends the training of a step early once it is set; the learner then fails with [`LearnError::Interrupted`].
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Method {
@@ -248,16 +258,20 @@ impl Method {
     /// If a setting is out of range, the sample is wrong, or the statistics have another number of features.
     pub fn learner(self, settings: &MethodSettings, task: &Task<'_>) -> Result<Box<dyn Learner>, LearnError> {
         let Task { classes, features, sample, .. } = *task;
+        let stop = || Arc::clone(&task.stop);
         let mut probe = settings.probe.clone();
         if settings.online && !self.is_joint() {
             probe.epochs = 1;
         }
-        let adam = |memory| Adam::new(&probe, features, classes, memory);
+        let adam = |memory| Ok::<_, LearnError>(Adam::new(&probe, features, classes, memory)?.with_stop_flag(stop()));
+        let empty = |sample: &[f32], features: usize| match settings.exact {
+            true => Ok(Statistics::exact(FixedPoint::of_rows(sample, features)?)),
+            false => Statistics::float(features),
+        };
         let closed_form = |head| -> Result<Box<dyn Learner>, LearnError> {
             let empty = match task.start {
                 Some(start) => start.emptied(),
-                None if settings.exact => Statistics::exact(FixedPoint::of_rows(sample, features)?),
-                None => Statistics::float(features)?,
+                None => empty(sample, features)?,
             };
             if empty.features() != features {
                 return Err(HeadError::Features { expected: features, found: empty.features() }.into());
@@ -273,19 +287,24 @@ impl Method {
             Self::Replay => Box::new(adam(Memory::Reservoir(settings.buffer))?),
             Self::BalancedReplay => Box::new(adam(Memory::Balanced(settings.buffer))?),
             Self::PseudoRehearsal => Box::new(PseudoRehearsal::new(adam(Memory::Nothing)?)?),
-            Self::Ewc => Box::new(Ewc::new(&probe, features, classes, settings.ewc_strength)?),
+            Self::Ewc => {
+                let learner = Ewc::new(&probe, features, classes, settings.ewc_strength)?;
+                Box::new(learner.with_stop_flag(stop()))
+            }
             Self::Slda => Box::new(PublishedSlda::new(features)),
             Self::Ncm => closed_form(ClosedFormHead::NearestMean)?,
             Self::Lda => closed_form(ClosedFormHead::Lda(Shrinkage::Oas))?,
             Self::Ridge | Self::JointRidge | Self::Pixels => closed_form(settings.lambda.into())?,
             Self::ProjectedRidge => {
                 let projection = Projection::new(task.seed, features, settings.projection)?;
-                Box::new(ClosedForm::projected(settings.lambda.into(), projection, sample)?)
+                let statistics = empty(&projection.apply(sample)?, settings.projection)?;
+                Box::new(ClosedForm::projected(settings.lambda.into(), projection, statistics)?)
             }
             Self::Randumb => {
                 let outputs = settings.state_features(self, task.embedded);
                 let fourier = RandomFourier::new(task.seed, features, outputs, kernel_width(sample, features))?;
-                Box::new(ClosedForm::fourier(ClosedFormHead::Lda(Shrinkage::Oas), fourier)?)
+                let statistics = empty(&fourier.apply(sample)?, outputs)?;
+                Box::new(ClosedForm::fourier(ClosedFormHead::Lda(Shrinkage::Oas), fourier, statistics)?)
             }
         })
     }

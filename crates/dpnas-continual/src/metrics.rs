@@ -31,6 +31,14 @@ impl AccuracyMatrix {
         self.correct.push(correct);
     }
 
+    /// Whether it could have come from the protocol: these test rows of each step, a row for each step, and no number larger than
+    /// that of the test rows.
+    pub fn is_of(&self, totals: &[u64]) -> bool {
+        let fits =
+            |row: &Vec<u64>| row.len() == totals.len() && row.iter().zip(totals).all(|(row, total)| row <= total);
+        self.totals == totals && self.correct.len() == totals.len() && self.correct.iter().all(fits)
+    }
+
     /// Number of finished steps.
     pub fn steps(&self) -> usize {
         self.correct.len()
@@ -46,12 +54,18 @@ impl AccuracyMatrix {
         &self.correct
     }
 
-    /// Accuracy after step `after` on the test rows of step `on`; 0 without rows.
-    pub fn accuracy(&self, after: usize, on: usize) -> f64 {
+    /// Accuracy after step `after` on the test rows of step `on`; `None` without rows. A step brings no test rows if all of its
+    /// classes were there before; the metrics leave it out.
+    pub fn accuracy(&self, after: usize, on: usize) -> Option<f64> {
         match self.totals[on] {
-            0 => 0.0,
-            total => self.correct[after][on] as f64 / total as f64,
+            0 => None,
+            total => Some(self.correct[after][on] as f64 / total as f64),
         }
+    }
+
+    /// The mean over some steps of what is measured on their test rows.
+    fn mean_on(&self, steps: std::ops::Range<usize>, value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+        mean(steps.filter_map(value))
     }
 
     /// Accuracy after a step on all test rows of the classes so far.
@@ -76,28 +90,28 @@ impl AccuracyMatrix {
     /// Mean of the last row, each step alike: the average accuracy of GEM (Lopez-Paz and Ranzato, 2017).
     pub fn average_accuracy(&self) -> Option<f64> {
         let last = self.steps().checked_sub(1)?;
-        mean((0..last + 1).map(|on| self.accuracy(last, on)))
+        self.mean_on(0..last + 1, |on| self.accuracy(last, on))
     }
 
     /// Mean over earlier steps of the last accuracy minus the first: the backward transfer of GEM. Negative numbers are
     /// forgetting. `None` before the second step.
     pub fn backward_transfer(&self) -> Option<f64> {
         let last = self.steps().checked_sub(1)?;
-        mean((0..last).map(|on| self.accuracy(last, on) - self.accuracy(on, on)))
+        self.mean_on(0..last, |on| Some(self.accuracy(last, on)? - self.accuracy(on, on)?))
     }
 
     /// Mean over later steps of the accuracy just before each is learned, minus that of an untrained learner: the forward
     /// transfer of GEM. `None` before the second step.
     pub fn forward_transfer(&self, untrained: f64) -> Option<f64> {
-        mean((1..self.steps()).map(|on| self.accuracy(on - 1, on) - untrained))
+        self.mean_on(1..self.steps(), |on| Some(self.accuracy(on - 1, on)? - untrained))
     }
 
-    /// Mean over earlier steps of the best accuracy of any earlier time minus the last: the forgetting of Chaudhry et al.
+    /// Mean over earlier steps of the best accuracy after any step but the last, minus the last: the forgetting of Chaudhry et al.
     /// (2018). `None` before the second step.
     pub fn forgetting(&self) -> Option<f64> {
         let last = self.steps().checked_sub(1)?;
-        let best = |on: usize| (on..last).map(|after| self.accuracy(after, on)).fold(f64::NEG_INFINITY, f64::max);
-        mean((0..last).map(|on| best(on) - self.accuracy(last, on)))
+        let best = |on: usize| (0..last).filter_map(|after| self.accuracy(after, on)).reduce(f64::max);
+        self.mean_on(0..last, |on| Some(best(on)? - self.accuracy(last, on)?))
     }
 
     /// Mean over earlier steps of the first accuracy minus the last: the forgetting of Avalanche, the negative of
@@ -107,9 +121,9 @@ impl AccuracyMatrix {
     }
 }
 
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
-    let count = values.len();
-    (count > 0).then(|| values.sum::<f64>() / count as f64)
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let values: Vec<f64> = values.collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]
@@ -146,6 +160,12 @@ mod tests {
         // The best of step 0 came after step 1.
         near(matrix.forgetting(), ((1.0 - 0.6) + (0.8 - 0.7)) / 2.0);
         near(matrix.forgetting_since_learned(), ((0.9 - 0.6) + (0.8 - 0.7)) / 2.0);
+        // A step may have been best before it was learned.
+        let mut early = AccuracyMatrix::new(vec![10, 10, 10]);
+        for row in [[9, 5, 0], [9, 4, 0], [9, 3, 9]] {
+            early.push(row.to_vec());
+        }
+        near(early.forgetting(), (0.0 + 0.2) / 2.0);
     }
 
     #[test]
@@ -155,6 +175,15 @@ mod tests {
         matrix.push(vec![5, 0]);
         assert_eq!((matrix.final_accuracy(), matrix.forgetting()), (Some(0.5), None));
         assert_eq!((matrix.backward_transfer(), matrix.forward_transfer(0.1)), (None, None));
-        assert_eq!(matrix.accuracy(0, 1), 0.0, "a step without test rows");
+        assert_eq!(matrix.accuracy(0, 1), None, "a step without test rows");
+        // Such a step counts nowhere: the third step brings ten rows.
+        let mut matrix = AccuracyMatrix::new(vec![10, 0, 10]);
+        for row in [[10, 0, 0], [8, 0, 0], [6, 0, 9]] {
+            matrix.push(row.to_vec());
+        }
+        near(matrix.average_accuracy(), (0.6 + 0.9) / 2.0);
+        near(matrix.forgetting(), 1.0 - 0.6);
+        near(matrix.backward_transfer(), 0.6 - 1.0);
+        near(matrix.forward_transfer(0.1), -0.1);
     }
 }

@@ -96,24 +96,15 @@ struct Exam {
 impl Exam {
     fn new(protocol: &Protocol<'_>) -> Self {
         let Protocol { stream, test, .. } = protocol;
-        let of_step =
-            |&label: &u32| stream.steps.iter().position(|step| step.new_classes.binary_search(&label).is_ok());
-        let steps: Vec<Option<usize>> = test.labels.iter().map(of_step).collect();
-        let totals = count(stream.steps.len(), steps.iter().copied());
-        Self { steps, matrix: AccuracyMatrix::new(totals) }
+        Self { steps: stream.steps_of(test.labels), matrix: AccuracyMatrix::new(stream.counts(test.labels)) }
     }
 
     fn take(&mut self, learner: &dyn Learner, test: Rows<'_>) -> Result<(), LearnError> {
         let predicted = learner.predict(test.values)?;
         let right = predicted.iter().zip(test.labels).zip(&self.steps).filter(|((found, label), _)| found == label);
-        let correct = count(self.matrix.totals().len(), right.map(|(_, &step)| step));
+        let mut correct = vec![0; self.matrix.totals().len()];
+        right.filter_map(|(_, &step)| step).for_each(|step| correct[step] += 1);
         self.matrix.push(correct);
         Ok(())
     }
-}
-
-fn count(steps: usize, rows: impl Iterator<Item = Option<usize>>) -> Vec<u64> {
-    let mut counts = vec![0; steps];
-    rows.flatten().for_each(|step| counts[step] += 1);
-    counts
 }

@@ -72,6 +72,9 @@ impl Stream {
         }
         let order = order.permutation(classes)?;
         let mut parts: Vec<Vec<usize>> = match steps {
+            Steps::Data(parts) | Steps::Iid(parts) if *parts > labels.len() => {
+                return Err(StreamError::EmptyStep { step: labels.len() });
+            }
             Steps::Data(parts) => contiguous(&(0..labels.len()).collect::<Vec<_>>(), *parts),
             Steps::Iid(parts) => {
                 let mut rows: Vec<usize> = (0..labels.len()).collect();
@@ -79,6 +82,10 @@ impl Stream {
                 contiguous(&rows, *parts)
             }
             Steps::Sizes(sizes) => {
+                let found = sizes.iter().fold(0, |sum: usize, size| sum.saturating_add(*size));
+                if found != order.len() {
+                    return Err(StreamError::Classes { found, classes });
+                }
                 let mut next = 0;
                 let places = sizes.iter().map(|size| {
                     let start = next;
@@ -105,6 +112,21 @@ impl Stream {
             Ok(Step { rows, classes: classes.into_iter().collect(), new_classes })
         };
         Ok(Self { steps: parts.into_iter().enumerate().map(of_rows).collect::<Result<_, _>>()? })
+    }
+}
+
+impl Stream {
+    /// The step that brings the class of each label; `None` for a class of no step.
+    pub fn steps_of(&self, labels: &[u32]) -> Vec<Option<usize>> {
+        let of_step = |label: u32| self.steps.iter().position(|step| step.new_classes.binary_search(&label).is_ok());
+        labels.iter().map(|&label| of_step(label)).collect()
+    }
+
+    /// Number of labels of the classes that each step brings.
+    pub fn counts(&self, labels: &[u32]) -> Vec<u64> {
+        let mut counts = vec![0; self.steps.len()];
+        self.steps_of(labels).into_iter().flatten().for_each(|step| counts[step] += 1);
+        counts
     }
 }
 

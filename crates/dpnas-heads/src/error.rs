@@ -41,8 +41,18 @@ pub enum HeadError {
         /// Features of the other side.
         found: usize,
     },
+    /// Statistics of rows of another origin.
+    #[error("the rows come from\n  {found}\nand not, as they must, from\n  {expected}")]
+    Origin {
+        /// Origin of this side.
+        expected: String,
+        /// Origin of the other side.
+        found: String,
+    },
     /// Statistics with another arithmetic or another fixed-point grid.
-    #[error("the statistics differ in arithmetic or fixed-point grid: make both with the same `Arithmetic`")]
+    #[error(
+        "the sums differ: some are exact and some in f64, or their fixed-point grids differ. Use the same for both"
+    )]
     Arithmetic,
     /// Statistics that are subtracted, but were not added.
     #[error("cannot subtract {subtracted} rows of class {class}: the statistics have {present}")]
@@ -81,7 +91,7 @@ pub enum HeadError {
     /// Statistics that do not fit the memory.
     #[error(
         "statistics of {features} features take {needed} bytes, the budget is {budget} bytes: {fitting} features would \
-         fit, project the rows to as many"
+         fit: raise the memory budget, or project the rows to as many"
     )]
     OverBudget {
         /// Features of a row.

@@ -23,6 +23,8 @@ struct Manifest {
     features: usize,
     #[serde(default)]
     clipped: u64,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    origin: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +38,15 @@ enum Kind {
 /// Number types of tensors.
 trait Stored: Number {
     const DTYPE: Dtype;
+    /// Largest magnitude of a value.
+    const LARGEST: f64;
     fn to_bytes(self) -> [u8; 8];
     fn from_bytes(bytes: [u8; 8]) -> Self;
 }
 
 impl Stored for i64 {
     const DTYPE: Dtype = Dtype::I64;
+    const LARGEST: f64 = crate::fixed_point::LARGEST as f64;
     fn to_bytes(self) -> [u8; 8] {
         self.to_le_bytes()
     }
@@ -52,6 +57,7 @@ impl Stored for i64 {
 
 impl Stored for f64 {
     const DTYPE: Dtype = Dtype::F64;
+    const LARGEST: f64 = f32::MAX as f64;
     fn to_bytes(self) -> [u8; 8] {
         self.to_le_bytes()
     }
@@ -78,7 +84,8 @@ impl Statistics {
             }
             Arithmetic::Float(sums) => (Kind::FloatStatistics, tensors(sums, self.features())),
         };
-        write(&Manifest { kind, format: FORMAT, features: self.features(), clipped: self.clipped() }, &tensors)
+        let (features, origin) = (self.features(), self.origin().to_owned());
+        write(&Manifest { kind, format: FORMAT, features, clipped: self.clipped(), origin }, &tensors)
     }
 
     /// Reads statistics that [`to_bytes`](Self::to_bytes) wrote.
@@ -100,7 +107,7 @@ impl Statistics {
             Kind::FloatStatistics => Arithmetic::Float(sums(&file, features)?),
             Kind::LinearHead => return Err(HeadError::format("it holds a head, not statistics")),
         };
-        Ok(Self::from_parts(features, sums, manifest.clipped))
+        Ok(Self::from_parts(features, sums, manifest.clipped).with_origin(manifest.origin))
     }
 }
 
@@ -111,7 +118,8 @@ impl LinearHead {
     /// # Errors
     /// [`HeadError::Format`] if the sizes do not fit the format.
     pub fn to_bytes(&self) -> Result<Vec<u8>, HeadError> {
-        let manifest = Manifest { kind: Kind::LinearHead, format: FORMAT, features: self.features, clipped: 0 };
+        let (kind, origin) = (Kind::LinearHead, String::new());
+        let manifest = Manifest { kind, format: FORMAT, features: self.features, clipped: 0, origin };
         let classes = self.classes.len();
         let tensors = vec![
             ("classes", Dtype::U32, vec![classes], self.classes.iter().flat_map(|class| class.to_le_bytes()).collect()),
@@ -176,6 +184,17 @@ fn sums<N: Stored>(file: &SafeTensors<'_>, features: usize) -> Result<Sums<N>, H
     let rows = classes.values().try_fold(0u64, |rows, class| rows.checked_add(class.count));
     if classes.values().any(|class| class.count == 0) || rows.is_none_or(|rows| rows > crate::statistics::MOST_ROWS) {
         return Err(HeadError::format("a class has no rows, or there are too many"));
+    }
+    // Values are within 15 bits, so sums that are larger than their number of rows allows would overflow later.
+    let rows = rows.unwrap_or_default() as f64;
+    let too_large = |sum: f64, count: f64| sum.abs() > count * N::LARGEST;
+    let wrong_sum = |class: &ClassSums<N>| class.sum.iter().any(|sum| too_large(sum.to_f64(), class.count as f64));
+    let wrong_square = (0..features).any(|i| gram[triangle(i) + i].to_f64() < 0.0);
+    if classes.values().any(wrong_sum)
+        || wrong_square
+        || gram.iter().any(|sum| too_large(sum.to_f64() / N::LARGEST, rows))
+    {
+        return Err(HeadError::format("a sum is not one of that many rows"));
     }
     Ok(Sums::from_parts(classes, gram, features))
 }

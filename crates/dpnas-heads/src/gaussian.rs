@@ -29,10 +29,14 @@ impl ClassGaussians {
         let moments = Moments::of(statistics)?;
         let (covariance, sphere, part) = shrunk_covariance(&moments, Shrinkage::Oas)?;
         let size = covariance.nrows();
-        let shrunk = Mat::from_fn(size, size, |i, j| {
-            (1.0 - part) * covariance[(i, j)] + if i == j { part * sphere } else { 0.0 }
-        });
-        let factor = factor(&shrunk).ok_or(HeadError::Singular { first: part, last: part })?;
+        let factor = |part: f64| {
+            factor(&Mat::from_fn(size, size, |i, j| {
+                (1.0 - part) * covariance[(i, j)] + if i == j { part * sphere } else { 0.0 }
+            }))
+        };
+        // Rounding may leave a covariance that is no longer positive definite; the whole sphere always is.
+        let factor = (0..16).find_map(|attempt| factor((part * 10f64.powi(attempt)).min(1.0)));
+        let factor = factor.ok_or(HeadError::Singular { first: part, last: 1.0 })?;
         Ok(Self { classes: moments.classes, means: moments.class_means, factor })
     }
 
@@ -49,16 +53,9 @@ impl ClassGaussians {
         let mut out = Vec::with_capacity(normal.len());
         for draw in normal.chunks_exact(features) {
             let mut row: Vec<f64> = self.means.col(place).iter().copied().collect();
-            // Column by column, so that the factor is read in its order.
-            for (column, &weight) in self
-                .factor
-                .col_iter()
-                .zip(draw)
-                .enumerate()
-                .map(|(j, (column, weight))| (column.subrows(j, features - j), weight))
-            {
-                let start = features - column.nrows();
-                row[start..].iter_mut().zip(column.iter()).for_each(|(value, part)| *value += f64::from(weight) * part);
+            for (column, (j, &weight)) in self.factor.col_iter().zip(draw.iter().enumerate()) {
+                let values = row[j..].iter_mut().zip(column.subrows(j, features - j).iter());
+                values.for_each(|(value, part)| *value += f64::from(weight) * part);
             }
             out.extend(row.into_iter().map(|value| value as f32));
         }

@@ -23,7 +23,7 @@ impl LinearHead {
     ///
     /// # Errors
     /// [`HeadError::NoFeatures`], [`HeadError::Empty`] without classes, or [`HeadError::Rows`] if the weights are not a row for
-    /// each class.
+    /// each class, [`HeadError::Labels`] if the biases are not one, or [`HeadError::Format`] if a number is not finite.
     pub fn new(classes: Vec<u32>, weights: Vec<f64>, biases: Vec<f64>) -> Result<Self, HeadError> {
         if classes.is_empty() {
             return Err(HeadError::Empty);
@@ -32,6 +32,9 @@ impl LinearHead {
         match () {
             () if features == 0 => Err(HeadError::NoFeatures),
             () if features * classes.len() != weights.len() => Err(HeadError::Rows { values: weights.len(), features }),
+            () if weights.iter().chain(&biases).any(|weight| !weight.is_finite()) => {
+                Err(HeadError::format("a weight is not finite"))
+            }
             () if biases.len() != classes.len() => Err(HeadError::Labels { labels: biases.len(), rows: classes.len() }),
             () => Ok(Self { features, classes, weights, biases }),
         }

@@ -1,10 +1,9 @@
 //! Ridge regression on one-hot targets.
 
 use crate::moments::Moments;
-use crate::solve::{eigen, solve};
+use crate::solve::{Tridiagonal, solve};
 use crate::{HeadError, LinearHead, Solution, Statistics};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, Par};
+use faer::Mat;
 
 /// How λ of a ridge regression is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +33,7 @@ pub fn ridge(statistics: &Statistics, lambda: Lambda) -> Result<Solution, HeadEr
     let sides = moments.centred_means(1.0);
     let first = match lambda {
         Lambda::Fixed(lambda) => lambda,
-        Lambda::Gcv => generalised_cross_validation(&moments, &sides)?,
+        Lambda::Gcv => generalised_cross_validation(&moments, &sides),
     };
     let (weights, lambda, failed, residual) = solve(first, &sides, |lambda| {
         let mut system = moments.scatter.clone();
@@ -53,6 +52,9 @@ pub(crate) fn regression(moments: &Moments, weights: &Mat<f64>) -> LinearHead {
     LinearHead::of_columns(moments.classes.clone(), weights, biases)
 }
 
+/// Least part of the squared targets that a residual must keep, so that rounding does not decide about it.
+const RELIABLE: f64 = 1e-9;
+
 /// Number of λ in the grid.
 pub(crate) const GRID: usize = 21;
 
@@ -64,27 +66,36 @@ pub(crate) fn grid(scatter: &Mat<f64>) -> Vec<f64> {
 }
 
 /// The λ of the grid with the smallest `rows · RSS / (rows − tr H)²`; the largest of equals.
-fn generalised_cross_validation(moments: &Moments, sides: &Mat<f64>) -> Result<f64, HeadError> {
-    let (values, vectors) = eigen(&moments.scatter)?;
-    let mut rotated = Mat::<f64>::zeros(sides.nrows(), sides.ncols());
-    matmul(rotated.as_mut(), Accum::Replace, vectors.transpose(), sides.as_ref(), 1.0, Par::Seq);
-    let squares: Vec<f64> = rotated.row_iter().map(|row| row.iter().map(|value| value * value).sum()).collect();
+///
+/// A tridiagonal matrix that is similar to the scatter gives both for each λ in linear time, without eigenvectors.
+fn generalised_cross_validation(moments: &Moments, sides: &Mat<f64>) -> f64 {
+    let (tridiagonal, sides) = Tridiagonal::of(&moments.scatter, sides.clone());
     let total: f64 = moments.counts.iter().map(|count| count * (1.0 - count / moments.rows)).sum();
     let score = |lambda: f64| {
-        let (mut explained, mut freedom) = (0.0, 1.0);
-        for (&value, &square) in values.iter().zip(&squares) {
-            let shrunk = value / (value + lambda);
-            explained += square * (2.0 - shrunk) / (value + lambda);
-            freedom += shrunk;
+        let inverse = tridiagonal.inverse(lambda);
+        // H of the centred rows is `X (S + λ)⁻¹ Xᵀ`, of which the trace is `d − λ tr (S + λ)⁻¹`; the bias adds 1.
+        let freedom = 1.0 + sides.nrows() as f64 - lambda * inverse.trace();
+        let explained: f64 = sides
+            .col_iter()
+            .map(|side| {
+                let solution = inverse.times(side);
+                let product: f64 = side.iter().zip(&solution).map(|(side, value)| side * value).sum();
+                product + lambda * solution.iter().map(|value| value * value).sum::<f64>()
+            })
+            .sum();
+        // With as many features as rows small λ explain everything, and only rounding is left: such a λ has no score.
+        match total - explained {
+            rest if rest > RELIABLE * total => moments.rows * rest / (moments.rows - freedom).powi(2),
+            _ => f64::INFINITY,
         }
-        moments.rows * (total - explained).max(0.0) / (moments.rows - freedom).powi(2)
     };
-    let mut best = (f64::INFINITY, f64::NAN);
-    for lambda in grid(&moments.scatter) {
+    let grid = grid(&moments.scatter);
+    let mut best = (f64::INFINITY, grid[0]);
+    for lambda in grid {
         let score = score(lambda);
         if score < best.0 {
             best = (score, lambda);
         }
     }
-    Ok(if best.1.is_nan() { grid(&moments.scatter)[0] } else { best.1 })
+    best.1
 }

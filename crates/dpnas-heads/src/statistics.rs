@@ -32,6 +32,7 @@ pub struct Statistics {
     features: usize,
     pub(crate) sums: Arithmetic,
     clipped: u64,
+    origin: String,
 }
 
 /// The sums, exact or in `f64`.
@@ -42,10 +43,13 @@ pub(crate) enum Arithmetic {
 }
 
 impl Statistics {
+    /// Most rows of which the sums are safe.
+    pub const MOST_ROWS: u64 = MOST_ROWS;
+
     /// No rows yet; sums are exact on this grid.
     pub fn exact(grid: FixedPoint) -> Self {
         let features = grid.features();
-        Self { features, sums: Arithmetic::Exact(grid, Sums::new(features)), clipped: 0 }
+        Self::from_parts(features, Arithmetic::Exact(grid, Sums::new(features)), 0)
     }
 
     /// No rows yet; sums are in `f64`.
@@ -55,12 +59,24 @@ impl Statistics {
     pub fn float(features: usize) -> Result<Self, HeadError> {
         match features {
             0 => Err(HeadError::NoFeatures),
-            _ => Ok(Self { features, sums: Arithmetic::Float(Sums::new(features)), clipped: 0 }),
+            _ => Ok(Self::from_parts(features, Arithmetic::Float(Sums::new(features)), 0)),
         }
     }
 
     pub(crate) fn from_parts(features: usize, sums: Arithmetic, clipped: u64) -> Self {
-        Self { features, sums, clipped }
+        Self { features, sums, clipped, origin: String::new() }
+    }
+
+    /// Names what made the rows, for example an encoder. Statistics of different origins do not add.
+    #[must_use]
+    pub fn with_origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = origin.into();
+        self
+    }
+
+    /// What made the rows; empty if that was not said.
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// No rows, with the same grid or in `f64` as well.
@@ -70,7 +86,7 @@ impl Statistics {
             Arithmetic::Exact(grid, _) => Arithmetic::Exact(grid.clone(), Sums::new(self.features)),
             Arithmetic::Float(_) => Arithmetic::Float(Sums::new(self.features)),
         };
-        Self { features: self.features, sums, clipped: 0 }
+        Self { features: self.features, sums, clipped: 0, origin: self.origin.clone() }
     }
 
     /// Number of features.
@@ -115,7 +131,8 @@ impl Statistics {
     /// Bytes of the sums of rows with so many features and classes.
     pub fn bytes_of(features: usize, classes: usize) -> u64 {
         let (d, c) = (features as u64, classes as u64);
-        8 * (d * (d + 1) / 2 + c * (d + 1))
+        let more = d.saturating_add(1);
+        (d.saturating_mul(more) / 2).saturating_add(c.saturating_mul(more)).saturating_mul(8)
     }
 
     /// Checks that the sums, and the two matrices of all pairs of features that solving for a head takes, fit a memory
@@ -124,7 +141,10 @@ impl Statistics {
     /// # Errors
     /// [`HeadError::OverBudget`] with the number of features that fit.
     pub fn check_budget(features: usize, classes: usize, budget: u64) -> Result<(), HeadError> {
-        let needed = |features: usize| Self::bytes_of(features, classes) + 16 * (features as u64).pow(2);
+        let needed = |features: usize| {
+            let matrices = (features as u64).saturating_pow(2).saturating_mul(16);
+            Self::bytes_of(features, classes).saturating_add(matrices)
+        };
         if needed(features) <= budget {
             return Ok(());
         }
@@ -213,6 +233,9 @@ impl Statistics {
     fn check_same(&self, other: &Self) -> Result<(), HeadError> {
         if self.features != other.features {
             return Err(HeadError::Features { expected: self.features, found: other.features });
+        }
+        if self.origin != other.origin && !self.origin.is_empty() && !other.origin.is_empty() {
+            return Err(HeadError::Origin { expected: self.origin.clone(), found: other.origin.clone() });
         }
         if self.grid() != other.grid() { Err(HeadError::Arithmetic) } else { Ok(()) }
     }

@@ -10,6 +10,8 @@ use crate::svg::Svg;
 
 /// Side of a cell, in pixels, for few rows and for many.
 const CELL: (f64, f64) = (52.0, 12.0);
+/// Most rows or columns.
+const MOST: usize = 100;
 /// Most rows whose cells have a number.
 const NUMBERED: usize = 12;
 
@@ -33,10 +35,13 @@ impl HeatMap {
         Self { title: title.into(), ..Self::default() }
     }
 
-    /// Draws it; `None` if there are no values.
+    /// Draws it; `None` if there are no values, or more than 100 rows or columns, which nobody could tell apart.
     pub fn draw(&self) -> Option<Svg> {
         let (rows, columns) =
             (self.values.len(), self.values.iter().map(Vec::len).max().filter(|&columns| columns > 0)?);
+        if rows.max(columns) > MOST {
+            return None;
+        }
         let cell = if rows.max(columns) <= NUMBERED { CELL.0 } else { CELL.1 };
         let left = EDGE + style::NAME + 8.0 + 26.0 + GAP;
         let top = title_height(self.title.trim());

@@ -1,6 +1,6 @@
 //! Learns streams of classes on frozen random encoders and compares methods of continual learning.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 use dpnas::StopReason;
 use dpnas::continual::{ContinualEvent, ContinualRunner, EmbeddingRows, PriorRows, RowSource, save_statistics};
@@ -34,8 +34,8 @@ Examples:
   continual
   continual --net '[C(64,3,1,1,1), P(2,2,0,0), SM(10)]' --dataset fashion-mnist --steps 10x1 --orders 10 --draws 5
   continual --embedding DIR --methods joint,ridge,lda,replay --online --buffer 200
-  continual --methods ridge --save-state a.safetensors
-  continual --methods ridge --dataset MORE --load-state a.safetensors
+  continual --methods ridge --norm none --dataset SITE_1 --save-state 1.safetensors
+  continual --methods ridge --norm none --dataset SITE_2 --load-state 1.safetensors --save-state both.safetensors
   continual --resume runs/20261124T101500Z-continual-4d5e6f      carry on after Ctrl-C, a crash or a power cut";
 
 /// The encoder of a run that names none.
@@ -67,8 +67,11 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     if let Some(path) = &learning.save_state {
         runner = runner.keeping_statistics().context("save-state")?;
-        let free = session.resumed.is_some() || !Path::new(path).exists();
-        ensure!(free, "save-state: {path} exists already: choose another file");
+        let path = Path::new(path);
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        ensure!(parent.is_dir(), "save-state: {} is no folder: make it first", parent.display());
+        let free = session.resumed.is_some() || !path.exists();
+        ensure!(free, "save-state: {} exists already: choose another file", path.display());
     }
     let folder = session.folder_of(&about)?;
 
@@ -90,7 +93,14 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let result = ContinualResult { folder: &folder, report: &report, settings: &folder.settings()? };
     folder.replace("report.html", result.html().as_bytes())?;
     if let (Some(path), Some(statistics)) = (&session.options.learning.save_state, &statistics) {
-        save_statistics(statistics, Path::new(path)).context("save-state")?;
+        // A resumed run may have saved it before.
+        let same = || std::fs::read(path).is_ok_and(|bytes| statistics.to_bytes().is_ok_and(|own| own == bytes));
+        let saved = match Path::new(path).exists() {
+            true if same() => Ok(()),
+            true => Err(anyhow!("{path} exists already and holds something else: move it away")),
+            false => save_statistics(statistics, Path::new(path)).map_err(anyhow::Error::from),
+        };
+        saved.context("save-state").map_err(|error| resumable::<ContinualOptions>(error, &folder))?;
         eprintln(&format!("saved the statistics of {} rows in {path}", statistics.rows()));
     }
     print(&if arguments.run.json { result.json().to_string() } else { result.text() })?;
@@ -104,7 +114,6 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 fn source(session: &mut Session<ContinualOptions>) -> Result<(Box<dyn RowSource>, String)> {
     let learning = session.options.learning.clone();
     if let Some(path) = &learning.embedding {
-        ensure!(learning.net.is_none(), "embedding: its rows are stored already; leave --net out");
         let embedding = StoredEmbedding::open(path).context("embedding")?;
         let rows = EmbeddingRows::read(&embedding).context("embedding")?;
         let about =

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::bytes;
 use crate::evaluation::{EvaluationOptions, threads};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use dpnas::continual::{ClassOrder, ContinualJob, Method, MethodSettings, Steps};
 use dpnas::search::Seed;
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ option_group! {
     /// The architecture of the frozen encoder; with neither this nor --embedding a small one for the digits
     #[arg(value_name = "NET", allow_hyphen_values = true)]
     net: Option<String> = None;
-    /// Learn the rows of a stored embedding instead; the options of data, encoder and device have no effect then
+    /// Learn the rows of a stored embedding instead, without options of data, encoder and device
     #[arg(value_name = "DIR")]
     embedding: Option<String> = None;
     /// Methods, compared with the first: joint, joint-ridge, ridge, projected-ridge, lda, slda, ncm, replay,
@@ -29,7 +29,8 @@ option_group! {
     #[arg(value_name = "NAME,…")]
     methods: Option<String> = None;
     /// Classes of the steps: `5x2`, `50+10x5`, `4,3,3`, or places in the class order as in `0,1|2|0,3`; or `data:10` and
-    /// `iid:10` for parts of the rows [default: two classes a step]
+    /// `iid:10` for parts of the rows as they are (the training rows, then those held out in a search) and shuffled
+    /// [default: two classes a step]
     #[arg(value_name = "STEPS")]
     steps: Option<String> = None;
     /// Number of random class orders; or orders with `;` between them: `natural`, `pycil`, `seed:7`, labels such as
@@ -163,20 +164,68 @@ impl ContinualOptions {
         settings.probe.learning_rate = options.learning_rate as f32;
         settings.probe.early_stopping_threshold = 0.0;
         settings.probe.threads = threads(&self.resources);
+        if options.batch_size > 1 << 20 {
+            bail!("batch-size: {} rows; use at most {}", options.batch_size, 1 << 20);
+        }
         settings.probe.check()?;
+        let methods = self.methods()?;
+        self.check_effect(&methods)?;
         let steps = match &options.steps {
             Some(steps) => steps.parse::<Steps>()?,
             None => Steps::Sizes((0..classes).step_by(2).map(|first| (classes - first).min(2) as usize).collect()),
         };
-        Ok(ContinualJob {
-            methods: self.methods()?,
-            steps,
-            orders: orders(&options.orders, seed)?,
-            draws: options.draws,
-            seed,
-            block: 1024,
-            settings,
-        })
+        // Rows in their order have no class order.
+        let number = options.orders.parse::<u32>().is_ok_and(|orders| orders > 0);
+        let orders = match steps {
+            Steps::Data(_) if number => vec![ClassOrder::Natural],
+            _ => orders(&options.orders, seed)?,
+        };
+        Ok(ContinualJob { methods, steps, orders, draws: options.draws, seed, block: 1024, settings })
+    }
+
+    /// Refuses options without effect.
+    fn check_effect(&self, methods: &[Method]) -> Result<()> {
+        let (given, default) = (&self.learning, LearnOptions::default());
+        let any = |of: &[Method]| methods.iter().any(|method| of.contains(method));
+        let ridge = any(&[Method::Ridge, Method::JointRidge, Method::ProjectedRidge, Method::Pixels]);
+        let closed_form = ridge || any(&[Method::Lda, Method::Ncm, Method::Randumb]);
+        let replay = any(&[Method::Replay, Method::BalancedReplay]);
+        let adam = |method: &&Method| method.trains_with_adam();
+        let stream = methods.iter().filter(adam).any(|method| !method.is_joint());
+        let epochs = methods.iter().filter(adam).any(|method| method.is_joint() || !given.online);
+        let adam = methods.iter().any(|method| adam(&method));
+        let unused = [
+            ("lambda", given.lambda != default.lambda && !ridge, "a ridge method"),
+            ("sums", given.sums != default.sums && !closed_form, "a closed-form method"),
+            ("buffer", given.buffer != default.buffer && !replay, "a replay method"),
+            (
+                "projection",
+                given.projection != default.projection && !any(&[Method::ProjectedRidge]),
+                "projected-ridge",
+            ),
+            ("randumb-features", given.randumb_features != 0 && !any(&[Method::Randumb]), "randumb"),
+            ("ewc-strength", given.ewc_strength != default.ewc_strength && !any(&[Method::Ewc]), "ewc"),
+            ("online", given.online && !stream, "a method with Adam beside joint"),
+            ("epochs", given.epochs != default.epochs && !epochs, "a method that sees rows several times"),
+            ("batch-size", given.batch_size != default.batch_size && !adam, "a method with Adam"),
+            ("learning-rate", given.learning_rate != default.learning_rate && !adam, "a method with Adam"),
+        ];
+        if let Some((option, _, method)) = unused.into_iter().find(|(_, unused, _)| *unused) {
+            bail!("{option}: it has no effect without {method}; add one to --methods, or leave it out");
+        }
+        if given.embedding.is_some() {
+            let DataOptions { seed, data_dir, .. } = self.data.clone();
+            let data = DataOptions { seed, data_dir, ..DataOptions::default() };
+            let ResourceOptions { device, precision, .. } = ResourceOptions::default();
+            let same = self.data == data
+                && self.encoder == EncoderOptions::default()
+                && (&self.resources.device, &self.resources.precision) == (&device, &precision);
+            ensure!(
+                same && given.net.is_none(),
+                "embedding: its rows are stored already; leave out --net and the options of data, encoder and device"
+            );
+        }
+        Ok(())
     }
 
     fn methods(&self) -> Result<Vec<Method>> {
@@ -191,9 +240,13 @@ impl ContinualOptions {
     }
 }
 
+/// Most class orders.
+const MOST_ORDERS: u32 = 10_000;
+
 /// The class orders that a text names.
 fn orders(text: &str, seed: Seed) -> Result<Vec<ClassOrder>> {
     if let Ok(count) = text.parse::<u32>() {
+        ensure!(count <= MOST_ORDERS, "orders: {count} class orders; use at most {MOST_ORDERS}");
         return Ok((0..count).map(|order| ClassOrder::Seeded(seed.derive("class order", u64::from(order)))).collect());
     }
     let order = |text: &str| match text.trim().strip_prefix("file:") {

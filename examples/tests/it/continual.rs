@@ -12,14 +12,14 @@ const NET: &str = "[C(4,3,1,1,1), P(4,4,0,0), SM(10)]";
 /// A run of a second on 200 digits.
 fn continual(runs: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_continual"));
-    command.args(["--net", NET, "--limit-train", "200", "--epochs", "2", "--cache", "off", "--json", "--runs"]);
+    command.args(["--net", NET, "--limit-train", "200", "--cache", "off", "--json", "--runs"]);
     command.arg(runs).args(arguments);
     command
 }
 
 fn of_embedding(runs: &Path, embedding: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_continual"));
-    command.args(["--epochs", "2", "--json", "--runs"]).arg(runs).arg("--embedding").arg(embedding).args(arguments);
+    command.args(["--json", "--runs"]).arg(runs).arg("--embedding").arg(embedding).args(arguments);
     command.output().unwrap()
 }
 
@@ -138,9 +138,14 @@ fn statistics_are_saved_and_gone_on_from() {
     assert_eq!(first["summary"][1]["weights_digest"], second["summary"][1]["weights_digest"]);
     let again = continual(folder.path(), &goes_on).output().unwrap();
     assert!(stderr(&again).contains("more.safetensors exists already"), "{}", stderr(&again));
-    // Resumed, a finished run saves the same file again.
+    // Resumed, a finished run saves the same file again, and takes no other's place.
     std::fs::rename(&more, folder.path().join("kept")).unwrap();
     let run = folder_of(&output);
+    std::fs::write(&more, "another file").unwrap();
+    let refused = Command::new(env!("CARGO_BIN_EXE_continual")).arg("--resume").arg(&run).output().unwrap();
+    assert!(stderr(&refused).contains("holds something else"), "{}", stderr(&refused));
+    assert_eq!(std::fs::read(&more).unwrap(), b"another file");
+    std::fs::remove_file(&more).unwrap();
     let resumed = Command::new(env!("CARGO_BIN_EXE_continual")).arg("--resume").arg(run).output().unwrap();
     assert!(resumed.status.success(), "{}", stderr(&resumed));
     assert!(std::fs::read(&more).unwrap() == std::fs::read(folder.path().join("kept")).unwrap());
@@ -153,17 +158,30 @@ fn bad_input_is_named_and_leaves_no_run() {
     let state = folder.path().join("other.safetensors").display().to_string();
     let other = ["--net", "[C(2,3,1,1,1), P(4,4,0,0), SM(10)]", "--methods", "ridge", "--save-state", &state];
     json(&continual(&folder.path().join("others"), &other).output().unwrap());
+    let own = folder.path().join("own.safetensors").display().to_string();
+    json(&continual(&folder.path().join("others"), &["--methods", "ridge", "--save-state", &own]).output().unwrap());
+    let digits = folder.path().join("digits");
+    embed(&digits);
+    let digits = digits.display().to_string();
     let text = folder.path().join("text").display().to_string();
     std::fs::write(&text, "no state").unwrap();
     for (arguments, expected) in [
         (&["--methods", "joint,ridgee"][..], "methods: unknown method `ridgee`: use joint, joint-ridge, ridge"),
         (&["--methods", "ridge,ridge"], "method ridge is named twice"),
-        (&["--steps", "4x2"], "the steps have 8 classes, the data set has 10: each class needs a step"),
+        (&["--steps", "4x2"], "the steps have 8 classes, the data set has 10: each class needs one step at least"),
+        (&["--steps", "1000x1048576"], "the steps have 1048576000 classes"),
+        (&["--steps", "data:201"], "step 200 has no training rows"),
+        (
+            &["--steps", "iid:200", "--memory-budget", "256KiB", "--methods", "naive"],
+            "use fewer steps, orders or draws",
+        ),
         (&["--steps", "five"], "unknown steps `five`: use for example 5x2"),
         (&["--orders", "2,1,0"], "the class order must have each label from 0 to 9 once"),
         (&["--orders", "file:/nowhere"], "orders: cannot read /nowhere"),
-        (&["--orders", "0"], "nothing to learn"),
-        (&["--draws", "0"], "nothing to learn"),
+        (&["--orders", "0"], "nothing to learn: there are 0 class orders"),
+        (&["--orders", "4294967295"], "orders: 4294967295 class orders; use at most 10000"),
+        (&["--draws", "0"], "nothing to learn: there are 0 draws"),
+        (&["--draws", "4294967295"], "at most 1000000 fit one run"),
         (&["--lambda", "0"], "lambda: λ `0`: use gcv, first-task, or a number above 0"),
         (&["--lambda", "-1"], "a number above 0"),
         (&["--sums", "float"], "sums: `float` is unknown; use exact or f64"),
@@ -172,10 +190,21 @@ fn bad_input_is_named_and_leaves_no_run() {
         (&["--epochs", "0"], "epochs"),
         (&["--memory-budget", "1KiB"], "features would fit"),
         (&["--methods", "replay", "--save-state", "new"], "save-state: replay keeps no statistics"),
+        (&["--methods", "ridge", "--save-state", "/nowhere/state"], "save-state: /nowhere is no folder"),
+        (&["--methods", "ewc", "--ewc-strength", "-1"], "the strength of EWC is -1"),
+        (&["--methods", "projected-ridge", "--projection", "0"], "projected-ridge makes 0 features"),
+        (&["--methods", "projected-ridge", "--projection", "4294967296"], "features would fit"),
+        (&["--methods", "ncm", "--buffer", "5"], "buffer: it has no effect without a replay method"),
+        (&["--methods", "ncm", "--lambda", "5"], "lambda: it has no effect without a ridge method"),
+        (
+            &["--methods", "naive", "--online", "--epochs", "3"],
+            "epochs: it has no effect without a method that sees rows",
+        ),
+        (&["--methods", "ridge", "--sums", "f64", "--load-state", &own], "load-state: "),
         (&["--methods", "ridge", "--load-state", &text], "load-state: "),
         (&["--methods", "ridge", "--load-state", "/nowhere"], "load-state: cannot read /nowhere"),
         (&["--methods", "ridge", "--load-state", &state], "8 features where 16 are expected"),
-        (&["--embedding", &text], "embedding: its rows are stored already; leave --net out"),
+        (&["--embedding", &digits], "embedding: its rows are stored already; leave out --net and the options"),
     ] {
         // The last of several options counts, but a net cannot be taken back.
         let output = continual(&runs, arguments).output().unwrap();
@@ -195,7 +224,7 @@ fn an_embedding_that_cannot_be_learned_is_named() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         stderr(&output)
     };
-    assert!(refused(&["--draws", "2"]).contains("a stored embedding is 1"), "{}", refused(&["--draws", "2"]));
+    assert!(refused(&["--draws", "2"]).contains("a stored embedding has one"), "{}", refused(&["--draws", "2"]));
     assert!(refused(&["--methods", "pixels"]).contains("pixels learns from pixels, which a stored embedding lacks"));
     // One value of the training rows becomes undefined.
     let stored = StoredEmbedding::open(&embedding).unwrap().read(SplitName::Train).unwrap();

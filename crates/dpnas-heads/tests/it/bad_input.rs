@@ -69,7 +69,13 @@ fn statistics_beyond_the_budget_name_the_features_that_fit() {
     let HeadError::OverBudget { features: 8_192, fitting, .. } = error else { panic!("{error}") };
     assert_eq!(Statistics::check_budget(fitting, 10, 100 << 20), Ok(()));
     assert!(Statistics::check_budget(fitting + 1, 10, 100 << 20).is_err());
-    assert!(error.to_string().ends_with(&format!("{fitting} features would fit, project the rows to as many")));
+    assert!(
+        error.to_string().ends_with(&format!(
+            "{fitting} features would fit: raise the memory budget, or project the rows to as many"
+        ))
+    );
+    // Sizes that overflow are beyond any budget.
+    assert!(Statistics::check_budget(1 << 40, 10, u64::MAX - 1).is_err());
 }
 
 #[test]
@@ -86,11 +92,14 @@ fn damaged_files_are_errors_wherever_they_are_cut_or_changed() {
     for length in 0..head.len() {
         assert!(LinearHead::from_bytes(&head[..length]).is_err(), "{length}");
     }
-    // No changed byte makes it panic; one in the sums cannot be noticed.
+    // No changed byte makes it or a head panic; a small change of a sum cannot be noticed.
     for place in 0..statistics.len() {
         let mut changed = statistics.clone();
         changed[place] ^= 0x41;
-        let _ = Statistics::from_bytes(&changed);
+        if let Ok(mut read) = Statistics::from_bytes(&changed) {
+            let _ = read.add(&values, &labels);
+            let _ = ridge(&read, Lambda::Gcv);
+        }
     }
     // A number of features whose Gram matrix cannot be counted.
     let length = u64::from_le_bytes(statistics[..8].try_into().unwrap()) as usize;

@@ -76,6 +76,36 @@ fn a_class_of_one_row_and_rows_that_are_all_equal_have_heads() {
 }
 
 #[test]
+fn cross_validation_chooses_as_explicit_residuals_do_with_fewer_rows_than_features_too() {
+    for (count, features) in [(30, 60), (61, 60), (45, 200), (400, 20)] {
+        let (values, labels) = rows(9, count, features);
+        let mut statistics = Statistics::float(features).unwrap();
+        statistics.add(&values, &labels).unwrap();
+        let found = ridge(&statistics, Lambda::Gcv).unwrap().lambda;
+
+        let rows = Mat::from_fn(count, features, |row, feature| f64::from(values[row * features + feature]));
+        let mean = |feature: usize| rows.col(feature).iter().sum::<f64>() / count as f64;
+        let means: Vec<f64> = (0..features).map(mean).collect();
+        let centred = Mat::from_fn(count, features, |row, feature| rows[(row, feature)] - means[feature]);
+        let kernel = &centred * centred.transpose();
+        let unit = (0..count).map(|row| kernel[(row, row)]).sum::<f64>() / features as f64;
+        let targets = Mat::from_fn(count, 3, |row, class| f64::from(labels[row] == 5 * class as u32));
+        let score = |lambda: f64| {
+            let shifted = Mat::from_fn(count, count, |i, j| kernel[(i, j)] + if i == j { lambda } else { 0.0 });
+            let inverse = shifted.partial_piv_lu().inverse();
+            // I − H: λ times the inverse, without the part of the bias.
+            let rest = Mat::from_fn(count, count, |i, j| lambda * inverse[(i, j)] - 1.0 / count as f64);
+            let trace: f64 = (0..count).map(|row| rest[(row, row)]).sum();
+            count as f64 * (rest * &targets).squared_norm_l2() / trace.powi(2)
+        };
+        let grid: Vec<f64> = (0..21).map(|place| unit * 10f64.powf(2.0 - 0.5 * f64::from(place))).collect();
+        let best = grid.iter().copied().map(score).fold(f64::INFINITY, f64::min);
+        assert!(score(found) < best * 1.001, "{count} rows, {features} features: λ {found:e} of {grid:?}");
+        assert!(grid.iter().any(|lambda| (lambda / found - 1.0).abs() < 1e-9));
+    }
+}
+
+#[test]
 fn a_factorisation_that_fails_takes_the_next_lambda_and_says_so() {
     let (count, features) = (40, 2);
     // The second feature is the first: without a λ that is not lost beside 10⁹, the matrix is singular.

@@ -1,12 +1,12 @@
 //! Files of a run that are derived from its journal, and the classifiers.
 
-use super::runner::ContinualError;
-use super::{ContinualReport, Learned, METRICS, MethodSummary, Stream};
+use super::{ContinualError, ContinualReport, Learned, METRICS, MethodSummary, Stream};
 use crate::csv::error::io_error;
+use crate::run::folder::{io, sync_folder};
 use crate::{RunFolder, Summary};
 use dpnas_heads::{LinearHead, Statistics};
 use npyz::WriterBuilder;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// Columns of `results.csv`: right predictions after a step, on the test rows of the classes that are new in another.
@@ -20,9 +20,14 @@ pub(crate) fn write_head(
 ) -> Result<(), ContinualError> {
     let Some(head) = head else { return Ok(()) };
     let heads = folder.file("heads");
-    std::fs::create_dir_all(&heads).map_err(|source| crate::run::folder::io(&heads, source))?;
+    std::fs::create_dir_all(&heads).map_err(|source| io(&heads, source))?;
     let Learned { method, draw, order, .. } = learned;
-    Ok(folder.replace(&format!("heads/{method}-draw-{draw}-order-{order}.safetensors"), &head.to_bytes()?)?)
+    let name = format!("heads/{method}-draw-{draw}-order-{order}.safetensors");
+    folder.replace(&name, &head.to_bytes()?)?;
+    // The journal says that it is there, so it must be on the disk before that line.
+    folder.sync(&name)?;
+    sync_folder(&heads).map_err(|source| io(&heads, source))?;
+    Ok(())
 }
 
 /// Saves statistics in a file that appears complete or not at all.
@@ -87,7 +92,7 @@ fn summary_header() -> Vec<String> {
         .map(str::to_owned)
         .into_iter()
         .chain(statistics.flat_map(three))
-        .chain(["state_bytes", "exemplar_bytes", "weights_digest"].map(str::to_owned))
+        .chain(["bytes_state", "bytes_exemplars", "weights_digest"].map(str::to_owned))
         .collect()
 }
 
@@ -106,8 +111,9 @@ fn summary_row(summary: &MethodSummary) -> Vec<String> {
         .collect()
 }
 
-/// The accuracies as one array of `f64`: methods × draws × orders × steps × steps. Streams that are not finished are NaN.
-fn matrices(report: &ContinualReport, file: &mut dyn Write) -> io::Result<()> {
+/// The accuracies as one array of `f64`: methods × draws × orders × steps × steps. Streams that are not
+/// finished are NaN, and steps without test rows.
+fn matrices(report: &ContinualReport, file: &mut dyn Write) -> std::io::Result<()> {
     let job = &report.job;
     let steps = report.classes_seen.first().map_or(0, Vec::len);
     let shape = [job.methods.len(), job.draws as usize, job.orders.len(), steps, steps];
@@ -117,7 +123,7 @@ fn matrices(report: &ContinualReport, file: &mut dyn Write) -> io::Result<()> {
         let stream = (method * shape[1] + learned.draw as usize) * shape[2] + learned.order;
         for after in 0..learned.matrix.steps() {
             for on in 0..steps {
-                values[(stream * steps + after) * steps + on] = learned.matrix.accuracy(after, on);
+                values[(stream * steps + after) * steps + on] = learned.matrix.accuracy(after, on).unwrap_or(f64::NAN);
             }
         }
     }

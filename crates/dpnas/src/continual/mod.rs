@@ -4,7 +4,10 @@
 //! embedding of an architecture under several draws of its weights. Streams, methods and metrics are those of the crate
 //! `dpnas-continual`, re-exported here.
 
+mod error;
+mod event;
 mod files;
+mod job;
 #[cfg(feature = "report")]
 mod pictures;
 mod report;
@@ -12,7 +15,10 @@ mod runner;
 mod source;
 
 pub use dpnas_continual::*;
+pub use error::ContinualError;
+pub use event::ContinualEvent;
 pub use files::save_statistics;
+pub use job::ContinualJob;
 pub use report::{ContinualReport, Learned, METRICS, MethodSummary};
-pub use runner::{ContinualError, ContinualEvent, ContinualHook, ContinualJob, ContinualRunner};
+pub use runner::{ContinualHook, ContinualRunner};
 pub use source::{EmbeddingRows, Features, PriorRows, RowSource};

@@ -20,6 +20,9 @@ pub struct Learned {
     pub state_bytes: u64,
     /// Bytes of rows of the stream that it keeps.
     pub exemplar_bytes: u64,
+    /// Values that were cut to the range of a fixed-point grid.
+    #[serde(default)]
+    pub clipped: u64,
     /// SHA-256 of the final classifier: equal where all its bits are.
     pub weights_digest: String,
     /// Seconds to learn and to test. No result depends on it.
@@ -64,6 +67,8 @@ pub struct MethodSummary {
     pub state_bytes: u64,
     /// Largest [`Learned::exemplar_bytes`].
     pub exemplar_bytes: u64,
+    /// Values of all streams that were cut to the range of a fixed-point grid.
+    pub clipped: u64,
     /// Seconds of all streams.
     pub seconds: f64,
     /// The digest of the final classifiers of draw 0, if it is the same for all orders.
@@ -100,14 +105,14 @@ impl ContinualReport {
 
     fn summary(&self, method: Method) -> MethodSummary {
         let metric = |&(name, metric): &(&'static str, Metric)| {
-            let values = self.by_unit(method, metric);
-            (name, Summary::of(&values.into_values().collect::<Vec<_>>()))
+            (name, self.by_unit(method, |learned| metric(&learned.matrix, f64::from(self.classes))))
         };
         let first = self.job.methods.first().filter(|first| **first != method);
         let difference = first.and_then(|&first| {
-            let (own, others) = (self.by_unit(method, METRICS[0].1), self.by_unit(first, METRICS[0].1));
-            let pairs = own.iter().filter_map(|(unit, value)| Some(value - others.get(unit)?));
-            Summary::of(&pairs.collect::<Vec<_>>())
+            let other = |own: &Learned| {
+                self.of(first).find(|other| (other.draw, other.order) == (own.draw, own.order))?.matrix.final_accuracy()
+            };
+            self.by_unit(method, |learned| Some(learned.matrix.final_accuracy()? - other(learned)?))
         });
         let mut digests = self.of(method).filter(|learned| learned.draw == 0).map(|learned| &learned.weights_digest);
         let digest = digests.next().filter(|first| digests.all(|digest| digest == *first)).cloned();
@@ -118,43 +123,40 @@ impl ContinualReport {
             difference,
             state_bytes: self.of(method).map(|learned| learned.state_bytes).max().unwrap_or(0),
             exemplar_bytes: self.of(method).map(|learned| learned.exemplar_bytes).max().unwrap_or(0),
+            clipped: self.of(method).map(|learned| learned.clipped).sum(),
             seconds: self.of(method).map(|learned| learned.seconds).sum(),
             weights_digest: digest,
         }
     }
 
-    /// A metric by draw, averaged over the orders; with one draw by order.
-    fn by_unit(&self, method: Method, metric: Metric) -> BTreeMap<u64, f64> {
+    /// Statistics of a value over draws, each averaged over the orders; with one draw over orders.
+    fn by_unit(&self, method: Method, value: impl Fn(&Learned) -> Option<f64>) -> Option<Summary> {
         let mut units: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
         for learned in self.of(method) {
             let unit = if self.job.draws > 1 { u64::from(learned.draw) } else { learned.order as u64 };
-            if let Some(value) = metric(&learned.matrix, f64::from(self.classes)) {
+            if let Some(value) = value(learned) {
                 units.entry(unit).or_default().push(value);
             }
         }
-        units.into_iter().map(|(unit, values)| (unit, values.iter().sum::<f64>() / values.len() as f64)).collect()
+        let means = units.into_values().map(|values| values.iter().sum::<f64>() / values.len() as f64);
+        Summary::of(&means.collect::<Vec<_>>())
     }
 
-    /// Mean and 95 % interval of the accuracy on the classes so far, after each step.
+    /// Statistics of the accuracy on the classes so far, after each step. The unit is that of [`MethodSummary`].
     pub fn after_each_step(&self, method: Method) -> Vec<Summary> {
         let steps = self.of(method).map(|learned| learned.matrix.steps()).max().unwrap_or(0);
         let after = |step: usize| {
-            let values: Vec<f64> = self
-                .of(method)
-                .filter(|learned| step < learned.matrix.steps())
-                .map(|learned| learned.matrix.seen_accuracy(step))
-                .collect();
-            Summary::of(&values)
+            self.by_unit(method, |learned| (step < learned.matrix.steps()).then(|| learned.matrix.seen_accuracy(step)))
         };
         (0..steps).filter_map(after).collect()
     }
 
-    /// The accuracy matrix of a method, averaged over draws and orders: a row after each step.
+    /// The accuracy matrix of a method, averaged over draws and orders: a row after each step. NaN where no order has test rows.
     pub fn mean_matrix(&self, method: Method) -> Vec<Vec<f64>> {
         let steps = self.of(method).map(|learned| learned.matrix.steps()).max().unwrap_or(0);
-        let count = self.of(method).count().max(1) as f64;
         let mean = |after: usize, on: usize| {
-            self.of(method).map(|learned| learned.matrix.accuracy(after, on)).sum::<f64>() / count
+            let values: Vec<f64> = self.of(method).filter_map(|learned| learned.matrix.accuracy(after, on)).collect();
+            values.iter().sum::<f64>() / values.len() as f64
         };
         (0..steps).map(|after| (0..steps).map(|on| mean(after, on)).collect()).collect()
     }

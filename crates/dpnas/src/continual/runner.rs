@@ -1,195 +1,31 @@
 //! The loop that lets every method learn every stream. It can be resumed.
 
+use super::event::Event;
 use super::files;
+use super::job::check;
 use super::{
-    ClassOrder, ContinualReport, Features, Input, LearnError, Learned, Learner, Method, MethodSettings, Protocol,
-    RowSource, Rows, Steps, Stream, StreamError, Task,
+    ContinualError, ContinualEvent, ContinualJob, ContinualReport, Features, Input, LearnError, Learned, Learner,
+    Method, Protocol, RowSource, Rows, Stream, Task,
 };
 use crate::run::journal::{JOURNAL_FORMAT, Journal};
-use crate::store::StoreError;
-use crate::{FolderError, JournalError, OtherEvaluation, RunFolder, ScoreError, StopReason};
+use crate::{OtherEvaluation, RunFolder, ScoreError, StopReason};
 use dpnas_heads::{HeadError, LinearHead, Statistics, check_rows};
-use dpnas_seed::Seed;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// The journal's name in the run folder.
-const JOURNAL: &str = "continual.jsonl";
+pub(crate) const JOURNAL: &str = "continual.jsonl";
 
 /// Most training rows that choose grids and kernel widths.
 const SAMPLE: usize = 1024;
 
-/// What is to be learned.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ContinualJob {
-    /// The methods; the others are compared with the first.
-    pub methods: Vec<Method>,
-    /// How the training rows are cut into steps.
-    pub steps: Steps,
-    /// The orders in which classes appear.
-    pub orders: Vec<ClassOrder>,
-    /// Draws of the encoder's weights.
-    pub draws: u32,
-    /// The seed of the order of rows, of random features and of memories.
-    pub seed: Seed,
-    /// Most rows that a method sees at once.
-    pub block: usize,
-    /// Settings of the methods.
-    pub settings: MethodSettings,
-}
-
-impl ContinualJob {
-    /// Opens the folder of an earlier run and reads its job.
-    ///
-    /// # Errors
-    /// If it is not the folder of such a run, or its journal is damaged or in use.
-    pub fn of_run(path: impl Into<std::path::PathBuf>) -> Result<(RunFolder, Self), ContinualError> {
-        let folder = RunFolder::open_with(path, JOURNAL)?;
-        let (_, events) = Journal::resume_with::<Event>(&folder.file(JOURNAL))?;
-        match events.into_iter().next() {
-            Some(Event::Begun { job, .. }) => Ok((folder, job)),
-            _ => Err(ContinualError::Diverged { found: "no first line of a run".to_owned() }),
-        }
-    }
-
-    /// Without the number of threads, on which no result depends.
-    fn comparable(&self) -> Self {
-        let mut job = self.clone();
-        job.settings.probe.threads = NonZeroUsize::MIN;
-        job
-    }
-}
-
-/// One line of the journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-enum Event {
-    Begun { format: u32, version: String, identity: String, job: ContinualJob },
-    Learned(Learned),
-    Ended { reason: String },
-}
-
-/// Progress of a run.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub enum ContinualEvent<'a> {
-    /// The run was resumed from its journal.
-    Resumed {
-        /// Streams in the journal.
-        done: usize,
-        /// Streams of the whole run.
-        total: usize,
-    },
-    /// The rows of a draw are about to be computed.
-    Embedding {
-        /// Number of the draw, from 0.
-        draw: u32,
-        /// Finished streams.
-        done: usize,
-        /// Streams of the whole run.
-        total: usize,
-    },
-    /// A method is about to learn a stream.
-    Learning {
-        /// The method.
-        method: Method,
-        /// Number of the draw, from 0.
-        draw: u32,
-        /// Number of the class order, from 0.
-        order: usize,
-        /// Finished streams.
-        done: usize,
-        /// Streams of the whole run.
-        total: usize,
-    },
-    /// A stream was recorded.
-    Learned {
-        /// What was learned.
-        learned: &'a Learned,
-        /// Finished streams.
-        done: usize,
-        /// Streams of the whole run.
-        total: usize,
-    },
-}
-
 /// Called with each [`ContinualEvent`]. Breaking ends the run, which can be resumed later.
 pub type ContinualHook<'a> = Box<dyn FnMut(&ContinualEvent<'_>) -> ControlFlow<()> + Send + 'a>;
-
-/// Why a run failed. Recorded streams are kept, and the run can be resumed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ContinualError {
-    /// The job is empty or contradicts the rows.
-    #[error("{problem}")]
-    Job {
-        /// What is wrong and what to do.
-        problem: String,
-    },
-    /// The rows cannot be cut into these steps.
-    #[error(transparent)]
-    Stream(#[from] StreamError),
-    /// The rows of a draw could not be computed.
-    #[error("the rows of draw {draw} could not be computed")]
-    Rows {
-        /// Number of the draw.
-        draw: u32,
-        /// Why.
-        source: ScoreError,
-    },
-    /// The stored embedding cannot be read.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The rows are wrong.
-    #[error("the {split} rows cannot be learned")]
-    Values {
-        /// `training`, `validation` or `test`.
-        split: &'static str,
-        /// What is wrong.
-        source: HeadError,
-    },
-    /// A method failed.
-    #[error("{method} could not learn")]
-    Learn {
-        /// The method.
-        method: Method,
-        /// Why.
-        source: LearnError,
-    },
-    /// Statistics that cannot be used, or that would not fit the memory.
-    #[error(transparent)]
-    Head(#[from] HeadError),
-    /// The journal cannot be read or written.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// A file of the run folder cannot be written.
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    /// A picture could not be drawn.
-    #[cfg(feature = "report")]
-    #[error("a picture could not be drawn")]
-    Picture(#[from] dpnas_report::ReportError),
-    /// The run began with other rows.
-    #[error(transparent)]
-    OtherEvaluation(#[from] OtherEvaluation),
-    /// The journal contradicts its first line or the job of the runner.
-    #[error(
-        "the journal has {found}, which its first line does not ask for. Was it edited? Restore it from a copy, or begin a \
-         new run"
-    )]
-    Diverged {
-        /// What was found.
-        found: String,
-    },
-}
 
 /// Lets every method of a job learn every stream, in memory or in a folder.
 ///
@@ -223,16 +59,27 @@ impl<'a> ContinualRunner<'a> {
     ///
     /// # Errors
     /// A job without methods, orders or draws, a method twice, more draws than there are, methods on pixels of a source without
-    /// them, steps that leave out a class, a class of the test rows that is never trained, or rows and statistics that do not fit
-    /// the budget.
+    /// them, steps that leave out a class, a class without training rows, or rows and statistics that do not fit the budget.
     pub fn new(job: ContinualJob, source: &'a dyn RowSource, budget: u64) -> Result<Self, ContinualError> {
         check(&job, source, budget)?;
         let seed = |order: usize| job.seed.derive("stream", order as u64);
         let (labels, classes) = (source.train_labels(), source.classes());
         let streams = job.orders.iter().enumerate();
         let streams = streams.map(|(at, order)| Stream::new(labels, classes, &job.steps, order, seed(at)));
+        let streams: Vec<Stream> = streams.collect::<Result<_, _>>()?;
+        let (steps, draws) = (streams[0].steps.len() as u64, u64::from(job.draws));
+        let accuracies = steps * steps * (streams.len() * job.methods.len()) as u64 * draws;
+        let needed = 16 * accuracies + 8 * (labels.len() * streams.len()) as u64;
+        if needed > budget {
+            return Err(ContinualError::Job {
+                problem: format!(
+                    "the streams and their accuracy matrices of {steps} × {steps} take {needed} bytes, the memory budget is \
+                     {budget} bytes: use fewer steps, orders or draws"
+                ),
+            });
+        }
         Ok(Self {
-            streams: streams.collect::<Result<_, _>>()?,
+            streams,
             job,
             source,
             start: None,
@@ -282,6 +129,16 @@ impl<'a> ContinualRunner<'a> {
                     "the statistics have class {class}, the rows have {classes} classes: they are of other data"
                 ),
             });
+        }
+        if start.grid().is_some() != self.job.settings.exact {
+            return Err(HeadError::Arithmetic.into());
+        }
+        if start.rows() + self.source.train_labels().len() as u64 > Statistics::MOST_ROWS {
+            return Err(HeadError::TooManyRows.into());
+        }
+        if !start.origin().is_empty() && start.origin() != self.source.encoder() {
+            let (expected, found) = (self.source.encoder(), start.origin().to_owned());
+            return Err(HeadError::Origin { expected, found }.into());
         }
         self.start = Some(start);
         Ok(self)
@@ -354,6 +211,9 @@ impl<'a> ContinualRunner<'a> {
             return Ok((Some(Journal::begin_with(&path, &begun)?), go_on));
         }
         let (journal, events) = Journal::resume_with::<Event>(&path)?;
+        if !matches!(events.first(), Some(Event::Begun { .. })) {
+            return Err(ContinualError::Diverged { found: "no first line of a run".to_owned() });
+        }
         for event in events {
             match event {
                 Event::Begun { identity: begun, job, .. } => {
@@ -368,7 +228,7 @@ impl<'a> ContinualRunner<'a> {
                     let method = self.job.methods.iter().position(|&method| method == learned.method);
                     let stream = self.streams.get(learned.order);
                     let asked = learned.draw < self.job.draws
-                        && stream.is_some_and(|stream| stream.steps.len() == learned.matrix.steps());
+                        && stream.is_some_and(|stream| learned.matrix.is_of(&stream.counts(self.source.test_labels())));
                     let (draw, order) = (learned.draw, learned.order);
                     let found = format!("{} of draw {draw}, order {order}", learned.method);
                     match method.filter(|_| asked) {
@@ -395,8 +255,8 @@ impl<'a> ContinualRunner<'a> {
         let mut rows: Option<(u32, DrawRows)> = None;
         for place in self.places().collect::<Vec<_>>() {
             let (draw, order, at) = place;
-            // The statistics at the end are not in the journal: the last stream is learned again for them.
-            let last = self.keeps_statistics && done.len() == total && (draw + 1, order + 1, at + 1) == self.ends();
+            // The statistics are not in the journal: the last stream is learned again for them.
+            let last = self.keeps_statistics && (draw + 1, order + 1, at + 1) == self.ends();
             if done.contains_key(&place) && !last {
                 continue;
             }
@@ -423,8 +283,9 @@ impl<'a> ContinualRunner<'a> {
                 Err(LearnError::Interrupted) => return Ok(StopReason::Interrupted),
                 result => result.map_err(|source| ContinualError::Learn { method, source })?,
             };
-            if self.keeps_statistics {
-                self.final_statistics = learner.statistics().cloned();
+            if last {
+                let statistics = learner.statistics().cloned();
+                self.final_statistics = statistics.map(|statistics| statistics.with_origin(self.source.encoder()));
             }
             if done.contains_key(&place) {
                 continue;
@@ -446,7 +307,7 @@ impl<'a> ContinualRunner<'a> {
     }
 
     fn rows(&self, draw: u32) -> Result<DrawRows, ScoreError> {
-        let of = |input: Input| -> Result<Option<(Features, Vec<f32>)>, ScoreError> {
+        let of = |input: Input| -> Result<Option<Sampled>, ScoreError> {
             if !self.job.methods.iter().any(|method| method.input() == input) {
                 return Ok(None);
             }
@@ -456,7 +317,7 @@ impl<'a> ContinualRunner<'a> {
             indices.truncate(SAMPLE);
             let sample = indices.iter().flat_map(|row| &rows.train[row * rows.features..][..rows.features]);
             let sample = sample.copied().collect();
-            Ok(Some((rows, sample)))
+            Ok(Some(Sampled { rows, sample }))
         };
         Ok(DrawRows { embedding: of(Input::Embedding)?, pixels: of(Input::Pixels)? })
     }
@@ -475,7 +336,7 @@ impl<'a> ContinualRunner<'a> {
             Input::Embedding => &rows.embedding,
             Input::Pixels => &rows.pixels,
         };
-        let Some((rows, sample)) = rows else { return Err(LearnError::Untrained) };
+        let Some(Sampled { rows, sample }) = rows else { return Err(LearnError::Untrained) };
         let task = Task {
             classes: self.source.classes(),
             features: rows.features,
@@ -483,6 +344,7 @@ impl<'a> ContinualRunner<'a> {
             sample,
             start: self.start.as_ref(),
             seed: self.job.seed.derive("method", u64::from(draw)),
+            stop: Arc::clone(&self.stop),
         };
         let protocol = Protocol {
             stream: &self.streams[order],
@@ -508,6 +370,7 @@ impl<'a> ContinualRunner<'a> {
             order,
             matrix,
             state_bytes: learner.state_bytes(),
+            clipped: learner.clipped(),
             exemplar_bytes: learner.exemplar_bytes() + 4 * rows_kept * (rows.features as u64 + 1),
             weights_digest: digest(learner.head().as_ref())?,
             seconds: begin.elapsed().as_secs_f64(),
@@ -563,15 +426,21 @@ impl<'a> ContinualRunner<'a> {
     }
 }
 
-/// The rows of one draw that the methods need, each with its sample.
+/// Rows, and those of them that choose grids and kernel widths.
+struct Sampled {
+    rows: Arc<Features>,
+    sample: Vec<f32>,
+}
+
+/// The rows of one draw that the methods need.
 struct DrawRows {
-    embedding: Option<(Features, Vec<f32>)>,
-    pixels: Option<(Features, Vec<f32>)>,
+    embedding: Option<Sampled>,
+    pixels: Option<Sampled>,
 }
 
 impl DrawRows {
     fn check(&self) -> Result<(), ContinualError> {
-        for (rows, _) in [&self.embedding, &self.pixels].into_iter().flatten() {
+        for Sampled { rows, .. } in [&self.embedding, &self.pixels].into_iter().flatten() {
             for (split, values) in [("training", &rows.train), ("test", &rows.test)] {
                 check_rows(values, rows.features).map_err(|source| ContinualError::Values { split, source })?;
             }
@@ -580,59 +449,12 @@ impl DrawRows {
     }
 }
 
-fn check(job: &ContinualJob, source: &dyn RowSource, budget: u64) -> Result<(), ContinualError> {
-    let fail = |problem: String| Err(ContinualError::Job { problem });
-    if job.methods.is_empty() || job.orders.is_empty() || job.draws == 0 || job.block == 0 {
-        return fail(
-            "nothing to learn: give at least one method, one order, one draw and a block of one row".to_owned(),
-        );
-    }
-    for (at, method) in job.methods.iter().enumerate() {
-        if job.methods[..at].contains(method) {
-            return fail(format!("method {method} is named twice"));
-        }
-        let Some(features) = source.features(method.input()) else {
-            return fail(format!(
-                "{method} learns from pixels, which a stored embedding lacks: use --net, or leave it out"
-            ));
-        };
-        if !matches!(method, Method::Joint | Method::Replay | Method::BalancedReplay | Method::Ewc | Method::Naive) {
-            let embedded = source.features(Input::Embedding).unwrap_or(features);
-            let features = match method {
-                Method::Randumb => job.settings.state_features(*method, embedded),
-                _ => job.settings.state_features(*method, features),
-            };
-            Statistics::check_budget(features, source.classes() as usize, budget)?;
-        }
-    }
-    if let Some(draws) = source.draws().filter(|&draws| job.draws > draws) {
-        return fail(format!("{} draws, but a stored embedding is {draws}: use --net for several", job.draws));
-    }
-    let classes = source.classes() as usize;
-    let mut trained = vec![false; classes];
-    source.train_labels().iter().for_each(|&label| trained[label as usize] = true);
-    if let Some(class) = (0..classes).find(|&class| !trained[class]) {
-        return fail(format!("class {class} has no training rows: leave it out of the data, or add some"));
-    }
-    let rows = source.train_labels().len() + source.test_labels().len();
-    let bytes = |input| 4 * (rows * source.features(input).unwrap_or(0)) as u64;
-    let needed = bytes(Input::Embedding);
-    if needed > budget {
-        let fitting = budget / 4 / source.features(Input::Embedding).unwrap_or(1).max(1) as u64;
-        return fail(format!(
-            "the {rows} rows of the embedding take {needed} bytes, the memory budget is {budget} bytes: {fitting} rows would \
-             fit. Raise --memory-budget, use --limit-train, or a net with fewer features"
-        ));
-    }
-    Ok(())
-}
-
 fn digest(head: Option<&LinearHead>) -> Result<String, LearnError> {
     let bytes = head.map(LinearHead::to_bytes).transpose()?.unwrap_or_default();
     Ok(hex(&Sha256::digest(bytes)))
 }
 
 /// The first 64 bits in hexadecimal.
-fn hex(digest: &[u8]) -> String {
+pub(crate) fn hex(digest: &[u8]) -> String {
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,12 +1,16 @@
 //! Where the rows of a run come from.
 
+use super::runner::hex;
 use super::{ContinualError, Input};
 use crate::store::{SplitName, StoredEmbedding};
 use crate::{DeepPrior, ScoreError, draw_seed};
 use dpnas_grammar::Net;
 use dpnas_heads::check_rows;
+use dpnas_prior::NormMode;
 use dpnas_seed::Seed;
+use sha2::{Digest, Sha256};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// Rows of one kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +27,9 @@ pub struct Features {
 pub trait RowSource: Send + Sync + Debug {
     /// Names everything that decides the rows besides the number of the draw.
     fn identity(&self) -> String;
+
+    /// Names everything that decides how an image becomes a row of draw 0. Statistics of rows add if this is equal.
+    fn encoder(&self) -> String;
 
     /// Number of classes.
     fn classes(&self) -> u32;
@@ -43,15 +50,16 @@ pub trait RowSource: Send + Sync + Debug {
     ///
     /// # Errors
     /// [`ScoreError::Interrupted`], or another [`ScoreError`] if the rows cannot be computed.
-    fn rows(&self, input: Input, draw: u32) -> Result<Features, ScoreError>;
+    fn rows(&self, input: Input, draw: u32) -> Result<Arc<Features>, ScoreError>;
 }
 
 /// Rows of a stored embedding, of which training and validation rows are learned.
 #[derive(Debug)]
 pub struct EmbeddingRows {
     identity: String,
+    encoder: String,
     classes: u32,
-    features: Features,
+    features: Arc<Features>,
     train_labels: Vec<u32>,
     test_labels: Vec<u32>,
 }
@@ -70,25 +78,30 @@ impl EmbeddingRows {
             check_rows(split.values(), manifest.features)
                 .map_err(|source| ContinualError::Values { split: name, source })?;
         }
+        let norm = &manifest.norm;
+        let images =
+            norm.calibration_images.or(norm.batch_size).map_or_else(String::new, |n| format!(" on {n} images"));
+        let norm = format!("{} {:?}{images}", norm.mode, norm.epsilon);
+        let weights = format!("weights {}; init {}", manifest.weight_seed, manifest.init);
+        let encoder = format!("embedding of {} by {}; {weights}; norm {norm}", manifest.net, manifest.engine);
+        let data = format!("; data {}", manifest.data_fingerprint);
+        let mut rows = Sha256::new();
+        for split in [&train, &valid, &test] {
+            split.labels().iter().for_each(|label| rows.update(label.to_le_bytes()));
+            split.values().iter().for_each(|value| rows.update(value.to_le_bytes()));
+        }
         Ok(Self {
-            identity: format!(
-                "embedding of {} by {}; data {}; weights {}; init {}; norm {} {:?}",
-                manifest.net,
-                manifest.engine,
-                manifest.data_fingerprint,
-                manifest.weight_seed,
-                manifest.init,
-                manifest.norm.mode,
-                manifest.norm.epsilon,
-            ),
+            identity: format!("{encoder}{data}; rows {}", hex(&rows.finalize())),
+            // Normalisation is frozen on images of the data set.
+            encoder: if manifest.norm.mode == NormMode::None.to_string() { encoder } else { encoder + &data },
             classes: manifest.class_names.len() as u32,
             train_labels: [train.labels(), valid.labels()].concat(),
             test_labels: test.labels().to_vec(),
-            features: Features {
+            features: Arc::new(Features {
                 features: manifest.features,
                 train: [train.values(), valid.values()].concat(),
                 test: test.values().to_vec(),
-            },
+            }),
         })
     }
 }
@@ -96,6 +109,10 @@ impl EmbeddingRows {
 impl RowSource for EmbeddingRows {
     fn identity(&self) -> String {
         self.identity.clone()
+    }
+
+    fn encoder(&self) -> String {
+        self.encoder.clone()
     }
 
     fn classes(&self) -> u32 {
@@ -118,8 +135,8 @@ impl RowSource for EmbeddingRows {
         Some(1)
     }
 
-    fn rows(&self, _: Input, _: u32) -> Result<Features, ScoreError> {
-        Ok(self.features.clone())
+    fn rows(&self, _: Input, _: u32) -> Result<Arc<Features>, ScoreError> {
+        Ok(Arc::clone(&self.features))
     }
 }
 
@@ -157,6 +174,21 @@ impl RowSource for PriorRows {
         format!("embedding of {}; {}", self.net, self.prior.describe_rows(&format!("weights {}", self.seed(0).0)))
     }
 
+    fn encoder(&self) -> String {
+        let (splits, config) = (self.prior.splits(), self.prior.config());
+        let mode = config.norm.effective_mode();
+        let images = match mode {
+            NormMode::Calibrated => format!(" on {} images", config.calibration_images),
+            NormMode::Reference => format!(" on {} images", config.probe.batch_size),
+            _ => String::new(),
+        };
+        let norm = format!("{mode} {:?}{images}", config.norm.epsilon);
+        let weights = format!("weights {}; init {}", self.seed(0).0, config.init);
+        let encoder = format!("embedding of {} by {}; {weights}; norm {norm}", self.net, self.prior.engine_name());
+        // Normalisation is frozen on images of the data set.
+        if mode == NormMode::None { encoder } else { format!("{encoder}; data {}", splits.fingerprint()) }
+    }
+
     fn classes(&self) -> u32 {
         self.prior.splits().classes()
     }
@@ -180,12 +212,12 @@ impl RowSource for PriorRows {
         None
     }
 
-    fn rows(&self, input: Input, draw: u32) -> Result<Features, ScoreError> {
+    fn rows(&self, input: Input, draw: u32) -> Result<Arc<Features>, ScoreError> {
         let splits = self.prior.splits();
         let features = self.features(input).unwrap_or_default();
         if input == Input::Pixels {
             let train = [splits.train.pixels(), splits.valid.pixels()].concat();
-            return Ok(Features { features, train, test: splits.test.pixels().to_vec() });
+            return Ok(Arc::new(Features { features, train, test: splits.test.pixels().to_vec() }));
         }
         let mut rows = Features { features, train: Vec::new(), test: Vec::new() };
         let reserve = |rows: &mut Vec<f32>, count: usize| {
@@ -203,6 +235,6 @@ impl RowSource for PriorRows {
             }
             Ok::<_, ScoreError>(())
         })?;
-        Ok(rows)
+        Ok(Arc::new(rows))
     }
 }

@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use dpnas::grammar::{ImageShape, Limits, Net, Plan, Prefix};
+use dpnas::grammar::{ImageShape, Layer, Limits, Net, Plan, Prefix};
+use dpnas::heads::Statistics;
 use dpnas::search::{Action, Space};
 use dpnas_examples::options::SpaceChoice;
 use dpnas_examples::program::{self, print};
@@ -83,9 +84,20 @@ fn plan_json(plan: &Plan, limits: &Limits) -> Value {
         "multiply_adds": plan.multiply_adds(),
         "parameters": plan.parameters(),
         "classifier_parameters": plan.classifier_parameters(),
+        "ridge_state_bytes": ridge_state_bytes(plan),
         "peak_activation_bytes": plan.peak_activation_bytes(),
         "verdict": plan.verdict(limits).to_string(),
     })
+}
+
+/// Bytes of the sums that a ridge head is solved from, with the classes of the net.
+fn ridge_state_bytes(plan: &Plan) -> u64 {
+    let classes = plan.net().layers().iter().find_map(|layer| match layer {
+        Layer::Softmax { classes } => Some(*classes),
+        _ => None,
+    });
+    let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+    Statistics::bytes_of(features, classes.unwrap_or_default() as usize)
 }
 
 fn plan_text(plan: &Plan, limits: &Limits) -> String {
@@ -105,10 +117,11 @@ fn plan_text(plan: &Plan, limits: &Limits) -> String {
         ));
     }
     text.push_str(&format!(
-        "\n{} features into the classifier of {} weights; per image {} multiply-adds in the encoder and at most {} bytes \
-         of activations\nverdict: {}\n",
+        "\n{} features into the classifier of {} weights; a ridge head keeps {} bytes of sums; per image {} multiply-adds in \
+         the encoder and at most {} bytes of activations\nverdict: {}\n",
         grouped(plan.features()),
         grouped(plan.classifier_parameters()),
+        grouped(ridge_state_bytes(plan)),
         grouped(plan.multiply_adds()),
         grouped(plan.peak_activation_bytes()),
         plan.verdict(limits)

@@ -14,6 +14,8 @@ pub(crate) struct Learner {
     rows: Vec<Row>,
     /// The architecture of each row.
     indices: Vec<usize>,
+    /// Whether rows teach the table.
+    learns: bool,
 }
 
 /// An architecture in the buffer.
@@ -29,7 +31,12 @@ struct Architecture {
 impl Learner {
     pub(crate) fn new(space: Space, initial_q: f64) -> Self {
         let table = QTable::new(space, initial_q);
-        Self { table, architectures: Vec::new(), rows: Vec::new(), indices: Vec::new() }
+        Self { table, architectures: Vec::new(), rows: Vec::new(), indices: Vec::new(), learns: true }
+    }
+
+    /// Leaves the table as it is from now on.
+    pub(crate) fn stop_learning(&mut self) {
+        self.learns = false;
     }
 
     pub(crate) fn table(&self) -> &QTable {
@@ -84,6 +91,9 @@ impl Learner {
         let row = self.rows.len() as u64;
         self.rows.push(Row { epsilon, net: Arc::clone(net), reward, origin });
         self.indices.push(index);
+        if !self.learns {
+            return reward;
+        }
         self.learn(index, settings);
         let mut rng = seed.stream("replay", row).rng();
         for _ in 1..settings.replay_number {

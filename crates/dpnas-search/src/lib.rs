@@ -6,10 +6,12 @@
 //! | list the actions of a state, follow a walk | [`Space`] |
 //! | choose how long to explore | [`Schedule`], [`SearchSettings`] |
 //! | run | [`Search::ask`], [`Search::tell`] |
+//! | search by evolution, or by a strategy of your own | [`Search::with_strategy`], [`Evolution`], [`Strategy`] |
 //! | go on from the files of an earlier run | [`Search::continuing`] |
 //! | read what was found and learnt | [`Search::rows`], [`Search::q_table`] |
 
 mod continue_error;
+mod evolution;
 mod learner;
 mod q;
 mod row;
@@ -21,11 +23,13 @@ mod space;
 mod space_error;
 mod space_settings;
 mod state;
+mod strategy;
 mod walk;
 
 pub use continue_error::ContinueError;
 pub use dpnas_grammar::{ImageShape, Layer, Net};
-pub use dpnas_seed::Seed;
+pub use dpnas_seed::{Rng, Seed};
+pub use evolution::Evolution;
 pub use q::{Entry, QTable};
 pub use row::{Candidate, CandidateId, Feedback, Origin, RejectedBy, Row};
 pub use schedule::{Phase, Schedule, ScheduleError};
@@ -36,3 +40,4 @@ pub use space::{FollowError, Space};
 pub use space_error::SpaceError;
 pub use space_settings::{SPACE_PRESETS, SpaceSettings};
 pub use state::{Action, LayerKind, State};
+pub use strategy::{History, Strategy};

@@ -58,6 +58,22 @@ impl Schedule {
         Ok(Self(phases))
     }
 
+    /// The same shares of another number of architectures.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn of_total(&self, architectures: u32) -> Result<Self, ScheduleError> {
+        let all = self.total().max(1);
+        let end = |sum: u64| (sum * u64::from(architectures) + all / 2) / all;
+        let mut sum = 0;
+        let phases = self.0.iter().map(|phase| {
+            let start = end(sum);
+            sum += u64::from(phase.architectures);
+            Phase { epsilon: phase.epsilon, architectures: (end(sum) - start) as u32 }
+        });
+        Self::new(phases.filter(|phase| phase.architectures > 0).collect())
+    }
+
     /// The phases, first to last.
     pub fn phases(&self) -> &[Phase] {
         &self.0
@@ -176,6 +192,18 @@ pub enum ScheduleError {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn shares_add_up_to_any_total() {
+        for total in [1, 2, 7, 48, 100, 2403] {
+            for schedule in [Schedule::small(), Schedule::paper()] {
+                assert_eq!(schedule.of_total(total).unwrap().total(), u64::from(total));
+            }
+        }
+        assert_eq!(Schedule::small().of_total(48).unwrap(), Schedule::small());
+        assert_eq!(Schedule::small().of_total(24).unwrap().to_string(), "1.0:12,0.7:4,0.4:4,0.1:3,0.0:1");
+        assert!(Schedule::small().of_total(0).is_err());
+    }
 
     #[test]
     fn the_published_schedule_has_2403_architectures() {

@@ -1,11 +1,30 @@
 //! Walks through the space: uniform, or ε-greedy around the tabu list.
 
 use crate::{Action, QTable, Space, State};
-use dpnas_grammar::Layer;
+use dpnas_grammar::{Layer, Net, Verdict};
 use dpnas_seed::Rng;
 use rustc_hash::FxHashMap;
 
 impl Space {
+    /// A net that begins with these layers and goes on by a uniform walk. `None` if they are no walk of the space, or the net is
+    /// rejected by the limits.
+    pub fn completed(&self, layers: &[Layer], rng: &mut Rng) -> Option<Net> {
+        let mut layers = layers.to_vec();
+        let mut state = self.follow(&layers).ok()?;
+        while !state.terminal {
+            let actions = self.actions(&state);
+            let action = actions[rng.below(actions.len() as u64) as usize];
+            state = self.advance(&state, &action);
+            layers.push(match action {
+                Action::Layer(layer) => layer,
+                Action::Terminate => Layer::Softmax { classes: self.classes() },
+            });
+        }
+        let net = Net::new(layers).ok()?;
+        let verdict = net.plan(self.input()).ok()?.verdict(&self.limits());
+        (verdict == Verdict::Accepted).then_some(net)
+    }
+
     /// A walk from the start to a terminal state, every step uniform among the legal actions.
     ///
     /// Its net ([`Space::net`]) may still be rejected by the limits.

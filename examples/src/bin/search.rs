@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use dpnas::data::DataSet;
-use dpnas::search::{Search, SearchSettings, Seed};
+use dpnas::search::{Evolution, Search, SearchSettings, Seed, Strategy};
 use dpnas::{EarlierRun, Head, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, pixel_baseline};
 use dpnas_examples::evaluation::{evaluator, probe};
-use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice};
+use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
 use dpnas_examples::output::SearchResult;
 use dpnas_examples::program::{self, print};
 use dpnas_examples::progress::SearchProgress;
@@ -40,6 +40,7 @@ Examples:
   search                                          a small search on the digits, 2 minutes
   search --dataset fashion-mnist --limit-train 10000     a data set fetched on first use
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
+  search --strategy evolution --budget 100               finds better ones than chance with as many
   search --space paper --schedule paper --dataset fashion-mnist    the published search
   search --full-training --max-fc 2               a conventional search, with full training
   search --resume runs/20261123T231500Z-search-1a2b3c    carry on after Ctrl-C, a crash or a power cut
@@ -113,13 +114,29 @@ fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, O
         q_discount_factor: walk.q_discount_factor,
         initial_q: walk.initial_q,
         replay_number: walk.replay_number,
-        schedule: walk.schedule.parse().context("schedule")?,
+        schedule: walk.schedule.as_deref().unwrap_or("small").parse().context("schedule")?,
     };
     let seed = Seed(options.data.seed);
-    match earlier::earlier_run(&options.earlier, session.resumed.as_ref(), &space)? {
-        Some(earlier) => Ok((earlier.search(space, settings, seed)?, Some(earlier))),
-        None => Ok((Search::new(space, settings, seed)?, None)),
-    }
+    let strategy: Arc<dyn Strategy> = match walk.strategy()? {
+        StrategyName::QLearning => {
+            return match earlier::earlier_run(&options.earlier, session.resumed.as_ref(), &space)? {
+                Some(earlier) => Ok((earlier.search(space, settings, seed)?, Some(earlier))),
+                None => Ok((Search::new(space, settings, seed)?, None)),
+            };
+        }
+        // Without chance there is nothing left to draw, so its schedule has ε = 1 alone.
+        StrategyName::Random | StrategyName::Evolution => Arc::new(Evolution::default()),
+    };
+    ensure!(
+        !options.earlier.continue_search,
+        "continue-search: the files of an earlier run are those of q-learning; leave --strategy out"
+    );
+    let random = settings.schedule.phases().iter().all(|phase| phase.epsilon == 1.0);
+    ensure!(
+        random || walk.strategy()? != StrategyName::Random,
+        "schedule: random architectures have the ε 1.0 alone; use for example --budget 100"
+    );
+    Ok((Search::with_strategy(space, settings, strategy, seed)?, None))
 }
 
 /// Test accuracy of the linear classifier on raw pixels; `None` if the run is being interrupted.

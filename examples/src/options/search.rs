@@ -6,16 +6,24 @@ use super::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
     ResourceOptions, SpaceChoice, TrainingFlags, TrainingOptions,
 };
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
+use dpnas::search::{Phase, Schedule};
 
 option_group! {
     /// State space, schedule and learner.
     WalkOptions, WalkFlags, "Search";
 
+    /// What draws an architecture where chance does not: `q-learning` (ε-greedy at each step, as published), `evolution`
+    /// (children of the best by small edits), or `random` [default: q-learning]
+    #[arg(value_name = "NAME")]
+    strategy: String = "q-learning".to_owned();
+    /// Number of architectures; a schedule for the strategy follows from it
+    #[arg(value_name = "N")]
+    budget: Option<u32> = None;
     /// Number of architectures for each ε: `paper` (2,403), `small` (48), or for example 1.0:150,0.5:50,0.0:3
-    /// [default: small]
+    /// [default: small for q-learning; for evolution a third of the budget of 48 at random, at most 30]
     #[arg(value_name = "SCHEDULE")]
-    schedule: String = "small".to_owned();
+    schedule: Option<String> = None;
     /// Step size α of a Q-value update [default: 0.1]
     #[arg(value_name = "X", allow_negative_numbers = true)]
     q_learning_rate: f64 = 0.1;
@@ -91,6 +99,68 @@ job! {
 
 run!(SearchOptions, "search", "journal.jsonl");
 
+/// Architectures of a search that says nothing else: those of the schedule `small`.
+const DEFAULT_BUDGET: u32 = 48;
+
+/// Most random architectures at the beginning of an evolution.
+const MOST_RANDOM: u32 = 30;
+
+/// What draws an architecture where chance does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StrategyName {
+    /// ε-greedy walks by Q-values.
+    QLearning,
+    /// Regularised evolution.
+    Evolution,
+    /// Chance alone.
+    Random,
+}
+
+impl StrategyName {
+    /// The ε of that many architectures.
+    ///
+    /// # Errors
+    /// If there are none.
+    pub fn schedule(self, budget: u32) -> Result<Schedule> {
+        let phases = match self {
+            Self::QLearning => return Ok(Schedule::small().of_total(budget)?),
+            Self::Random => vec![(1.0, budget)],
+            Self::Evolution => {
+                let random = (budget / 3).clamp(1, MOST_RANDOM).min(budget);
+                vec![(1.0, random), (0.0, budget - random)]
+            }
+        };
+        let phases = phases.into_iter().map(|(epsilon, architectures)| Phase { epsilon, architectures });
+        Schedule::new(phases.filter(|phase| phase.architectures > 0).collect()).context("budget")
+    }
+}
+
+impl WalkOptions {
+    /// The strategy.
+    ///
+    /// # Errors
+    /// If its name is unknown, or options of the Q-learner are given to another strategy.
+    pub fn strategy(&self) -> Result<StrategyName> {
+        let strategy = match self.strategy.as_str() {
+            "q-learning" => return Ok(StrategyName::QLearning),
+            "evolution" => StrategyName::Evolution,
+            "random" => StrategyName::Random,
+            other => bail!("strategy: `{other}` is unknown; use q-learning, evolution or random"),
+        };
+        let default = Self::default();
+        let given = [
+            ("q-learning-rate", self.q_learning_rate != default.q_learning_rate),
+            ("q-discount-factor", self.q_discount_factor != default.q_discount_factor),
+            ("initial-q", self.initial_q != default.initial_q),
+            ("replay-number", self.replay_number != default.replay_number),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((option, _)) => bail!("{option}: it belongs to --strategy q-learning; leave it out"),
+            None => Ok(strategy),
+        }
+    }
+}
+
 impl Job for SearchOptions {
     type Flags = SearchFlags;
 
@@ -108,6 +178,12 @@ impl Job for SearchOptions {
         space.max_depth = walk.max_conv.take().unwrap_or(space.max_depth);
         space.max_fc = walk.max_fc.take().unwrap_or(space.max_fc);
         walk.space = SpaceChoice::Explicit(space);
+        let (budget, schedule) = (walk.budget.take(), walk.schedule.take());
+        walk.schedule = Some(match (schedule, budget) {
+            (Some(_), Some(_)) => bail!("budget: the schedule says how many architectures; leave one of them out"),
+            (Some(schedule), None) => schedule,
+            (None, budget) => walk.strategy()?.schedule(budget.unwrap_or(DEFAULT_BUDGET))?.to_string(),
+        });
         self.resources = self.resources.resolved();
         Ok(self)
     }

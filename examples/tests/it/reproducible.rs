@@ -148,3 +148,45 @@ fn tiny_with_seed(runs: &Path, seed: &str) -> PathBuf {
     let output = search().args(arguments).arg("--runs").arg(runs).args(["--cache", "off", "--json"]).output().unwrap();
     folder_of(&output)
 }
+
+#[test]
+fn an_evolution_is_the_same_whatever_threads_and_interruptions() {
+    let runs = tempfile::tempdir().unwrap();
+    let evolution = ["--schedule", "1.0:4,0.0:5", "--strategy", "evolution"];
+    let whole = tiny(runs.path(), &evolution);
+    let first = replay_buffer(&whole);
+    assert_eq!(first.lines().count(), 10, "{first}");
+    assert!(!whole.join("q_values.csv").exists(), "Q-values belong to Q-learning");
+    assert_eq!(replay_buffer(&tiny(runs.path(), &[&evolution[..], &["--threads", "1"]].concat())), first);
+    let folder = tiny(runs.path(), &[&evolution[..], &["--limit", "6"]].concat());
+    let output = search().arg("--resume").arg(&folder).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(replay_buffer(&folder), first);
+}
+
+#[test]
+fn a_budget_makes_the_schedule_of_its_strategy() {
+    let runs = tempfile::tempdir().unwrap();
+    let schedule = |arguments: &[&str]| {
+        let given =
+            [&["--limit-train", "60", "--epochs", "1", "--limit", "1", "--cache", "off", "--json"], arguments].concat();
+        let folder = folder_of(&search().arg("--runs").arg(runs.path()).args(given).output().unwrap());
+        let settings = std::fs::read_to_string(folder.join("settings.toml")).unwrap();
+        settings.lines().find_map(|line| line.strip_prefix("schedule = ")).unwrap().trim_matches('"').to_owned()
+    };
+    assert_eq!(schedule(&[]), "1.0:24,0.7:8,0.4:8,0.1:6,0.0:2");
+    assert_eq!(schedule(&["--budget", "24"]), "1.0:12,0.7:4,0.4:4,0.1:3,0.0:1");
+    assert_eq!(schedule(&["--strategy", "random", "--budget", "7"]), "1.0:7");
+    assert_eq!(schedule(&["--strategy", "evolution"]), "1.0:16,0.0:32");
+    assert_eq!(schedule(&["--strategy", "evolution", "--budget", "200"]), "1.0:30,0.0:170");
+    for (arguments, expected) in [
+        (&["--strategy", "annealing"][..], "strategy: `annealing` is unknown; use q-learning, evolution or random"),
+        (&["--budget", "0"], "0 architectures"),
+        (&["--budget", "5", "--schedule", "small"], "budget: the schedule says how many"),
+        (&["--strategy", "evolution", "--initial-q", "0.5"], "initial-q: it belongs to --strategy q-learning"),
+        (&["--strategy", "random", "--schedule", "small"], "schedule: random architectures have the ε 1.0 alone"),
+    ] {
+        let output = search().arg("--runs").arg(runs.path()).args(arguments).output().unwrap();
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+    }
+}

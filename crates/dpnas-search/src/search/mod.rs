@@ -5,8 +5,8 @@ mod continuation;
 use crate::learner::Learner;
 use crate::walk::{Tabu, epsilon_greedy};
 use crate::{
-    AskError, Candidate, CandidateId, Feedback, Origin, QTable, RejectedBy, Row, SearchSettings, SettingsError, Space,
-    TellError,
+    AskError, Candidate, CandidateId, Feedback, History, Origin, QTable, RejectedBy, Row, SearchSettings,
+    SettingsError, Space, Strategy, TellError,
 };
 pub use continuation::{Continuation, EarlierRow, Place, QValue};
 use dpnas_grammar::{Layer, Net, Verdict};
@@ -18,6 +18,9 @@ use std::sync::Arc;
 
 /// Consecutive draws that do not count, after which [`Search::ask`] gives up.
 pub const MAX_FRUITLESS_DRAWS: u32 = 10_000;
+
+/// Proposals of a strategy that were drawn before, after which a random architecture is drawn.
+const MAX_PROPOSALS: u32 = 100;
 
 /// A search in progress.
 ///
@@ -36,6 +39,10 @@ pub struct Search {
     settings: SearchSettings,
     seed: Seed,
     learner: Learner,
+    /// What is drawn instead of an ε-greedy walk.
+    strategy: Option<Arc<dyn Strategy>>,
+    /// What a strategy learns from.
+    history: Vec<(Arc<Net>, f64)>,
     known: FxHashMap<Arc<Net>, Known>,
     in_flight: BTreeMap<CandidateId, InFlight>,
     tabu: Tabu,
@@ -94,6 +101,8 @@ impl Search {
         settings.validate()?;
         Ok(Self {
             learner: Learner::new(space.clone(), settings.initial_q),
+            strategy: None,
+            history: Vec::new(),
             space,
             settings,
             seed,
@@ -108,6 +117,28 @@ impl Search {
             uncounted_draws: 0,
             fruitless: 0,
         })
+    }
+
+    /// As [`new`](Self::new), but with a strategy instead of the Q-learner. With probability ε a walk is uniform, otherwise the
+    /// strategy proposes the architecture. No architecture is drawn twice, and no Q-values are learnt.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_strategy(
+        space: Space,
+        settings: SearchSettings,
+        strategy: Arc<dyn Strategy>,
+        seed: Seed,
+    ) -> Result<Self, SettingsError> {
+        let mut search = Self::new(space, settings, seed)?;
+        search.learner.stop_learning();
+        search.strategy = Some(strategy);
+        Ok(search)
+    }
+
+    /// The strategy; `None` is Q-learning.
+    pub fn strategy(&self) -> Option<&dyn Strategy> {
+        self.strategy.as_deref()
     }
 
     /// Draws architectures until one needs scoring.
@@ -128,6 +159,8 @@ impl Search {
             }
             let net = Arc::new(self.draw(epsilon)?);
             match self.known.get(&net) {
+                // A strategy draws no architecture twice.
+                Some(_) if self.strategy.is_some() => self.uncounted_draws += 1,
                 Some(&Known::Recorded(index)) => self.record_again(index, epsilon),
                 Some(Known::InFlight(id)) => {
                     if let Some(first) = self.in_flight.get_mut(id) {
@@ -171,7 +204,10 @@ impl Search {
             Feedback::Scored { reward } => (reward, Origin::Scored(id)),
             Feedback::Rejected => (0.0, Origin::Rejected(RejectedBy::Evaluation(id))),
             Feedback::OutOfMemory => {
-                self.known.remove(&candidate.net);
+                // A strategy draws no known architecture, Q-learning none of the tabu list.
+                if self.strategy.is_none() {
+                    self.known.remove(&candidate.net);
+                }
                 let layers = candidate.net.layers();
                 self.tabu.add(&self.space, &layers[..layers.len() - 1]);
                 self.uncounted_draws += 1;
@@ -253,6 +289,18 @@ impl Search {
         }
         let mut rng = self.seed.stream("walk", self.walks).rng();
         self.walks += 1;
+        // Q-learning decides about chance at each step, a strategy once for each architecture.
+        let strategy = self.strategy.as_ref().filter(|_| rng.unit() >= epsilon);
+        if let Some(strategy) = strategy {
+            let history = History { architectures: &self.history };
+            let fresh = |net: &Net| !self.known.contains_key(net);
+            let proposed =
+                (0..MAX_PROPOSALS).find_map(|_| strategy.propose(&self.space, &history, &mut rng).filter(fresh));
+            if let Some(net) = proposed {
+                return Ok(net);
+            }
+        }
+        let epsilon = if self.strategy.is_some() { 1.0 } else { epsilon };
         let walk = epsilon_greedy(&self.space, self.learner.table(), &self.tabu, epsilon, &mut rng);
         let mut layers = walk.ok_or(AskError::Exhausted)?;
         layers.push(Layer::Softmax { classes: self.space.classes() });
@@ -280,6 +328,9 @@ impl Search {
 
     fn enter(&mut self, net: Arc<Net>, reward: f64, again: Origin) -> usize {
         let index = self.learner.enter(Arc::clone(&net), reward, again);
+        if self.strategy.is_some() {
+            self.history.push((Arc::clone(&net), reward));
+        }
         self.known.insert(net, Known::Recorded(index));
         index
     }

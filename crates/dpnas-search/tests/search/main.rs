@@ -1,6 +1,7 @@
 //! Promises of the search, from the outside.
 
 mod continuing;
+mod evolution;
 mod interleaving;
 mod learning;
 mod naive;

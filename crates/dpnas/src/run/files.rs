@@ -55,7 +55,9 @@ impl Artifacts {
     /// Brings every file up to date.
     pub(crate) fn finish(&mut self, search: &Search, trials: &Trials) -> Result<(), RunError> {
         self.append(search.rows(), trials)?;
-        self.folder.replace_with("q_values.csv", |file| write_q_values(search.q_table(), file))?;
+        if search.strategy().is_none() {
+            self.folder.replace_with("q_values.csv", |file| write_q_values(search.q_table(), file))?;
+        }
         #[cfg(feature = "report")]
         self.picture.draw(&self.folder)?;
         Ok(())

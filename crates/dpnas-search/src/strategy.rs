@@ -1,0 +1,61 @@
+//! Strategies: what a search draws where it does not draw at random.
+
+use crate::Space;
+use dpnas_grammar::Net;
+use dpnas_seed::Rng;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Proposes architectures from those that were recorded.
+///
+/// A search draws a uniform walk with probability ε and asks its strategy otherwise, so a schedule such as `1.0:30,0.0:70` begins
+/// with 30 random architectures. A strategy has no state: what it proposes depends on the arguments alone. So a search is
+/// rebuilt from its journal, whatever its strategy.
+///
+/// ```
+/// use dpnas_search::{History, ImageShape, Net, Rng, Search, SearchSettings, Seed, Space, SpaceSettings, Strategy};
+/// use std::sync::Arc;
+///
+/// /// Follows the best architecture for a while, and goes on at random.
+/// #[derive(Debug)]
+/// struct Prefixes;
+///
+/// impl Strategy for Prefixes {
+///     fn name(&self) -> String {
+///         "prefixes".into()
+///     }
+///
+///     fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Net> {
+///         let best = history.scored().max_by(|a, b| a.1.total_cmp(&b.1))?.0;
+///         let kept = rng.below(best.layers().len() as u64) as usize;
+///         space.completed(&best.layers()[..kept], rng)
+///     }
+/// }
+///
+/// let space = SpaceSettings::small().check(ImageShape::square(1, 28), 10)?;
+/// let settings = SearchSettings { schedule: "1.0:10,0.0:20".parse()?, ..SearchSettings::paper() };
+/// let mut search = Search::with_strategy(space, settings, Arc::new(Prefixes), Seed(0))?;
+/// assert!(search.ask()?.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Strategy: Debug + Send + Sync {
+    /// Its name and settings, as they stand in journals.
+    fn name(&self) -> String;
+
+    /// An architecture of the space; `None` if it has none. One that was drawn before, or that the space rejects, is not
+    /// used: the strategy is asked again with other random numbers, and after many attempts a random architecture is drawn.
+    fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Net>;
+}
+
+/// The architectures of a search and their rewards.
+#[derive(Clone, Copy, Debug)]
+pub struct History<'a> {
+    pub(crate) architectures: &'a [(Arc<Net>, f64)],
+}
+
+impl<'a> History<'a> {
+    /// The architectures with a reward above 0, each once, in the order of recording.
+    pub fn scored(&self) -> impl DoubleEndedIterator<Item = (&'a Net, f64)> + use<'a> {
+        self.architectures.iter().filter(|(_, reward)| *reward > 0.0).map(|(net, reward)| (&**net, *reward))
+    }
+}

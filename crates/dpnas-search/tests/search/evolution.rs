@@ -1,0 +1,91 @@
+//! Searches with a strategy.
+
+use crate::strategies::{spaces, two_nets};
+use dpnas_search::{Evolution, Feedback, Net, Search, SearchSettings, Seed, Space, SpaceSettings};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+fn search(space: &Space, schedule: &str, seed: u64) -> Search {
+    let settings = SearchSettings { schedule: schedule.parse().unwrap(), ..SearchSettings::paper() };
+    Search::with_strategy(space.clone(), settings, Arc::new(Evolution::default()), Seed(seed)).unwrap()
+}
+
+/// Wide layers with small kernels are good.
+fn reward(net: &Net) -> f64 {
+    let features = net.plan(dpnas_search::ImageShape::square(1, 28)).map_or(1, |plan| plan.features());
+    1.0 / (1.0 + (features as f64 - 900.0).abs() / 100.0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_architecture_is_drawn_twice_and_any_order_of_asks_and_tells_is_repeated(
+        space in spaces(),
+        seed: u64,
+        moves in prop::collection::vec((any::<bool>(), 0usize..4, 0u32..10), 0..80),
+    ) {
+        let run = |search: &mut Search| {
+            let (mut asked, mut flying, mut nets) = (Vec::new(), Vec::new(), BTreeSet::new());
+            for &(ask, place, luck) in &moves {
+                if ask || flying.is_empty() {
+                    let Ok(Some(candidate)) = search.ask() else { break };
+                    assert!(nets.insert(candidate.net.to_string()), "{} again", candidate.net);
+                    let plan = candidate.net.plan(space.input()).unwrap();
+                    assert_eq!(plan.verdict(&space.limits()), dpnas_grammar::Verdict::Accepted);
+                    assert!(space.follow(candidate.net.layers()).unwrap().terminal);
+                    asked.push(candidate.clone());
+                    flying.push(candidate);
+                } else {
+                    let candidate = flying.remove(place % flying.len());
+                    let feedback = match luck {
+                        0 => Feedback::OutOfMemory,
+                        1 => Feedback::Rejected,
+                        _ => Feedback::Scored { reward: f64::from(luck) / 10.0 },
+                    };
+                    search.tell(candidate.id, feedback).unwrap();
+                }
+            }
+            asked
+        };
+        let (mut first, mut again) = (search(&space, "1.0:8,0.0:30", seed), search(&space, "1.0:8,0.0:30", seed));
+        prop_assert_eq!(run(&mut first), run(&mut again));
+        prop_assert_eq!(first.rows(), again.rows());
+    }
+}
+
+#[test]
+fn evolution_finds_more_than_chance_with_as_many_architectures() {
+    let space = SpaceSettings::small().check(dpnas_search::ImageShape::square(1, 28), 10).unwrap();
+    let best = |schedule: &str, seed| {
+        let mut search = search(&space, schedule, seed);
+        let mut best = 0.0f64;
+        while let Some(candidate) = search.ask().unwrap() {
+            let reward = reward(&candidate.net);
+            best = best.max(reward);
+            search.tell(candidate.id, Feedback::Scored { reward }).unwrap();
+        }
+        assert!(search.is_finished() && search.rows().len() == 100);
+        best
+    };
+    let gains: Vec<f64> = (0..10).map(|seed| best("1.0:30,0.0:70", seed) - best("1.0:100", seed)).collect();
+    assert!(gains.iter().sum::<f64>() > 0.0 && gains.iter().filter(|gain| **gain < 0.0).count() <= 2, "{gains:?}");
+}
+
+#[test]
+fn a_space_that_is_used_up_ends_the_search() {
+    let mut search = search(&two_nets(), "1.0:1,0.0:9", 0);
+    let mut nets = 0;
+    let end = loop {
+        match search.ask() {
+            Ok(Some(candidate)) => {
+                nets += 1;
+                search.tell(candidate.id, Feedback::Scored { reward: 0.5 }).unwrap();
+            }
+            end => break end,
+        }
+    };
+    assert!(end.is_err() && nets == 2, "{end:?} after {nets}");
+    assert!(search.q_table().entries().next().is_none(), "no Q-values are learnt");
+}

@@ -13,6 +13,7 @@
 mod continue_error;
 mod evolution;
 mod learner;
+mod predictor;
 mod q;
 mod row;
 mod schedule;
@@ -30,6 +31,7 @@ pub use continue_error::ContinueError;
 pub use dpnas_grammar::{ImageShape, Layer, Net};
 pub use dpnas_seed::{Rng, Seed};
 pub use evolution::Evolution;
+pub use predictor::Predictor;
 pub use q::{Entry, QTable};
 pub use row::{Candidate, CandidateId, Feedback, Origin, RejectedBy, Row};
 pub use schedule::{Phase, Schedule, ScheduleError};

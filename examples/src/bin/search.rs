@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use dpnas::data::DataSet;
-use dpnas::search::{Evolution, Search, SearchSettings, Seed, Strategy};
+use dpnas::search::{Evolution, Predictor, Search, SearchSettings, Seed, Strategy};
 use dpnas::{EarlierRun, Head, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, pixel_baseline};
 use dpnas_examples::evaluation::{evaluator, probe};
 use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
@@ -40,7 +40,7 @@ Examples:
   search                                          a small search on the digits, 2 minutes
   search --dataset fashion-mnist --limit-train 10000     a data set fetched on first use
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
-  search --strategy evolution --budget 100               finds better ones than chance with as many
+  search --strategy evolution --budget 100               children of the best ones by small edits
   search --space paper --schedule paper --dataset fashion-mnist    the published search
   search --full-training --max-fc 2               a conventional search, with full training
   search --resume runs/20261123T231500Z-search-1a2b3c    carry on after Ctrl-C, a crash or a power cut
@@ -126,6 +126,7 @@ fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, O
         }
         // Without chance there is nothing left to draw, so its schedule has ε = 1 alone.
         StrategyName::Random | StrategyName::Evolution => Arc::new(Evolution::default()),
+        StrategyName::Predictor => Arc::new(Predictor::default()),
     };
     ensure!(
         !options.earlier.continue_search,

@@ -14,14 +14,15 @@ option_group! {
     WalkOptions, WalkFlags, "Search";
 
     /// What draws an architecture where chance does not: `q-learning` (ε-greedy at each step, as published), `evolution`
-    /// (children of the best by small edits), or `random` [default: q-learning]
+    /// (children of the best by small edits), `predictor` (of many children the one with the largest predicted reward), or
+    /// `random` [default: q-learning]
     #[arg(value_name = "NAME")]
     strategy: String = "q-learning".to_owned();
     /// Number of architectures; a schedule for the strategy follows from it
     #[arg(value_name = "N")]
     budget: Option<u32> = None;
     /// Number of architectures for each ε: `paper` (2,403), `small` (48), or for example 1.0:150,0.5:50,0.0:3
-    /// [default: small for q-learning; for evolution a third of the budget of 48 at random, at most 30]
+    /// [default: small for q-learning; for evolution and predictor a third of the budget of 48 at random, at most 30]
     #[arg(value_name = "SCHEDULE")]
     schedule: Option<String> = None;
     /// Step size α of a Q-value update [default: 0.1]
@@ -112,6 +113,8 @@ pub enum StrategyName {
     QLearning,
     /// Regularised evolution.
     Evolution,
+    /// Evolution with a surrogate.
+    Predictor,
     /// Chance alone.
     Random,
 }
@@ -125,7 +128,7 @@ impl StrategyName {
         let phases = match self {
             Self::QLearning => return Ok(Schedule::small().of_total(budget)?),
             Self::Random => vec![(1.0, budget)],
-            Self::Evolution => {
+            Self::Evolution | Self::Predictor => {
                 let random = (budget / 3).clamp(1, MOST_RANDOM).min(budget);
                 vec![(1.0, random), (0.0, budget - random)]
             }
@@ -144,8 +147,9 @@ impl WalkOptions {
         let strategy = match self.strategy.as_str() {
             "q-learning" => return Ok(StrategyName::QLearning),
             "evolution" => StrategyName::Evolution,
+            "predictor" => StrategyName::Predictor,
             "random" => StrategyName::Random,
-            other => bail!("strategy: `{other}` is unknown; use q-learning, evolution or random"),
+            other => bail!("strategy: `{other}` is unknown; use q-learning, evolution, predictor or random"),
         };
         let default = Self::default();
         let given = [
@@ -181,6 +185,7 @@ impl Job for SearchOptions {
         let (budget, schedule) = (walk.budget.take(), walk.schedule.take());
         walk.schedule = Some(match (schedule, budget) {
             (Some(_), Some(_)) => bail!("budget: the schedule says how many architectures; leave one of them out"),
+            (None, Some(0)) => bail!("budget: 0 architectures are no search; use at least 1"),
             (Some(schedule), None) => schedule,
             (None, budget) => walk.strategy()?.schedule(budget.unwrap_or(DEFAULT_BUDGET))?.to_string(),
         });

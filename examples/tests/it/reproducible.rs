@@ -180,7 +180,10 @@ fn a_budget_makes_the_schedule_of_its_strategy() {
     assert_eq!(schedule(&["--strategy", "evolution"]), "1.0:16,0.0:32");
     assert_eq!(schedule(&["--strategy", "evolution", "--budget", "200"]), "1.0:30,0.0:170");
     for (arguments, expected) in [
-        (&["--strategy", "annealing"][..], "strategy: `annealing` is unknown; use q-learning, evolution or random"),
+        (
+            &["--strategy", "annealing"][..],
+            "strategy: `annealing` is unknown; use q-learning, evolution, predictor or random",
+        ),
         (&["--budget", "0"], "0 architectures"),
         (&["--budget", "5", "--schedule", "small"], "budget: the schedule says how many"),
         (&["--strategy", "evolution", "--initial-q", "0.5"], "initial-q: it belongs to --strategy q-learning"),

@@ -81,7 +81,8 @@ impl Step {
             }
             Self::Package => {
                 let private = ["dpnas-bench", "dpnas-examples", "xtask"];
-                // Not built: that would compile burn once more, because a package has no profile of the workspace.
+                // Not built: that would compile burn once more, because a package has no profile of the workspace. The workflow
+                // has a job for it.
                 let call = Call::cargo(["package", "--workspace", "--allow-dirty", "--no-verify"]);
                 call.args(private.into_iter().flat_map(|name| ["--exclude", name]))
             }

@@ -153,11 +153,13 @@ impl Search {
     /// If [`MAX_FRUITLESS_DRAWS`] architectures in a row did not count, or every architecture is out of memory. Asking
     /// again gives the same error, unless a candidate in flight gets a reward above 0.
     pub fn ask(&mut self) -> Result<Option<Candidate>, AskError> {
+        // A strategy that has nothing new is not asked again for this candidate.
+        let mut asks_strategy = true;
         while let Some(epsilon) = self.epsilon() {
             if self.uncounted_draws >= MAX_FRUITLESS_DRAWS {
                 return Err(AskError::Fruitless { draws: self.uncounted_draws });
             }
-            let net = Arc::new(self.draw(epsilon)?);
+            let net = Arc::new(self.draw(epsilon, &mut asks_strategy)?);
             match self.known.get(&net) {
                 // A strategy draws no architecture twice.
                 Some(_) if self.strategy.is_some() => self.uncounted_draws += 1,
@@ -283,14 +285,14 @@ impl Search {
         self.settings.schedule.epsilon_at(self.counted + self.in_flight.len() as u64 + self.repeats)
     }
 
-    fn draw(&mut self, epsilon: f64) -> Result<Net, AskError> {
+    fn draw(&mut self, epsilon: f64, asks_strategy: &mut bool) -> Result<Net, AskError> {
         if self.tabu.covers_space() {
             return Err(AskError::Exhausted);
         }
         let mut rng = self.seed.stream("walk", self.walks).rng();
         self.walks += 1;
         // Q-learning decides about chance at each step, a strategy once for each architecture.
-        let strategy = self.strategy.as_ref().filter(|_| rng.unit() >= epsilon);
+        let strategy = self.strategy.as_ref().filter(|_| rng.unit() >= epsilon && *asks_strategy);
         if let Some(strategy) = strategy {
             let history = History { architectures: &self.history };
             let fresh = |net: &Net| !self.known.contains_key(net);
@@ -299,6 +301,7 @@ impl Search {
             if let Some(net) = proposed {
                 return Ok(net);
             }
+            *asks_strategy = false;
         }
         let epsilon = if self.strategy.is_some() { 1.0 } else { epsilon };
         let walk = epsilon_greedy(&self.space, self.learner.table(), &self.tabu, epsilon, &mut rng);

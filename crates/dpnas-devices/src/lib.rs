@@ -84,13 +84,15 @@ impl FromStr for Device {
     type Err = DeviceError;
 
     fn from_str(text: &str) -> Result<Self, DeviceError> {
-        match text.split_once(':') {
-            None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "flex" => Ok(Self::Flex),
-            None if text == "ndarray" => Ok(Self::NdArray),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", index)) if let Ok(index) = index.parse() => Ok(Self::Cuda(index)),
-            _ => Err(DeviceError::Unknown { text: text.to_owned() }),
+        match text {
+            "cpu" => Ok(Self::Cpu),
+            "flex" => Ok(Self::Flex),
+            "ndarray" => Ok(Self::NdArray),
+            "cuda" => Ok(Self::Cuda(0)),
+            _ => {
+                let index = text.strip_prefix("cuda:").and_then(|index| index.parse().ok());
+                index.map(Self::Cuda).ok_or_else(|| DeviceError::Unknown { text: text.to_owned() })
+            }
         }
     }
 }

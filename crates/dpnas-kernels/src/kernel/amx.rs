@@ -37,8 +37,11 @@ pub(crate) fn is_usable() -> bool {
 /// Reads CPUID and XCR0. In CPUID, leaf 7 reports bf16 products (EDX, bit 22) and tiles (bit 24), and leaf 1 that the
 /// operating system manages extended state. XCR0 reports that it saves tiles (bits 17 and 18).
 fn processor_has_tiles() -> bool {
-    let [basic, extended] = [1, 7].map(|leaf| __cpuid_count(leaf, 0));
-    let highest = __cpuid_count(0, 0).eax;
+    // SAFETY: every processor of this architecture has the instruction.
+    #[allow(unused_unsafe, reason = "the function is unsafe in older versions of Rust that are supported")]
+    let read = |leaf| unsafe { __cpuid_count(leaf, 0) };
+    let [basic, extended] = [1, 7].map(read);
+    let highest = read(0).eax;
     let tiles = (1 << 22) | (1 << 24);
     let manages_state = 1 << 27;
     if highest < 7 || basic.ecx & manages_state == 0 || extended.edx & tiles != tiles {

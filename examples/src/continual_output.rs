@@ -1,8 +1,8 @@
 //! Progress and result of continual learning: terminal, log, JSON and report.
 
 use crate::options::ContinualOptions;
-use crate::output::{list_files, page_text};
-use crate::progress::{Display, eprintln};
+use crate::output::{half_width, list_files, page_text};
+use crate::progress::Display;
 use crate::session::resume_command;
 use dpnas::continual::{ContinualEvent, ContinualReport, Learned, MethodSummary};
 use dpnas::report::{Column, Figure, TablePage};
@@ -21,36 +21,28 @@ impl ContinualProgress {
 
     /// Shows one event.
     pub fn show(&mut self, event: &ContinualEvent<'_>) {
-        let bar = &self.0.bar;
-        let place = |done: usize, total: usize| {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        };
         match event {
             ContinualEvent::Resumed { done, total } => {
-                place(*done, *total);
-                bar.reset_eta();
+                self.0.place(*done, *total);
+                self.0.bar.reset_eta();
                 self.0.say(&format!("resumed: {done} of {total} streams are in the journal"));
             }
             ContinualEvent::Embedding { draw, done, total } => {
-                place(*done, *total);
-                bar.set_message(format!("computing the rows of draw {draw}"));
+                self.0.place(*done, *total);
+                self.0.bar.set_message(format!("computing the rows of draw {draw}"));
             }
             ContinualEvent::Learning { method, draw, order, done, total } => {
-                place(*done, *total);
-                bar.set_message(format!("draw {draw}, order {order}: {method}"));
+                self.0.place(*done, *total);
+                self.0.bar.set_message(format!("draw {draw}, order {order}: {method}"));
             }
             ContinualEvent::Learned { learned, done, total } => {
-                place(*done, *total);
+                self.0.place(*done, *total);
                 let Learned { method, draw, order, seconds, .. } = learned;
                 let accuracy = learned.matrix.final_accuracy().unwrap_or(0.0);
                 let line = format!(
                     "{done}/{total} draw {draw}, order {order}, {method}: accuracy {accuracy:.4}, {seconds:.1} s"
                 );
-                self.0.log(&line);
-                if self.0.bar.is_hidden() {
-                    eprintln(&line);
-                }
+                self.0.line(&line);
             }
             _ => {}
         }
@@ -165,9 +157,8 @@ impl ContinualResult<'_> {
 }
 
 /// A mean with half of its interval.
-fn spread(summary: Option<Summary>) -> String {
-    let Some(summary) = summary else { return "–".to_owned() };
-    let half = summary.interval.map_or_else(String::new, |(low, high)| format!(" ± {:.4}", (high - low) / 2.0));
+fn spread(summary: Summary) -> String {
+    let half = half_width(summary).map_or_else(String::new, |half| format!(" ± {half:.4}"));
     format!("{:.4}{half}", summary.mean)
 }
 
@@ -177,7 +168,7 @@ fn cells(summary: &MethodSummary) -> Vec<String> {
     let mean = |name: &str| metric(name).map_or("–".to_owned(), |metric| format!("{:.4}", metric.mean));
     vec![
         summary.method.to_string(),
-        spread(metric("final_accuracy")),
+        metric("final_accuracy").map_or("–".to_owned(), spread),
         mean("average_accuracy"),
         mean("incremental_accuracy"),
         mean("forgetting"),
@@ -185,8 +176,9 @@ fn cells(summary: &MethodSummary) -> Vec<String> {
             // Without the sign of a number that rounds to 0.
             let mean = (difference.mean * 1e4).round() / 1e4 + 0.0;
             let sign = if mean < 0.0 { "" } else { "+" };
-            let interval = difference.interval.map(|(low, high)| format!(" ± {:.4}", (high - low) / 2.0));
-            format!("{sign}{mean:.4}{}", interval.unwrap_or_default())
+            let mut rounded = difference;
+            rounded.mean = mean;
+            format!("{sign}{}", spread(rounded))
         }),
         summary.state_bytes.saturating_add(summary.exemplar_bytes).to_string(),
         format!("{:.1}", summary.seconds),

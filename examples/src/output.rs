@@ -4,7 +4,7 @@ use crate::options::SearchOptions;
 use crate::session::resume_command;
 use dpnas::grammar::ImageShape;
 use dpnas::report::{Baseline, BestNet, PageText, PlotOptions, SearchPage, reward_plot};
-use dpnas::{Report, RunFolder, StopReason, Trial, reward_points};
+use dpnas::{Report, RunFolder, StopReason, Summary, Trial, reward_points};
 use serde_json::{Value, json};
 
 /// Best architectures that are listed.
@@ -123,4 +123,9 @@ pub(crate) fn page_text(folder: &RunFolder, settings: &str) -> PageText {
 pub(crate) fn list_files(folder: &RunFolder, names: &[&str]) -> String {
     let paths = names.iter().map(|name| folder.file(name)).filter(|path| path.exists());
     paths.fold("\nFiles:\n".to_owned(), |text, path| text + &format!("  {}\n", path.display()))
+}
+
+/// Half of the width of an interval.
+pub(crate) fn half_width(summary: Summary) -> Option<f64> {
+    summary.interval.map(|(low, high)| (high - low) / 2.0)
 }

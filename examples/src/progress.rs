@@ -44,6 +44,20 @@ impl Display {
         say(&self.bar, text);
     }
 
+    /// Moves the bar.
+    pub(crate) fn place(&self, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+    }
+
+    /// A line in the log, and on the screen where there is no bar.
+    pub(crate) fn line(&mut self, text: &str) {
+        self.log(text);
+        if self.bar.is_hidden() {
+            eprintln(text);
+        }
+    }
+
     /// A line in the log. A log that cannot be written must not end a job: it is given up.
     pub(crate) fn log(&mut self, text: &str) {
         if let Some(log) = &mut self.log

@@ -1,7 +1,7 @@
 //! The result of a scoring run: text, JSON and its report.
 
 use crate::options::ScoreOptions;
-use crate::output::{list_files, page_text};
+use crate::output::{half_width, list_files, page_text};
 use crate::session::resume_command;
 use dpnas::report::{Column, Figure, TablePage};
 use dpnas::{DrawOutcome, NetSummary, Outcome, RunFolder, ScoringReport, StopReason, Summary, Training};
@@ -193,7 +193,3 @@ const COLUMNS: [(&str, Column); 9] = [
     ("Mean test", Column::Number),
     ("In the search", Column::Number),
 ];
-
-fn half_width(summary: Summary) -> Option<f64> {
-    summary.interval.map(|(low, high)| (high - low) / 2.0)
-}

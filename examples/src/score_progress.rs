@@ -1,6 +1,6 @@
 //! Progress of a scoring run on the terminal and in a log.
 
-use crate::progress::{Display, describe, eprintln};
+use crate::progress::{Display, describe};
 use dpnas::ScoringEvent;
 use dpnas::train::Epoch;
 use std::fs::File;
@@ -28,23 +28,20 @@ impl ScoreProgress {
     pub fn show(&mut self, event: &ScoringEvent<'_>) {
         match event {
             ScoringEvent::Resumed { done, total } => {
-                self.place(*done, *total);
+                self.display.place(*done, *total);
                 self.display.bar.reset_eta();
                 self.display.say(&format!("resumed: {done} of {total} draws are in the journal"));
             }
             ScoringEvent::Scoring { target, training, draw, done, total } => {
-                self.place(*done, *total);
+                self.display.place(*done, *total);
                 self.display.bar.set_message(format!("draw {draw}, {training}: {}", target.net));
             }
             ScoringEvent::Scored { target, scored, done, total } => {
-                self.place(*done, *total);
+                self.display.place(*done, *total);
                 let outcome = describe(&scored.outcome);
                 let line =
                     format!("{done}/{total} draw {}, {}: {outcome}, {}", scored.draw, scored.training, target.net);
-                self.display.log(&line);
-                if self.display.bar.is_hidden() {
-                    eprintln(&line);
-                }
+                self.display.line(&line);
             }
             _ => {}
         }
@@ -53,10 +50,5 @@ impl ScoreProgress {
     /// Removes the bar from the terminal.
     pub fn finish(&self) {
         self.display.bar.finish_and_clear();
-    }
-
-    fn place(&self, done: usize, total: usize) {
-        self.display.bar.set_length(total as u64);
-        self.display.bar.set_position(done as u64);
     }
 }

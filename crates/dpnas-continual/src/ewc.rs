@@ -2,7 +2,7 @@
 
 use crate::adam::{Rows, head_of, predictions};
 use crate::{LearnError, Learner};
-use dpnas_heads::LinearHead;
+use dpnas_heads::{HeadError, LinearHead};
 use dpnas_train::{LinearClassifier, ProbeConfig};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,10 +38,7 @@ impl Ewc {
     /// If a setting is out of range, or the weights do not fit the memory.
     pub fn new(config: &ProbeConfig, features: usize, classes: u32, strength: f32) -> Result<Self, LearnError> {
         config.check().map_err(dpnas_train::TrainError::from)?;
-        if !(strength >= 0.0 && strength.is_finite()) {
-            let (setting, value) = ("strength", f64::from(strength));
-            return Err(dpnas_heads::HeadError::Setting { setting, value, expected: "finite and at least 0" }.into());
-        }
+        Self::check_strength(strength)?;
         let classifier = LinearClassifier::initial(config.seed, classes, features)?;
         let fisher = vec![0.0; classifier.weights().len()];
         Ok(Self {
@@ -53,6 +50,20 @@ impl Ewc {
             trained: false,
             stop: Arc::default(),
         })
+    }
+
+    /// Checks a strength.
+    ///
+    /// # Errors
+    /// If it is not a finite number of at least 0.
+    pub fn check_strength(strength: f32) -> Result<(), HeadError> {
+        match strength >= 0.0 && strength.is_finite() {
+            true => Ok(()),
+            false => {
+                let (setting, value) = ("the strength of EWC", f64::from(strength));
+                Err(HeadError::Setting { setting, value, expected: "finite and at least 0" })
+            }
+        }
     }
 
     /// Ends the training of a step between epochs once the flag is set.

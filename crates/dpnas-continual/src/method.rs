@@ -222,11 +222,12 @@ impl MethodSettings {
         }
     }
 
-    /// Features of the statistics of a method on an embedding with `features`.
-    pub fn state_features(&self, method: Method, features: usize) -> usize {
+    /// Features of the statistics of a method whose input has `features`, beside an embedding with `embedded`.
+    pub fn state_features(&self, method: Method, features: usize, embedded: usize) -> usize {
         match (method, self.fourier) {
             (Method::ProjectedRidge, _) => self.projection,
-            (Method::Randumb, 1..) => self.fourier,
+            (Method::Randumb, 0) => embedded,
+            (Method::Randumb, fourier) => fourier,
             _ => features,
         }
     }
@@ -301,7 +302,7 @@ impl Method {
                 Box::new(ClosedForm::projected(settings.lambda.into(), projection, statistics)?)
             }
             Self::Randumb => {
-                let outputs = settings.state_features(self, task.embedded);
+                let outputs = settings.state_features(self, features, task.embedded);
                 let fourier = RandomFourier::new(task.seed, features, outputs, kernel_width(sample, features))?;
                 let statistics = empty(&fourier.apply(sample)?, outputs)?;
                 Box::new(ClosedForm::fourier(ClosedFormHead::Lda(Shrinkage::Oas), fourier, statistics)?)

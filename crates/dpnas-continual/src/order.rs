@@ -3,15 +3,13 @@
 use crate::StreamError;
 use dpnas_seed::Seed;
 use rand_mt::Mt;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// The order in which classes appear.
 ///
 /// Prints and parses as `natural`, `seed:7`, `pycil` and `3,1,0,2`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClassOrder {
     /// Ascending labels.
@@ -84,19 +82,7 @@ impl FromStr for ClassOrder {
     }
 }
 
-impl TryFrom<String> for ClassOrder {
-    type Error = StreamError;
-
-    fn try_from(text: String) -> Result<Self, StreamError> {
-        text.parse()
-    }
-}
-
-impl From<ClassOrder> for String {
-    fn from(value: ClassOrder) -> Self {
-        value.to_string()
-    }
-}
+dpnas_grammar::serde_as_text!(ClassOrder);
 
 impl fmt::Display for ClassOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

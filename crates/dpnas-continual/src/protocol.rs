@@ -1,5 +1,6 @@
 //! The protocol: learn step by step, test after each.
 
+use crate::stream::tally;
 use crate::{AccuracyMatrix, LearnError, Learner, Stream};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -95,16 +96,15 @@ struct Exam {
 
 impl Exam {
     fn new(protocol: &Protocol<'_>) -> Self {
-        let Protocol { stream, test, .. } = protocol;
-        Self { steps: stream.steps_of(test.labels), matrix: AccuracyMatrix::new(stream.counts(test.labels)) }
+        let steps = protocol.stream.steps_of(protocol.test.labels);
+        let totals = tally(protocol.stream.steps.len(), steps.iter().copied());
+        Self { steps, matrix: AccuracyMatrix::new(totals) }
     }
 
     fn take(&mut self, learner: &dyn Learner, test: Rows<'_>) -> Result<(), LearnError> {
         let predicted = learner.predict(test.values)?;
         let right = predicted.iter().zip(test.labels).zip(&self.steps).filter(|((found, label), _)| found == label);
-        let mut correct = vec![0; self.matrix.totals().len()];
-        right.filter_map(|(_, &step)| step).for_each(|step| correct[step] += 1);
-        self.matrix.push(correct);
+        self.matrix.push(tally(self.matrix.totals().len(), right.map(|(_, &step)| step)));
         Ok(())
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 /// Deep streaming LDA as published, row by row: a running covariance about the running means of the classes.
 ///
 /// The mean of a class is 0 until its first row has come, so the first row of each class enters the covariance as it is. The
-/// result therefore depends on the order of the rows; [`ClosedFormHead::Lda`](crate::ClosedFormHead::Lda) is the same classifier without
-/// that.
+/// result therefore depends on the order of the rows; [`ClosedFormHead::Lda`](crate::ClosedFormHead::Lda) is the same
+/// classifier without that.
 ///
 /// # Source
 /// Hayes and Kanan, 2020, equations 2 and 3, with a shrinkage of 10⁻⁴ to the identity.

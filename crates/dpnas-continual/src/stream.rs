@@ -9,7 +9,6 @@ use nom::combinator::{all_consuming, map, map_opt, opt};
 use nom::multi::separated_list1;
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -21,8 +20,7 @@ const LARGEST: usize = 1 << 20;
 ///
 /// Parses from `5x2` (five steps of two classes), `50+10x5`, `4,3,3` (classes of each step), `0,1|2|0,3` (places in the class
 /// order; classes may return), `data:10` (ten parts of the rows in their order) and `iid:10` (ten parts of the shuffled rows).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Steps {
     /// Number of new classes of each step.
@@ -113,9 +111,7 @@ impl Stream {
         };
         Ok(Self { steps: parts.into_iter().enumerate().map(of_rows).collect::<Result<_, _>>()? })
     }
-}
 
-impl Stream {
     /// The step that brings the class of each label; `None` for a class of no step.
     pub fn steps_of(&self, labels: &[u32]) -> Vec<Option<usize>> {
         let of_step = |label: u32| self.steps.iter().position(|step| step.new_classes.binary_search(&label).is_ok());
@@ -124,10 +120,15 @@ impl Stream {
 
     /// Number of labels of the classes that each step brings.
     pub fn counts(&self, labels: &[u32]) -> Vec<u64> {
-        let mut counts = vec![0; self.steps.len()];
-        self.steps_of(labels).into_iter().flatten().for_each(|step| counts[step] += 1);
-        counts
+        tally(self.steps.len(), self.steps_of(labels).into_iter())
     }
+}
+
+/// How often each step comes.
+pub(crate) fn tally(steps: usize, places: impl Iterator<Item = Option<usize>>) -> Vec<u64> {
+    let mut counts = vec![0; steps];
+    places.flatten().for_each(|step| counts[step] += 1);
+    counts
 }
 
 /// Parts that differ by at most one item.
@@ -197,19 +198,7 @@ impl FromStr for Steps {
     }
 }
 
-impl TryFrom<String> for Steps {
-    type Error = StreamError;
-
-    fn try_from(text: String) -> Result<Self, StreamError> {
-        text.parse()
-    }
-}
-
-impl From<Steps> for String {
-    fn from(value: Steps) -> Self {
-        value.to_string()
-    }
-}
+dpnas_grammar::serde_as_text!(Steps);
 
 impl fmt::Display for Steps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -72,7 +72,6 @@ pub struct LoadConfig {
     /// The folder of the known sets.
     pub data_dir: PathBuf,
     /// These classes alone, numbered from 0 in this order; `None` takes all.
-    #[serde(default)]
     pub classes: Option<Vec<u32>>,
     /// Largest number of training images; `None` takes all.
     pub limit_train: Option<usize>,

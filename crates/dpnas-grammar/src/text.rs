@@ -1,24 +1,24 @@
 //! serde for types that are written as text.
 
 use crate::{ImageShape, Net, Prefix};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Displays to serialise, parses to deserialise.
-macro_rules! as_text {
+/// Implements serde for types by their text: they display to serialise, and parse to deserialise.
+#[macro_export]
+macro_rules! serde_as_text {
     ($($type:ty),*) => {$(
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl ::serde::Serialize for $type {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        impl<'de> ::serde::Deserialize<'de> for $type {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <String as ::serde::Deserialize>::deserialize(deserializer)?;
+                text.parse().map_err(::serde::de::Error::custom)
             }
         }
     )*};
 }
 
-as_text!(ImageShape, Net, Prefix);
+serde_as_text!(ImageShape, Net, Prefix);

@@ -65,7 +65,7 @@ pub enum HeadError {
         present: u64,
     },
     /// More rows than the integer sums hold.
-    #[error("more than {} rows would overflow the sums", crate::statistics::MOST_ROWS)]
+    #[error("more than {} rows would overflow the sums", crate::Statistics::MOST_ROWS)]
     TooManyRows,
     /// A head needs rows.
     #[error("the statistics have no rows: add some before solving for a head")]

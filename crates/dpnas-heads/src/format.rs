@@ -182,7 +182,7 @@ fn sums<N: Stored>(file: &SafeTensors<'_>, features: usize) -> Result<Sums<N>, H
     let classes: BTreeMap<_, _> =
         classes.into_iter().zip(counts).zip(sums.chunks_exact(features)).map(of_class).collect();
     let rows = classes.values().try_fold(0u64, |rows, class| rows.checked_add(class.count));
-    if classes.values().any(|class| class.count == 0) || rows.is_none_or(|rows| rows > crate::statistics::MOST_ROWS) {
+    if classes.values().any(|class| class.count == 0) || rows.is_none_or(|rows| rows > Statistics::MOST_ROWS) {
         return Err(HeadError::format("a class has no rows, or there are too many"));
     }
     // Values are within 15 bits, so sums that are larger than their number of rows allows would overflow later.

@@ -6,9 +6,6 @@ use crate::sums::Sums;
 use crate::{FixedPoint, HeadError};
 use std::collections::BTreeMap;
 
-/// Rows of which integer sums are safe: 2³⁰ for each product, so 2³² of them stay below 2⁶³.
-pub(crate) const MOST_ROWS: u64 = 1 << 32;
-
 /// Counts, class sums and Gram matrix of labelled rows of `features` values: all that the heads of this crate need.
 ///
 /// A class may appear at any time. Statistics of several places add, and what was added can be subtracted.
@@ -43,8 +40,8 @@ pub(crate) enum Arithmetic {
 }
 
 impl Statistics {
-    /// Most rows of which the sums are safe.
-    pub const MOST_ROWS: u64 = MOST_ROWS;
+    /// Most rows of which the integer sums are safe: 2³⁰ for each product, so 2³² of them stay below 2⁶³.
+    pub const MOST_ROWS: u64 = 1 << 32;
 
     /// No rows yet; sums are exact on this grid.
     pub fn exact(grid: FixedPoint) -> Self {
@@ -165,7 +162,7 @@ impl Statistics {
         if rows != labels.len() {
             return Err(HeadError::Labels { labels: labels.len(), rows });
         }
-        if self.rows() + rows as u64 > MOST_ROWS {
+        if self.rows() + rows as u64 > Self::MOST_ROWS {
             return Err(HeadError::TooManyRows);
         }
         let scales = self.grid().map(FixedPoint::scales).unwrap_or_default();
@@ -203,7 +200,7 @@ impl Statistics {
     /// If they have other features or another grid, or there are too many rows. Nothing is added then.
     pub fn merge(&mut self, other: &Self) -> Result<(), HeadError> {
         self.check_same(other)?;
-        if self.rows() + other.rows() > MOST_ROWS {
+        if self.rows() + other.rows() > Self::MOST_ROWS {
             return Err(HeadError::TooManyRows);
         }
         match (&mut self.sums, &other.sums) {

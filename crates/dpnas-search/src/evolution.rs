@@ -1,7 +1,7 @@
 //! Regularised evolution.
 
 use crate::{Action, History, Space, Strategy};
-use dpnas_grammar::{Layer, Net, Verdict};
+use dpnas_grammar::{Layer, Net};
 use dpnas_seed::Rng;
 
 /// Regularised evolution: the best of a random sample of the youngest architectures has a child by one or two edits.
@@ -100,13 +100,9 @@ fn body(net: &Net) -> &[Layer] {
     &net.layers()[..net.layers().len() - 1]
 }
 
-/// The net of these layers, if it is a walk of the space within its limits.
+/// The net of these layers and a classifier, if it is a walk of the space within its limits.
 fn net_of(space: &Space, layers: &[Layer]) -> Option<Net> {
-    let layers = [layers, &[Layer::Softmax { classes: space.classes() }]].concat();
-    space.follow(&layers).ok()?;
-    let net = Net::new(layers).ok()?;
-    let plan = net.plan(space.input()).ok()?;
-    (plan.verdict(&space.limits()) == Verdict::Accepted).then_some(net)
+    space.accepted([layers, &[Layer::Softmax { classes: space.classes() }]].concat())
 }
 
 /// The layers that may follow.
@@ -148,6 +144,7 @@ mod tests {
     use dpnas_grammar::ImageShape;
     use dpnas_seed::Seed;
     use proptest::prelude::*;
+    use rustc_hash::FxHashMap;
     use std::sync::Arc;
 
     /// Random architectures whose reward is the number of their features.
@@ -176,7 +173,7 @@ mod tests {
             for settings in [SpaceSettings::small(), SpaceSettings::paper()] {
                 let space = settings.check(ImageShape::square(1, size), 10).unwrap();
                 let architectures = history(&space, seed);
-                let history = History { architectures: &architectures };
+                let history = History { architectures: &architectures, known: &FxHashMap::default() };
                 let mut rng = Seed(seed).stream("child", 0).rng();
                 if let Some(child) = Evolution::default().propose(&space, &history, &mut rng) {
                     prop_assert!(net_of(&space, body(&child)) == Some(child));
@@ -194,13 +191,21 @@ mod tests {
         let evolution = Evolution::default();
         for child in 0..300 {
             let mut rng = Seed(1).stream("child", child).rng();
-            let net = evolution.propose(&space, &History { architectures: &architectures }, &mut rng).unwrap();
+            let net = evolution
+                .propose(&space, &History { architectures: &architectures, known: &FxHashMap::default() }, &mut rng)
+                .unwrap();
             let reward = reward(&net);
             architectures.push((Arc::new(net), reward));
         }
         assert!(best(&architectures) > before * 1.1, "{before} {}", best(&architectures));
         assert!(
-            evolution.propose(&space, &History { architectures: &[] }, &mut Seed(1).stream("c", 0).rng()).is_none()
+            evolution
+                .propose(
+                    &space,
+                    &History { architectures: &[], known: &FxHashMap::default() },
+                    &mut Seed(1).stream("c", 0).rng()
+                )
+                .is_none()
         );
     }
 

@@ -45,9 +45,8 @@ impl Strategy for Predictor {
         let predicted =
             |net: &Net| net.plan(space.input()).map_or(f64::NEG_INFINITY, |plan| model.predict(&numbers(&plan)));
         let children = (0..self.children.max(1)).filter_map(|_| self.evolution.propose(space, history, rng));
-        let known = |net: &Net| history.architectures.iter().any(|(other, _)| **other == *net);
-        let children: Vec<Net> = children.filter(|net| !known(net)).collect();
-        children.into_iter().map(|net| (predicted(&net), net)).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, net)| net)
+        let fresh = children.filter(|net| !history.has_drawn(net));
+        fresh.map(|net| (predicted(&net), net)).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, net)| net)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The exploration schedule: an ε for each share of the architectures.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,8 +18,7 @@ pub struct Phase {
 ///
 /// # Source
 /// SPEC §5.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Schedule(Vec<Phase>);
 
 impl Schedule {
@@ -120,19 +118,7 @@ impl FromStr for Schedule {
     }
 }
 
-impl TryFrom<String> for Schedule {
-    type Error = ScheduleError;
-
-    fn try_from(text: String) -> Result<Self, ScheduleError> {
-        text.parse()
-    }
-}
-
-impl From<Schedule> for String {
-    fn from(schedule: Schedule) -> Self {
-        schedule.to_string()
-    }
-}
+dpnas_grammar::serde_as_text!(Schedule);
 
 fn parse_phase(part: usize, text: &str) -> Result<Phase, ScheduleError> {
     let text = text.trim();

@@ -1,8 +1,10 @@
 //! Strategies: what a search draws where it does not draw at random.
 
 use crate::Space;
+use crate::search::Known;
 use dpnas_grammar::Net;
 use dpnas_seed::Rng;
+use rustc_hash::FxHashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -51,9 +53,15 @@ pub trait Strategy: Debug + Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
     pub(crate) architectures: &'a [(Arc<Net>, f64)],
+    pub(crate) known: &'a FxHashMap<Arc<Net>, Known>,
 }
 
 impl<'a> History<'a> {
+    /// Whether the architecture was drawn before, also if it has no reward.
+    pub fn has_drawn(&self, net: &Net) -> bool {
+        self.known.contains_key(net)
+    }
+
     /// The architectures with a reward above 0, each once, in the order of recording.
     pub fn scored(&self) -> impl DoubleEndedIterator<Item = (&'a Net, f64)> + use<'a> {
         self.architectures.iter().filter(|(_, reward)| *reward > 0.0).map(|(net, reward)| (&**net, *reward))

@@ -20,6 +20,12 @@ impl Space {
                 Action::Terminate => Layer::Softmax { classes: self.classes() },
             });
         }
+        self.accepted(layers)
+    }
+
+    /// The net of the layers of a whole walk; `None` if they are none, or the limits reject it.
+    pub(crate) fn accepted(&self, layers: Vec<Layer>) -> Option<Net> {
+        self.follow(&layers).ok().filter(|state| state.terminal)?;
         let net = Net::new(layers).ok()?;
         let verdict = net.plan(self.input()).ok()?.verdict(&self.limits());
         (verdict == Verdict::Accepted).then_some(net)

@@ -68,7 +68,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Some(path) = &learning.save_state {
         runner = runner.keeping_statistics().context("save-state")?;
         let path = Path::new(path);
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let parent = path.parent().unwrap_or(path);
         ensure!(parent.is_dir(), "save-state: {} is no folder: make it first", parent.display());
         let free = session.resumed.is_some() || !path.exists();
         ensure!(free, "save-state: {} exists already: choose another file", path.display());

@@ -117,7 +117,8 @@ fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, O
         schedule: walk.schedule.as_deref().unwrap_or("small").parse().context("schedule")?,
     };
     let seed = Seed(options.data.seed);
-    let strategy: Arc<dyn Strategy> = match walk.strategy()? {
+    let name = walk.strategy()?;
+    let strategy: Arc<dyn Strategy> = match name {
         StrategyName::QLearning => {
             return match earlier::earlier_run(&options.earlier, session.resumed.as_ref(), &space)? {
                 Some(earlier) => Ok((earlier.search(space, settings, seed)?, Some(earlier))),
@@ -134,7 +135,7 @@ fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, O
     );
     let random = settings.schedule.phases().iter().all(|phase| phase.epsilon == 1.0);
     ensure!(
-        random || walk.strategy()? != StrategyName::Random,
+        random || name != StrategyName::Random,
         "schedule: random architectures have the ε 1.0 alone; use for example --budget 100"
     );
     Ok((Search::with_strategy(space, settings, strategy, seed)?, None))

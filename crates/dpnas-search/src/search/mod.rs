@@ -61,7 +61,7 @@ pub struct Search {
 
 /// The state of an architecture that was drawn before.
 #[derive(Clone, Copy, Debug)]
-enum Known {
+pub(crate) enum Known {
     /// In the replay buffer, as this architecture of the learner.
     Recorded(usize),
     InFlight(CandidateId),
@@ -294,8 +294,8 @@ impl Search {
         // Q-learning decides about chance at each step, a strategy once for each architecture.
         let strategy = self.strategy.as_ref().filter(|_| rng.unit() >= epsilon && *asks_strategy);
         if let Some(strategy) = strategy {
-            let history = History { architectures: &self.history };
-            let fresh = |net: &Net| !self.known.contains_key(net);
+            let history = History { architectures: &self.history, known: &self.known };
+            let fresh = |net: &Net| !history.has_drawn(net);
             let proposed =
                 (0..MAX_PROPOSALS).find_map(|_| strategy.propose(&self.space, &history, &mut rng).filter(fresh));
             if let Some(net) = proposed {

@@ -1,14 +1,12 @@
 //! Learning-rate schedules.
 
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// How the learning rate changes from epoch to epoch.
 ///
 /// Prints and parses as `constant`, `cosine`, `step:30,0.1`, also with serde.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum RateSchedule {
     /// The same rate in every epoch.
@@ -66,19 +64,7 @@ impl FromStr for RateSchedule {
     }
 }
 
-impl TryFrom<String> for RateSchedule {
-    type Error = UnknownSchedule;
-
-    fn try_from(text: String) -> Result<Self, UnknownSchedule> {
-        text.parse()
-    }
-}
-
-impl From<RateSchedule> for String {
-    fn from(schedule: RateSchedule) -> Self {
-        schedule.to_string()
-    }
-}
+dpnas_grammar::serde_as_text!(RateSchedule);
 
 impl fmt::Display for RateSchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

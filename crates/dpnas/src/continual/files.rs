@@ -1,8 +1,10 @@
 //! Files of a run that are derived from its journal, and the classifiers.
 
 use super::{ContinualError, ContinualReport, Learned, METRICS, MethodSummary, Stream};
-use crate::csv::error::io_error;
+use crate::csv::write_table;
 use crate::run::folder::{io, sync_folder};
+#[cfg(feature = "report")]
+use crate::run::picture::write_picture;
 use crate::{RunFolder, Summary};
 use dpnas_heads::{LinearHead, Statistics};
 use npyz::WriterBuilder;
@@ -42,31 +44,20 @@ pub fn save_statistics(statistics: &Statistics, path: &Path) -> Result<(), Conti
 
 /// Brings every file of the folder up to date.
 pub(crate) fn finish(folder: &RunFolder, report: &ContinualReport, streams: &[Stream]) -> Result<(), ContinualError> {
-    table(folder, "results.csv", RESULTS.map(str::to_owned).to_vec(), results(report))?;
-    table(folder, "summary.csv", summary_header(), report.summaries().iter().map(summary_row).collect())?;
+    write_table(folder, "results.csv", RESULTS, results(report).into_iter())?;
+    write_table(folder, "summary.csv", summary_header(), report.summaries().iter().map(summary_row))?;
     let orders = streams.iter().enumerate().map(|(order, stream)| {
         let labels = |classes: &[u32]| classes.iter().map(u32::to_string).collect::<Vec<_>>().join(" ");
         let steps: Vec<String> = stream.steps.iter().map(|step| labels(&step.classes)).collect();
         vec![order.to_string(), report.job.orders[order].to_string(), steps.join(" | ")]
     });
-    let header = ["order", "name", "classes_of_steps"].map(str::to_owned).to_vec();
-    table(folder, "orders.csv", header, orders.collect())?;
+    write_table(folder, "orders.csv", ["order", "name", "classes_of_steps"], orders)?;
     folder.replace_with("accuracy_matrix.npy", |file| matrices(report, file))?;
     #[cfg(feature = "report")]
     for (name, svg) in report.pictures() {
-        folder.replace(&format!("{name}.svg"), svg.as_str().as_bytes())?;
-        folder.replace(&format!("{name}.png"), &svg.to_png(2.0)?)?;
+        write_picture::<ContinualError>(folder, &name, &svg)?;
     }
     Ok(())
-}
-
-fn table(folder: &RunFolder, name: &str, header: Vec<String>, rows: Vec<Vec<String>>) -> Result<(), ContinualError> {
-    let write = |output: &mut dyn Write| -> Result<(), csv::Error> {
-        let mut csv = csv::Writer::from_writer(output);
-        [header].iter().chain(&rows).try_for_each(|row| csv.write_record(row))?;
-        Ok(csv.flush()?)
-    };
-    Ok(folder.replace_with(name, |output| write(output).map_err(io_error))?)
 }
 
 fn results(report: &ContinualReport) -> Vec<Vec<String>> {

@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::runner::JOURNAL;
-use super::{ClassOrder, ContinualError, Input, Method, MethodSettings, RowSource, Steps};
+use super::{ClassOrder, ContinualError, Ewc, Input, Method, MethodSettings, RowSource, Steps};
 use crate::RunFolder;
 use crate::run::journal::Journal;
 use dpnas_heads::Statistics;
@@ -72,10 +72,8 @@ pub(crate) fn check(job: &ContinualJob, source: &dyn RowSource, budget: u64) -> 
     if streams > MOST_STREAMS {
         return fail(format!("{streams} streams (methods × orders × draws): at most {MOST_STREAMS} fit one run"));
     }
-    let strength = job.settings.ewc_strength;
-    if !(strength >= 0.0 && strength.is_finite()) {
-        return fail(format!("the strength of EWC is {strength}: it must be finite and at least 0"));
-    }
+    Ewc::check_strength(job.settings.ewc_strength)?;
+    let embedded = source.features(Input::Embedding).unwrap_or_default();
     for (at, method) in job.methods.iter().enumerate() {
         if job.methods[..at].contains(method) {
             return fail(format!("method {method} is named twice"));
@@ -86,11 +84,7 @@ pub(crate) fn check(job: &ContinualJob, source: &dyn RowSource, budget: u64) -> 
             ));
         };
         if !method.trains_with_adam() || *method == Method::PseudoRehearsal {
-            let embedded = source.features(Input::Embedding).unwrap_or(features);
-            let features = match method {
-                Method::Randumb => job.settings.state_features(*method, embedded),
-                _ => job.settings.state_features(*method, features),
-            };
+            let features = job.settings.state_features(*method, features, embedded);
             if features == 0 {
                 return fail(format!("{method} makes 0 features of a row: use at least one"));
             }
@@ -126,13 +120,11 @@ pub(crate) fn check(job: &ContinualJob, source: &dyn RowSource, budget: u64) -> 
         if of_input().next().is_some() { train * (1 + copies) + test } else { 0 }
     };
     let numbers = |input: Input| rows_of(input).saturating_mul(source.features(input).unwrap_or(0) as u64);
-    let random = |method: &Method| {
-        let embedded = source.features(Input::Embedding).unwrap_or(0);
-        match method {
-            Method::ProjectedRidge | Method::Randumb => (job.settings.state_features(*method, embedded) as u64)
-                .saturating_mul(source.features(method.input()).unwrap_or(0) as u64),
-            _ => 0,
+    let random = |method: &Method| match (method, source.features(method.input()).unwrap_or_default()) {
+        (Method::ProjectedRidge | Method::Randumb, features) => {
+            (job.settings.state_features(*method, features, embedded) as u64).saturating_mul(features as u64)
         }
+        _ => 0,
     };
     let weights = job.methods.iter().map(random).max().unwrap_or(0);
     let needed = [numbers(Input::Embedding), numbers(Input::Pixels), weights];
@@ -140,8 +132,8 @@ pub(crate) fn check(job: &ContinualJob, source: &dyn RowSource, budget: u64) -> 
     if needed > budget {
         let part = budget as f64 / needed as f64;
         return fail(format!(
-            "the rows and random features take {needed} bytes, the memory budget is {budget} bytes: about {} of the {train} training rows would \
-             fit. Raise --memory-budget, use --limit-train, or a net with fewer features",
+            "the rows and random features take {needed} bytes, the memory budget is {budget} bytes: about {} of the \
+             {train} training rows would fit. Raise --memory-budget, use --limit-train, or a net with fewer features",
             (train as f64 * part) as u64
         ));
     }

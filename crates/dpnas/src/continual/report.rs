@@ -21,7 +21,6 @@ pub struct Learned {
     /// Bytes of rows of the stream that it keeps.
     pub exemplar_bytes: u64,
     /// Values that were cut to the range of a fixed-point grid.
-    #[serde(default)]
     pub clipped: u64,
     /// SHA-256 of the final classifier: equal where all its bits are.
     pub weights_digest: String,

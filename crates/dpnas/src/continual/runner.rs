@@ -214,6 +214,7 @@ impl<'a> ContinualRunner<'a> {
         if !matches!(events.first(), Some(Event::Begun { .. })) {
             return Err(ContinualError::Diverged { found: "no first line of a run".to_owned() });
         }
+        let totals: Vec<_> = self.streams.iter().map(|stream| stream.counts(self.source.test_labels())).collect();
         for event in events {
             match event {
                 Event::Begun { identity: begun, job, .. } => {
@@ -226,9 +227,9 @@ impl<'a> ContinualRunner<'a> {
                 }
                 Event::Learned(learned) => {
                     let method = self.job.methods.iter().position(|&method| method == learned.method);
-                    let stream = self.streams.get(learned.order);
-                    let asked = learned.draw < self.job.draws
-                        && stream.is_some_and(|stream| learned.matrix.is_of(&stream.counts(self.source.test_labels())));
+                    let totals = totals.get(learned.order);
+                    let asked =
+                        learned.draw < self.job.draws && totals.is_some_and(|totals| learned.matrix.is_of(totals));
                     let (draw, order) = (learned.draw, learned.order);
                     let found = format!("{} of draw {draw}, order {order}", learned.method);
                     match method.filter(|_| asked) {

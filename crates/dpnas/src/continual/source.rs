@@ -2,9 +2,9 @@
 
 use super::runner::hex;
 use super::{ContinualError, Input};
-use crate::store::{SplitName, StoredEmbedding};
-use crate::{DeepPrior, ScoreError, draw_seed};
-use dpnas_grammar::Net;
+use crate::store::{Manifest, SplitName, StoredEmbedding};
+use crate::{DeepPrior, ScoreError, StoreRequest, draw_seed};
+use dpnas_grammar::{Net, Plan};
 use dpnas_heads::check_rows;
 use dpnas_prior::NormMode;
 use dpnas_seed::Seed;
@@ -78,22 +78,14 @@ impl EmbeddingRows {
             check_rows(split.values(), manifest.features)
                 .map_err(|source| ContinualError::Values { split: name, source })?;
         }
-        let norm = &manifest.norm;
-        let images =
-            norm.calibration_images.or(norm.batch_size).map_or_else(String::new, |n| format!(" on {n} images"));
-        let norm = format!("{} {:?}{images}", norm.mode, norm.epsilon);
-        let weights = format!("weights {}; init {}", manifest.weight_seed, manifest.init);
-        let encoder = format!("embedding of {} by {}; {weights}; norm {norm}", manifest.net, manifest.engine);
-        let data = format!("; data {}", manifest.data_fingerprint);
         let mut rows = Sha256::new();
         for split in [&train, &valid, &test] {
             split.labels().iter().for_each(|label| rows.update(label.to_le_bytes()));
             split.values().iter().for_each(|value| rows.update(value.to_le_bytes()));
         }
         Ok(Self {
-            identity: format!("{encoder}{data}; rows {}", hex(&rows.finalize())),
-            // Normalisation is frozen on images of the data set.
-            encoder: if manifest.norm.mode == NormMode::None.to_string() { encoder } else { encoder + &data },
+            identity: format!("{}; rows {}", encoder_of(manifest), hex(&rows.finalize())),
+            encoder: encoder_of(manifest),
             classes: manifest.class_names.len() as u32,
             train_labels: [train.labels(), valid.labels()].concat(),
             test_labels: test.labels().to_vec(),
@@ -145,8 +137,7 @@ impl RowSource for EmbeddingRows {
 #[derive(Debug)]
 pub struct PriorRows {
     prior: DeepPrior,
-    net: Net,
-    features: usize,
+    plan: Plan,
     train_labels: Vec<u32>,
 }
 
@@ -159,34 +150,27 @@ impl PriorRows {
         let plan = net.plan(prior.splits().train.shape())?;
         let splits = prior.splits();
         let train_labels = [splits.train.labels(), splits.valid.labels()].concat();
-        Ok(Self { features: usize::try_from(plan.features()).unwrap_or(usize::MAX), train_labels, prior, net })
+        Ok(Self { plan, train_labels, prior })
     }
 
     /// The seed of the weights of one draw.
     pub fn seed(&self, draw: u32) -> Seed {
         let config = self.prior.config();
-        draw_seed(config.draw.seed(config.weight_seed, &self.net), draw)
+        draw_seed(config.draw.seed(config.weight_seed, self.plan.net()), draw)
     }
 }
 
 impl RowSource for PriorRows {
     fn identity(&self) -> String {
-        format!("embedding of {}; {}", self.net, self.prior.describe_rows(&format!("weights {}", self.seed(0).0)))
+        format!(
+            "embedding of {}; {}",
+            self.plan.net(),
+            self.prior.describe_rows(&format!("weights {}", self.seed(0).0))
+        )
     }
 
     fn encoder(&self) -> String {
-        let (splits, config) = (self.prior.splits(), self.prior.config());
-        let mode = config.norm.effective_mode();
-        let images = match mode {
-            NormMode::Calibrated => format!(" on {} images", config.calibration_images),
-            NormMode::Reference => format!(" on {} images", config.probe.batch_size),
-            _ => String::new(),
-        };
-        let norm = format!("{mode} {:?}{images}", config.norm.epsilon);
-        let weights = format!("weights {}; init {}", self.seed(0).0, config.init);
-        let encoder = format!("embedding of {} by {}; {weights}; norm {norm}", self.net, self.prior.engine_name());
-        // Normalisation is frozen on images of the data set.
-        if mode == NormMode::None { encoder } else { format!("{encoder}; data {}", splits.fingerprint()) }
+        encoder_of(&self.prior.manifest(&self.plan, self.seed(0), &StoreRequest::npy("")))
     }
 
     fn classes(&self) -> u32 {
@@ -195,7 +179,7 @@ impl RowSource for PriorRows {
 
     fn features(&self, input: Input) -> Option<usize> {
         match input {
-            Input::Embedding => Some(self.features),
+            Input::Embedding => Some(usize::try_from(self.plan.features()).unwrap_or(usize::MAX)),
             Input::Pixels => self.prior.splits().train.shape().elements().map(|elements| elements as usize),
         }
     }
@@ -222,13 +206,13 @@ impl RowSource for PriorRows {
         let mut rows = Features { features, train: Vec::new(), test: Vec::new() };
         let reserve = |rows: &mut Vec<f32>, count: usize| {
             rows.try_reserve_exact(count.saturating_mul(features)).map_err(|_| ScoreError::OutOfMemory {
-                net: self.net.to_string(),
+                net: self.plan.net().to_string(),
                 reason: format!("{count} rows of {features} features do not fit the memory"),
             })
         };
         reserve(&mut rows.train, self.train_labels.len())?;
         reserve(&mut rows.test, splits.test.len())?;
-        self.prior.embed(&self.net, self.seed(draw), |split, block| {
+        self.prior.embed(self.plan.net(), self.seed(draw), |split, block| {
             match split {
                 SplitName::Train | SplitName::Val => rows.train.extend_from_slice(block),
                 SplitName::Test => rows.test.extend_from_slice(block),
@@ -237,4 +221,15 @@ impl RowSource for PriorRows {
         })?;
         Ok(Arc::new(rows))
     }
+}
+
+/// Everything that decides how an image becomes a row.
+fn encoder_of(manifest: &Manifest) -> String {
+    let Manifest { net, engine, weight_seed, init, norm, data_fingerprint, .. } = manifest;
+    let images = norm.calibration_images.or(norm.batch_size).map_or_else(String::new, |n| format!(" on {n} images"));
+    // Normalisation is frozen on images of the data set.
+    let data =
+        if norm.mode == NormMode::None.to_string() { String::new() } else { format!("; data {data_fingerprint}") };
+    let norm = format!("{} {:?}{images}", norm.mode, norm.epsilon);
+    format!("embedding of {net} by {engine}; weights {weight_seed}; init {init}; norm {norm}{data}")
 }

@@ -11,3 +11,4 @@ pub use error::CsvError;
 pub use q_values::{Q_COLUMNS, write_q_values};
 pub use read_q_values::read_q_values;
 pub use replay_buffer::{REPLAY_COLUMNS, ReplayRow, ReplayWriter, read_replay_buffer};
+pub(crate) use table::write_table;

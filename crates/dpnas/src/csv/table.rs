@@ -1,8 +1,25 @@
-//! Reading CSV files of pandas, Excel and LibreOffice by column name.
+//! Reading CSV files of pandas, Excel and LibreOffice by column name, and writing tables.
 
-use crate::csv::error::CsvError;
-use std::io::Read;
+use crate::csv::error::{CsvError, io_error};
+use crate::{FolderError, RunFolder};
+use std::io::{Read, Write};
 use std::path::Path;
+
+/// Writes a table in a run folder.
+pub(crate) fn write_table<R: IntoIterator<Item: AsRef<[u8]>>>(
+    folder: &RunFolder,
+    name: &str,
+    header: impl IntoIterator<Item: AsRef<[u8]>>,
+    mut rows: impl Iterator<Item = R>,
+) -> Result<(), FolderError> {
+    let write = |output: &mut dyn Write| -> Result<(), csv::Error> {
+        let mut csv = csv::Writer::from_writer(output);
+        csv.write_record(header)?;
+        rows.try_for_each(|row| csv.write_record(row))?;
+        Ok(csv.flush()?)
+    };
+    folder.replace_with(name, |output| write(output).map_err(io_error))
+}
 
 /// A CSV file with `N` known columns in any order, among others.
 ///

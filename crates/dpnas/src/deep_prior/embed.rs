@@ -133,7 +133,7 @@ impl DeepPrior {
         Manifest { rows: manifest.rows, program: manifest.program.clone(), ..expected } == *manifest
     }
 
-    fn manifest(&self, plan: &Plan, weight_seed: Seed, request: &StoreRequest) -> Manifest {
+    pub(crate) fn manifest(&self, plan: &Plan, weight_seed: Seed, request: &StoreRequest) -> Manifest {
         let config = self.config();
         let mode = config.norm.effective_mode();
         let image = plan.input();

@@ -6,7 +6,7 @@ pub(crate) mod folder;
 pub(crate) mod journal;
 pub(crate) mod other_evaluation;
 #[cfg(feature = "report")]
-mod picture;
+pub(crate) mod picture;
 pub(crate) mod report;
 pub(crate) mod resume;
 mod runner;

@@ -1,8 +1,8 @@
 //! The reward plot of a run.
 
 use crate::run::report::RunError;
-use crate::{ReplayRow, RunFolder};
-use dpnas_report::{PlotOptions, RewardPoint, reward_plot};
+use crate::{FolderError, ReplayRow, RunFolder};
+use dpnas_report::{PlotOptions, ReportError, RewardPoint, Svg, reward_plot};
 use dpnas_search::Row;
 
 /// The picture is redrawn after this many new rows.
@@ -48,8 +48,18 @@ pub fn reward_points(rows: &[ReplayRow]) -> Vec<RewardPoint> {
 pub fn draw_rewards(folder: &RunFolder, points: &[RewardPoint]) -> Result<(), RunError> {
     let title = folder.path().file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if let Some(svg) = reward_plot(points, &PlotOptions::titled(title)) {
-        folder.replace("rewards.svg", svg.as_str().as_bytes())?;
-        folder.replace("rewards.png", &svg.to_png(2.0)?)?;
+        write_picture::<RunError>(folder, "rewards", &svg)?;
     }
+    Ok(())
+}
+
+/// Writes a picture as SVG and as PNG.
+pub(crate) fn write_picture<E: From<FolderError> + From<ReportError>>(
+    folder: &RunFolder,
+    name: &str,
+    svg: &Svg,
+) -> Result<(), E> {
+    folder.replace(&format!("{name}.svg"), svg.as_str().as_bytes())?;
+    folder.replace(&format!("{name}.png"), &svg.to_png(2.0)?)?;
     Ok(())
 }

@@ -5,10 +5,11 @@ use super::figures;
 use super::report::{DrawOutcome, ScoringError, ScoringReport};
 use super::runner::Training;
 use super::{NetSummary, Summary};
-use crate::csv::error::io_error;
 use crate::csv::replay_buffer::{percent, percent_list};
+use crate::csv::write_table;
+#[cfg(feature = "report")]
+use crate::run::picture::write_picture;
 use crate::{Outcome, RunFolder};
-use std::io::Write;
 
 /// Columns of `scores.csv`; accuracies are fractions.
 const SCORES: [&str; 13] = [
@@ -53,16 +54,25 @@ const FIXED_NETS: [&str; 5] = ["net", "acc_best_val", "acc_val_all_epochs", "acc
 
 /// Brings every file of the folder up to date.
 pub(crate) fn finish(folder: &RunFolder, report: &ScoringReport) -> Result<(), ScoringError> {
-    table(folder, "scores.csv", &SCORES, report.draws.iter().map(|scored| scores_row(report, scored)))?;
-    table(folder, "summary.csv", &SUMMARY, report.summaries().iter().map(|summary| summary_row(report, summary)))?;
+    write_table(folder, "scores.csv", &SCORES, report.draws.iter().map(|scored| scores_row(report, scored)))?;
+    write_table(
+        folder,
+        "summary.csv",
+        &SUMMARY,
+        report.summaries().iter().map(|summary| summary_row(report, summary)),
+    )?;
     for &training in &report.trainings {
         let draws = report.draws.iter().filter(|scored| scored.training == training);
-        table(folder, fixed_nets_name(training), &FIXED_NETS, draws.map(|scored| fixed_nets_row(report, scored)))?;
+        write_table(
+            folder,
+            fixed_nets_name(training),
+            &FIXED_NETS,
+            draws.map(|scored| fixed_nets_row(report, scored)),
+        )?;
     }
     #[cfg(feature = "report")]
     for (name, svg) in figures::figures(report) {
-        folder.replace(&format!("{name}.svg"), svg.as_str().as_bytes())?;
-        folder.replace(&format!("{name}.png"), &svg.to_png(2.0)?)?;
+        write_picture::<ScoringError>(folder, name, &svg)?;
     }
     Ok(())
 }
@@ -72,26 +82,6 @@ fn fixed_nets_name(training: Training) -> &'static str {
         Training::Random => "fixed_nets.csv",
         Training::Full => "fixed_nets_trained.csv",
     }
-}
-
-fn table<const N: usize>(
-    folder: &RunFolder,
-    name: &str,
-    header: &[&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> Result<(), ScoringError> {
-    Ok(folder.replace_with(name, |output| write(output, header, rows).map_err(io_error))?)
-}
-
-fn write<const N: usize>(
-    output: &mut dyn Write,
-    header: &[&str; N],
-    mut rows: impl Iterator<Item = [String; N]>,
-) -> Result<(), csv::Error> {
-    let mut csv = csv::Writer::from_writer(output);
-    csv.write_record(header)?;
-    rows.try_for_each(|row| csv.write_record(row))?;
-    Ok(csv.flush()?)
 }
 
 /// The first four columns of both tables.

@@ -2,7 +2,7 @@
 
 use dpnas_kernels::{CpuEngine, LevelError, Precision};
 use dpnas_prior::Engine;
-use dpnas_train::TrainEngine;
+use dpnas_train::{FitEngine, TrainEngine};
 use std::fmt;
 use std::str::FromStr;
 
@@ -15,18 +15,20 @@ const SPLIT: std::num::NonZeroUsize = std::num::NonZeroUsize::new(8).unwrap();
 #[non_exhaustive]
 pub enum DeviceError {
     /// A text that names no device.
-    #[error("unknown device `{text}`: use cpu, flex, ndarray, cuda or cuda:N")]
+    #[error("unknown device `{text}`: use cpu, flex, ndarray, cuda, cuda:N, cudnn or cudnn:N")]
     Unknown {
         /// The text.
         text: String,
     },
     /// A precision that the device lacks.
-    #[error("device {device} computes in f32: use --device cpu for {precision}, or --precision f32")]
+    #[error("device {device} computes in {of_device}: use --device cpu for {precision}, or --precision {of_device}")]
     Precision {
         /// The device.
         device: Device,
         /// The precision.
         precision: Precision,
+        /// The one that it has.
+        of_device: Precision,
     },
     /// A device without its feature of this crate.
     #[error(
@@ -50,6 +52,10 @@ pub enum DeviceError {
         /// What went wrong.
         reason: String,
     },
+    /// A GPU that cuDNN cannot use.
+    #[cfg(feature = "cudnn")]
+    #[error(transparent)]
+    Cudnn(#[from] dpnas_cuda::CudaError),
     /// The environment names a level that this processor lacks.
     #[error(transparent)]
     Level(#[from] LevelError),
@@ -65,8 +71,10 @@ pub enum Device {
     Flex,
     /// The CPU, with burn's ndarray backend: slower and independent.
     NdArray,
-    /// An NVIDIA GPU, by its index.
+    /// An NVIDIA GPU, by its index, with burn.
     Cuda(usize),
+    /// An NVIDIA GPU, by its index, with cuDNN and the project's own kernels.
+    Cudnn(usize),
 }
 
 impl fmt::Display for Device {
@@ -76,6 +84,7 @@ impl fmt::Display for Device {
             Self::Flex => f.write_str("flex"),
             Self::NdArray => f.write_str("ndarray"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Cudnn(index) => write!(f, "cudnn:{index}"),
         }
     }
 }
@@ -89,9 +98,11 @@ impl FromStr for Device {
             "flex" => Ok(Self::Flex),
             "ndarray" => Ok(Self::NdArray),
             "cuda" => Ok(Self::Cuda(0)),
+            "cudnn" => Ok(Self::Cudnn(0)),
             _ => {
-                let index = text.strip_prefix("cuda:").and_then(|index| index.parse().ok());
-                index.map(Self::Cuda).ok_or_else(|| DeviceError::Unknown { text: text.to_owned() })
+                let index = |prefix| text.strip_prefix(prefix).and_then(|index| index.parse().ok());
+                let device = index("cuda:").map(Self::Cuda).or_else(|| index("cudnn:").map(Self::Cudnn));
+                device.ok_or_else(|| DeviceError::Unknown { text: text.to_owned() })
             }
         }
     }
@@ -103,9 +114,7 @@ impl Device {
     /// # Errors
     /// If the device is not compiled in, there is none of its kind, or it does not compute in that precision.
     pub fn engine(self, precision: Precision) -> Result<Box<dyn Engine>, DeviceError> {
-        if precision != Precision::F32 && self != Self::Cpu {
-            return Err(DeviceError::Precision { device: self, precision });
-        }
+        self.check(precision)?;
         match self {
             Self::Cpu => Ok(Box::new(CpuEngine::new(precision)?)),
             #[cfg(feature = "flex")]
@@ -118,8 +127,38 @@ impl Device {
             )),
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => cuda(index),
+            #[cfg(feature = "cudnn")]
+            Self::Cudnn(_) => self.engine_with_fit(precision).map(|(engine, _)| engine),
             #[allow(unreachable_patterns, reason = "every device is named where all features are on")]
             device => device.missing(),
+        }
+    }
+
+    /// The engine of the device, and what trains classifiers on the rows that the engine keeps there.
+    ///
+    /// # Errors
+    /// As [`engine`](Self::engine).
+    pub fn engine_with_fit(
+        self,
+        precision: Precision,
+    ) -> Result<(Box<dyn Engine>, Option<Box<dyn FitEngine>>), DeviceError> {
+        match self {
+            #[cfg(feature = "cudnn")]
+            Self::Cudnn(index) => {
+                self.check(precision)?;
+                let engine = dpnas_cuda::CudaEngine::new(index)?;
+                Ok((Box::new(engine.clone()), Some(Box::new(engine))))
+            }
+            _ => Ok((self.engine(precision)?, None)),
+        }
+    }
+
+    fn check(self, precision: Precision) -> Result<(), DeviceError> {
+        let of_device = if matches!(self, Self::Cudnn(_)) { Precision::Bf16 } else { Precision::F32 };
+        if precision == of_device || self == Self::Cpu {
+            Ok(())
+        } else {
+            Err(DeviceError::Precision { device: self, precision, of_device })
         }
     }
 
@@ -147,6 +186,8 @@ impl Device {
                 let device = burn_cuda::CudaDevice::new(index);
                 Ok(Box::new(trainer::<burn_cuda::Cuda>(&format!("cuda:{index} f32"), device)))
             }
+            // burn trains on the GPU of device `cudnn`, too.
+            Self::Cudnn(index) => Self::Cuda(index).trainer(),
             #[allow(unreachable_patterns, reason = "every device is named where all features are on")]
             device => device.missing(),
         }

@@ -2,6 +2,8 @@
 
 use crate::{Calibration, EngineError, EngineMemory, Images, Moments, Precision, Prior};
 use dpnas_grammar::Plan;
+use std::any::Any;
+use std::fmt;
 use std::num::NonZeroUsize;
 
 /// Makes frozen encoders on one device.
@@ -25,12 +27,42 @@ pub trait Engine: Send + Sync {
         Precision::F32
     }
 
+    /// Copies images to the device, where [`Encode::encode_resident`] embeds them as often as needed. `None` if the
+    /// engine keeps nothing on its device.
+    ///
+    /// # Errors
+    /// [`EngineError::OutOfMemory`], or [`EngineError::Device`] if the device fails.
+    fn upload(&self, _: Images<'_>) -> Result<Option<Resident>, EngineError> {
+        Ok(None)
+    }
+
     /// Upper bound of the memory of a plan's encoder.
     ///
     /// It decides how many images are computed at once, and which plans are out of memory, so it must depend only on
     /// the plan, not on threads or free memory.
     fn memory(&self, plan: &Plan) -> EngineMemory {
         EngineMemory::unfused(plan)
+    }
+}
+
+/// Images or rows that an engine keeps on its device, for this engine and its classifier alone.
+pub struct Resident(Box<dyn Any + Send + Sync>);
+
+impl Resident {
+    /// What the engine keeps.
+    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Box::new(value))
+    }
+
+    /// The value given to [`new`](Self::new).
+    pub fn value(&self) -> &(dyn Any + Send + Sync) {
+        &*self.0
+    }
+}
+
+impl fmt::Debug for Resident {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resident").finish_non_exhaustive()
     }
 }
 
@@ -54,6 +86,15 @@ pub trait Encode: Send {
     /// [`EngineError::WrongShape`], [`EngineError::OutOfMemory`], or [`EngineError::Device`] if the device fails. The
     /// content of `rows` is then unspecified.
     fn encode(&self, images: Images<'_>, rows: &mut Vec<f32>) -> Result<(), EngineError>;
+
+    /// Embeds images of [`Engine::upload`] into rows that stay on the device. `None` if a value is not finite.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode); [`EngineError::Device`] if the engine keeps nothing on its device.
+    fn encode_resident(&self, _: &Resident) -> Result<Option<Resident>, EngineError> {
+        let message = "it keeps no rows on its device".to_owned();
+        Err(EngineError::Device { engine: "this engine".to_owned(), message })
+    }
 
     /// Measures the input of every norm over a set of images, layer by layer with the earlier norms in effect. The result
     /// is that of one training-mode pass with the whole set as a single batch, stage by stage as in [`Calibration`].

@@ -14,7 +14,7 @@ mod reference;
 mod weights;
 
 pub use encode_ext::{EncodeExt, KnownRows};
-pub use engine::{Encode, Engine, Measure};
+pub use engine::{Encode, Engine, Measure, Resident};
 pub use error::EngineError;
 pub use images::{Images, ImagesError};
 pub use init::{UnknownInit, WeightInit};

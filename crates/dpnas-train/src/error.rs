@@ -97,6 +97,12 @@ pub enum TrainError {
         /// The epoch, from 1.
         epoch: u32,
     },
+    /// A device other than the CPU failed.
+    #[error("the classifier cannot be trained on the device: {reason}")]
+    Device {
+        /// What went wrong.
+        reason: String,
+    },
     /// A class score of a trained classifier is infinite or not a number.
     #[error("the class scores of row {row} are not finite: look for NaN or infinity in the row")]
     ScoreNotFinite {

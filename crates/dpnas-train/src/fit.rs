@@ -25,6 +25,13 @@ pub struct Fitted {
     pub report: TrainReport,
 }
 
+impl Fitted {
+    /// A classifier that other code has trained, with the record of its training.
+    pub fn new(classifier: LinearClassifier, report: TrainReport) -> Self {
+        Self { classifier, report }
+    }
+}
+
 /// Trains the bias-free linear classifier on `train`; `on_epoch` sees each epoch's record and may end the fit.
 ///
 /// Weights start uniform in ±1/√features. The result is the same, bit for bit, for any number of threads, for either

@@ -65,7 +65,7 @@ impl Embeddings<'_> {
     }
 }
 
-fn images(set: &ImageSet) -> Result<Images<'_>, ScoreError> {
+pub(crate) fn images(set: &ImageSet) -> Result<Images<'_>, ScoreError> {
     Images::new(set.shape(), set.pixels()).map_err(|error| {
         // An image set holds whole images, so this can only be an empty shape.
         ScoreError::Engine(EngineError::Device { engine: "host".to_owned(), message: error.to_string() })

@@ -10,6 +10,7 @@ mod head;
 pub(crate) mod identity;
 mod linear_layers;
 pub(crate) mod memory;
+mod resident;
 #[cfg(feature = "heads")]
 mod ridge;
 #[cfg(not(feature = "heads"))]
@@ -37,12 +38,12 @@ use crate::{EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_grammar::{Net, Plan};
-use dpnas_prior::{Engine, EngineError};
+use dpnas_prior::{Engine, EngineError, Resident};
 use dpnas_seed::Seed;
-use dpnas_train::{Bf16, FitMemory, TestSchedule, TrainEngine, TrainError, fit_memory};
+use dpnas_train::{Bf16, FitEngine, FitMemory, Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
 
 /// Scores architectures as deep priors.
@@ -52,6 +53,10 @@ use std::sync::atomic::AtomicBool;
 pub struct DeepPrior {
     engine: Box<dyn Engine>,
     trainer: Option<Box<dyn TrainEngine>>,
+    /// Trains classifiers where the engine keeps the rows.
+    fit_engine: Option<Box<dyn FitEngine>>,
+    /// The images on the engine's device, once they are needed; `None` if it keeps none or has no room.
+    on_device: OnceLock<Option<[Resident; 3]>>,
     splits: Splits,
     /// Calibration images of the normalisation, with their indices in the training set.
     calibration: (Vec<usize>, ImageSet),
@@ -77,6 +82,8 @@ impl DeepPrior {
         Self {
             engine,
             trainer: None,
+            fit_engine: None,
+            on_device: OnceLock::new(),
             splits,
             calibration,
             config,
@@ -91,6 +98,14 @@ impl DeepPrior {
     #[must_use]
     pub fn with_trainer(mut self, trainer: Box<dyn TrainEngine>) -> Self {
         self.trainer = Some(trainer);
+        self
+    }
+
+    /// Sets the device that trains classifiers on rows that the engine leaves there. Then rows do not pass through the
+    /// host or the cache, as long as device and settings allow it.
+    #[must_use]
+    pub fn with_fit_engine(mut self, fit_engine: Box<dyn FitEngine>) -> Self {
+        self.fit_engine = Some(fit_engine);
         self
     }
 
@@ -149,6 +164,9 @@ impl DeepPrior {
 
     pub(crate) fn score_with(&self, net: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
         let plan = &self.plan(net)?;
+        if let Some(outcome) = self.score_on_device(plan, weight_seed)? {
+            return Ok(outcome);
+        }
         let memory = match self.memory_plan(plan) {
             Ok(memory) => memory,
             Err(over) => return Ok(Outcome::OutOfMemory { reason: over.to_string() }),
@@ -171,7 +189,11 @@ impl DeepPrior {
                 scored => Ok(Outcome::Scored(scored?)),
             };
         }
-        match train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding) {
+        self.outcome_of_fit(train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding))
+    }
+
+    fn outcome_of_fit(&self, fitted: Result<Fitted, ScoreError>) -> Result<Outcome, ScoreError> {
+        match fitted {
             Err(ScoreError::Train(TrainError::NotFinite { .. })) => Ok(not_finite()),
             Err(ScoreError::Train(error @ TrainError::OutOfMemory { .. })) => {
                 Ok(Outcome::OutOfMemory { reason: error.to_string() })

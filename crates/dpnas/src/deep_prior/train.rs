@@ -64,9 +64,14 @@ fn train<E: Element>(
 ) -> Result<Fitted, ScoreError> {
     let test = Some(test?).filter(|test| !test.is_empty());
     let fitted = fit(probe, splits.classes(), train?, valid?, test, &mut |_| flow(stop))?;
+    completed(fitted)
+}
+
+/// A fit that the stop flag has ended is an error.
+pub(crate) fn completed(fitted: Fitted) -> Result<Fitted, ScoreError> {
     if fitted.report.stop == Stop::Cancelled { Err(ScoreError::Interrupted) } else { Ok(fitted) }
 }
 
-fn flow(stop: &AtomicBool) -> ControlFlow<()> {
+pub(crate) fn flow(stop: &AtomicBool) -> ControlFlow<()> {
     if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

@@ -1,0 +1,454 @@
+//! cuDNN's graph interface: descriptors that free themselves, and plans of a convolution with what follows it.
+
+use crate::CudaError;
+use cudarc::cudnn::sys::{
+    self, cudnnBackendAttributeName_t as Attribute, cudnnBackendAttributeType_t as Type,
+    cudnnBackendDescriptorType_t as Kind, cudnnBackendDescriptor_t, cudnnDataType_t as DataType, cudnnStatus_t as Status,
+};
+use cudarc::driver::CudaStream;
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
+
+const X: i64 = 1;
+const FILTER: i64 = 2;
+const BIAS: i64 = 3;
+const SKIP: i64 = 4;
+const Y: i64 = 5;
+
+/// cuDNN on one stream.
+pub(crate) struct Dnn {
+    /// cuDNN's handle is for one thread at a time.
+    target: Mutex<Target>,
+    pub(crate) version: usize,
+}
+
+impl std::fmt::Debug for Dnn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Dnn").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// What plans are made for.
+enum Target {
+    /// A GPU.
+    Handle(Handle),
+    /// cuDNN's description of a GPU that need not be there: plans are made and cannot run.
+    Described(Descriptor),
+}
+
+impl Target {
+    fn set(&self, of: &mut Descriptor, handle: Option<Attribute>, device: Option<Attribute>) -> Result<(), Status> {
+        match (self, handle, device) {
+            (Self::Handle(target), Some(attribute), _) => of.set(attribute, Type::CUDNN_TYPE_HANDLE, &[target.0]),
+            (Self::Described(target), _, Some(attribute)) => of.refer(attribute, target),
+            _ => Ok(()),
+        }
+    }
+}
+
+struct Handle(sys::cudnnHandle_t);
+
+#[allow(unsafe_code, reason = "a handle is a pointer")]
+// SAFETY: cuDNN allows a handle in any thread, one at a time.
+unsafe impl Send for Handle {}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        #[allow(unsafe_code, reason = "a call of C")]
+        // SAFETY: the handle is valid and not used again.
+        unsafe {
+            sys::cudnnDestroy(self.0);
+        }
+    }
+}
+
+/// A convolution of `images` feature maps and what follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    pub(crate) images: u32,
+    pub(crate) in_channels: u32,
+    pub(crate) out_channels: u32,
+    pub(crate) height: u32,
+    pub(crate) width: u32,
+    pub(crate) out_height: u32,
+    pub(crate) out_width: u32,
+    pub(crate) kernel: u32,
+    pub(crate) stride: u32,
+    pub(crate) padding: u32,
+    pub(crate) then: Then,
+}
+
+/// What follows a convolution, in this order. The other order is compiled at run time and is slow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Then {
+    /// Another feature map is added.
+    pub(crate) skip: bool,
+    /// A bias is added to each channel.
+    pub(crate) bias: bool,
+    pub(crate) relu: bool,
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { images, in_channels, out_channels, height, width, kernel, stride, padding, then, .. } = self;
+        write!(f, "convolution of {images} × {in_channels} × {height} × {width} to {out_channels} channels, kernel {kernel}, ")?;
+        write!(f, "stride {stride}, padding {padding}")?;
+        [(then.skip, " + skip"), (then.bias, " + bias"), (then.relu, " + ReLU")]
+            .iter()
+            .filter(|(is, _)| *is)
+            .try_for_each(|(_, text)| f.write_str(text))
+    }
+}
+
+/// Addresses of the arrays of one convolution on the device.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Arrays {
+    pub(crate) x: u64,
+    pub(crate) filter: u64,
+    pub(crate) bias: u64,
+    pub(crate) skip: u64,
+    pub(crate) y: u64,
+    pub(crate) workspace: u64,
+}
+
+/// How cuDNN computes one shape.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    plan: Descriptor,
+    /// What the plan refers to; cuDNN does not say that it holds it.
+    _config: Descriptor,
+    _graph: Arc<(Descriptor, Vec<Descriptor>)>,
+    pub(crate) shape: Shape,
+    /// cuDNN's number of the engine.
+    pub(crate) engine: i64,
+    pub(crate) workspace: usize,
+    /// What of `shape.then` is fused; the rest is for the caller.
+    pub(crate) fused: Then,
+}
+
+impl Dnn {
+    pub(crate) fn open(stream: &Arc<CudaStream>) -> Result<Self, CudaError> {
+        let mut handle = std::ptr::null_mut();
+        #[allow(unsafe_code, reason = "calls of C")]
+        // SAFETY: `handle` is a live variable, and the stream lives as long as the context.
+        let (handle, version) = unsafe {
+            check(sys::cudnnCreate(&mut handle), || "cudnnCreate".to_owned())?;
+            let handle = Handle(handle);
+            check(sys::cudnnSetStream(handle.0, stream.cu_stream().cast()), || "cudnnSetStream".to_owned())?;
+            (handle, sys::cudnnGetVersion())
+        };
+        Ok(Self { target: Mutex::new(Target::Handle(handle)), version })
+    }
+
+    /// Makes plans for a GPU by cuDNN's description of it, JSON, without a GPU and without a driver.
+    pub(crate) fn described(json: &str) -> Result<Self, CudaError> {
+        let device = || -> Result<Descriptor, Status> {
+            let mut device = Descriptor::new(Kind::CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR)?;
+            device.set(Attribute::CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, Type::CUDNN_TYPE_CHAR, json.as_bytes())?;
+            device.finish()
+        };
+        let device = device().map_err(|status| error(status, "reading the description of a device".to_owned()))?;
+        #[allow(unsafe_code, reason = "a call of C")]
+        // SAFETY: it has no requirements.
+        let version = unsafe { sys::cudnnGetVersion() };
+        Ok(Self { target: Mutex::new(Target::Described(device)), version })
+    }
+
+    /// The first plan of a shape that cuDNN's heuristic proposes, fused or bare; the other if there is none.
+    pub(crate) fn plan(&self, shape: Shape, fused: bool) -> Result<Plan, CudaError> {
+        let forms = if fused { [shape.then, Then::default()] } else { [Then::default(), shape.then] };
+        for then in forms {
+            if let Some(plan) = self.plans_of(shape, then, 1)?.pop() {
+                return Ok(plan);
+            }
+        }
+        Err(CudaError::Call { call: shape.to_string(), reason: "cuDNN proposes no engine".to_owned() })
+    }
+
+    /// At most `most` plans with `then` fused, best first. Plans that are compiled at run time are left out.
+    pub(crate) fn plans_of(&self, shape: Shape, then: Then, most: usize) -> Result<Vec<Plan>, CudaError> {
+        let what = || shape.to_string();
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let graph = Arc::new(graph(&target, shape, then).map_err(|status| error(status, what()))?);
+        let mut plans = Vec::new();
+        for mode in [sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A, sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_FALLBACK] {
+            let Ok(configs) = configurations(&target, &graph.0, mode) else { continue };
+            for config in configs {
+                if plans.len() == most {
+                    return Ok(plans);
+                }
+                if let Ok(Some((plan, engine, workspace))) = plan_of(&target, &config) {
+                    plans.push(Plan { plan, _config: config, _graph: graph.clone(), shape, engine, workspace, fused: then });
+                }
+            }
+            if !plans.is_empty() {
+                break;
+            }
+        }
+        Ok(plans)
+    }
+
+    /// Queues one convolution. What the plan does not fuse is left to the caller.
+    pub(crate) fn run(&self, plan: &Plan, arrays: Arrays) -> Result<(), CudaError> {
+        let Arrays { x, filter, bias, skip, y, workspace } = arrays;
+        let (mut ids, mut addresses) = (vec![X, FILTER, Y], vec![x, filter, y]);
+        for (used, id, address) in [(plan.fused.bias, BIAS, bias), (plan.fused.skip, SKIP, skip)] {
+            if used {
+                ids.push(id);
+                addresses.push(address);
+            }
+        }
+        let pack = || -> Result<Descriptor, Status> {
+            let mut pack = Descriptor::new(Kind::CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?;
+            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, Type::CUDNN_TYPE_INT64, &ids)?;
+            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, Type::CUDNN_TYPE_VOID_PTR, &addresses)?;
+            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_WORKSPACE, Type::CUDNN_TYPE_VOID_PTR, &[workspace])?;
+            pack.finish()
+        };
+        let pack = pack().map_err(|status| error(status, plan.shape.to_string()))?;
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let Target::Handle(handle) = &*target else {
+            return Err(CudaError::Call { call: plan.shape.to_string(), reason: "there is only a description of a GPU".to_owned() });
+        };
+        #[allow(unsafe_code, reason = "a call of C")]
+        // SAFETY: the addresses are those of arrays of the plan's sizes, on the stream's device.
+        let status = unsafe { sys::cudnnBackendExecute(handle.0, plan.plan.0, pack.0) };
+        check(status, || plan.shape.to_string())
+    }
+}
+
+/// A finished descriptor of an operation graph, and the descriptors that it is made of.
+fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<Descriptor>), Status> {
+    let Shape { images, in_channels, out_channels, height, width, out_height, out_width, kernel, stride, padding, .. } = shape;
+    let output = [images, out_channels, out_height, out_width];
+    let x = tensor(X, [images, in_channels, height, width], true, DataType::CUDNN_DATA_BFLOAT16)?;
+    let filter = tensor(FILTER, [out_channels, in_channels, kernel, kernel], true, DataType::CUDNN_DATA_BFLOAT16)?;
+    let steps: Vec<(sys::cudnnPointwiseMode_t, Option<Descriptor>)> = [
+        (then.skip, sys::cudnnPointwiseMode_t::CUDNN_POINTWISE_ADD, Some((SKIP, output))),
+        (then.bias, sys::cudnnPointwiseMode_t::CUDNN_POINTWISE_ADD, Some((BIAS, [1, out_channels, 1, 1]))),
+        (then.relu, sys::cudnnPointwiseMode_t::CUDNN_POINTWISE_RELU_FWD, None),
+    ]
+    .into_iter()
+    .filter(|(used, ..)| *used)
+    .map(|(_, mode, other)| {
+        let other = other.map(|(id, dims)| tensor(id, dims, true, DataType::CUDNN_DATA_BFLOAT16)).transpose()?;
+        Ok((mode, other))
+    })
+    .collect::<Result<_, Status>>()?;
+
+    let convolution = {
+        let mut descriptor = Descriptor::new(Kind::CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)?;
+        let (pad, step) = ([i64::from(padding); 2], [i64::from(stride); 2]);
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, Type::CUDNN_TYPE_INT64, &[2_i64])?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_COMP_TYPE, Type::CUDNN_TYPE_DATA_TYPE, &[DataType::CUDNN_DATA_FLOAT])?;
+        let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_CONV_MODE, Type::CUDNN_TYPE_CONVOLUTION_MODE, &[mode])?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, Type::CUDNN_TYPE_INT64, &pad)?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, Type::CUDNN_TYPE_INT64, &pad)?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, Type::CUDNN_TYPE_INT64, &step)?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_DILATIONS, Type::CUDNN_TYPE_INT64, &[1_i64; 2])?;
+        descriptor.finish()?
+    };
+    // The results between the operations are virtual f32; the last one is the output.
+    let mut results = Vec::new();
+    for step in 0..=steps.len() {
+        let last = step == steps.len();
+        let kind = if last { DataType::CUDNN_DATA_BFLOAT16 } else { DataType::CUDNN_DATA_FLOAT };
+        results.push(tensor(if last { Y } else { 100 + step as i64 }, output, last, kind)?);
+    }
+    let mut operations = Vec::new();
+    {
+        let mut operation = Descriptor::new(Kind::CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)?;
+        operation.refer(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, &x)?;
+        operation.refer(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, &filter)?;
+        operation.refer(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, &results[0])?;
+        operation.refer(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, &convolution)?;
+        // As f32: engines of a bare convolution read four bytes, which of a double 1 are 0.
+        operation.set(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, Type::CUDNN_TYPE_FLOAT, &[1.0_f32])?;
+        operation.set(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, Type::CUDNN_TYPE_FLOAT, &[0.0_f32])?;
+        operations.push(operation.finish()?);
+    }
+    let mut parts = vec![x, filter, convolution];
+    for (step, (mode, other)) in steps.into_iter().enumerate() {
+        let mut pointwise = Descriptor::new(Kind::CUDNN_BACKEND_POINTWISE_DESCRIPTOR)?;
+        pointwise.set(Attribute::CUDNN_ATTR_POINTWISE_MODE, Type::CUDNN_TYPE_POINTWISE_MODE, &[mode])?;
+        pointwise.set(Attribute::CUDNN_ATTR_POINTWISE_MATH_PREC, Type::CUDNN_TYPE_DATA_TYPE, &[DataType::CUDNN_DATA_FLOAT])?;
+        let pointwise = pointwise.finish()?;
+        let mut operation = Descriptor::new(Kind::CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)?;
+        operation.refer(Attribute::CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, &pointwise)?;
+        operation.refer(Attribute::CUDNN_ATTR_OPERATION_POINTWISE_XDESC, &results[step])?;
+        if let Some(other) = &other {
+            operation.refer(Attribute::CUDNN_ATTR_OPERATION_POINTWISE_BDESC, other)?;
+        }
+        operation.refer(Attribute::CUDNN_ATTR_OPERATION_POINTWISE_YDESC, &results[step + 1])?;
+        operations.push(operation.finish()?);
+        parts.extend(other);
+        parts.push(pointwise);
+    }
+    let mut graph = Descriptor::new(Kind::CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)?;
+    let pointers: Vec<cudnnBackendDescriptor_t> = operations.iter().map(|operation| operation.0).collect();
+    graph.set(Attribute::CUDNN_ATTR_OPERATIONGRAPH_OPS, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &pointers)?;
+    target.set(&mut graph, Some(Attribute::CUDNN_ATTR_OPERATIONGRAPH_HANDLE), None)?;
+    let graph = graph.finish()?;
+    parts.extend(results);
+    parts.extend(operations);
+    Ok((graph, parts))
+}
+
+/// The engine configurations that a heuristic proposes, best first.
+fn configurations(target: &Target, graph: &Descriptor, mode: sys::cudnnBackendHeurMode_t) -> Result<Vec<Descriptor>, Status> {
+    let mut heuristic = Descriptor::new(Kind::CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;
+    heuristic.refer(Attribute::CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)?;
+    heuristic.set(Attribute::CUDNN_ATTR_ENGINEHEUR_MODE, Type::CUDNN_TYPE_HEUR_MODE, &[mode])?;
+    target.set(&mut heuristic, None, Some(Attribute::CUDNN_ATTR_ENGINEHEUR_DEVICEPROP))?;
+    let heuristic = heuristic.finish()?;
+    let mut configs = Vec::new();
+    for _ in 0..64 {
+        configs.push(Descriptor::new(Kind::CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?);
+    }
+    let mut pointers: Vec<cudnnBackendDescriptor_t> = configs.iter().map(|config| config.0).collect();
+    let found = heuristic.get(Attribute::CUDNN_ATTR_ENGINEHEUR_RESULTS, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut pointers)?;
+    configs.truncate(found);
+    Ok(configs)
+}
+
+/// The plan of a configuration, its engine and its workspace; `None` if it were compiled at run time.
+fn plan_of(target: &Target, config: &Descriptor) -> Result<Option<(Descriptor, i64, usize)>, Status> {
+    let engine = Descriptor::new(Kind::CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
+    config.get(Attribute::CUDNN_ATTR_ENGINECFG_ENGINE, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut [engine.0])?;
+    let mut number = [-1_i64];
+    engine.get(Attribute::CUDNN_ATTR_ENGINE_GLOBAL_INDEX, Type::CUDNN_TYPE_INT64, &mut number)?;
+    let mut notes = [0_u32; 16];
+    let found = engine.get(Attribute::CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, Type::CUDNN_TYPE_BEHAVIOR_NOTE, &mut notes)?;
+    if notes[..found].contains(&(sys::cudnnBackendBehaviorNote_t::CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as u32)) {
+        return Ok(None);
+    }
+    let mut plan = Descriptor::new(Kind::CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)?;
+    let (handle, device) =
+        (Attribute::CUDNN_ATTR_EXECUTION_PLAN_HANDLE, Attribute::CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
+    target.set(&mut plan, Some(handle), Some(device))?;
+    plan.refer(Attribute::CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config)?;
+    let plan = plan.finish()?;
+    let mut workspace = [0_i64];
+    plan.get(Attribute::CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, Type::CUDNN_TYPE_INT64, &mut workspace)?;
+    Ok(Some((plan, number[0], usize::try_from(workspace[0]).unwrap_or(0))))
+}
+
+/// A descriptor of an NHWC array; one that is not `real` stays inside the graph.
+fn tensor(id: i64, [n, c, h, w]: [u32; 4], real: bool, kind: DataType) -> Result<Descriptor, Status> {
+    let [n, c, h, w] = [n, c, h, w].map(i64::from);
+    let mut tensor = Descriptor::new(Kind::CUDNN_BACKEND_TENSOR_DESCRIPTOR)?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_DATA_TYPE, Type::CUDNN_TYPE_DATA_TYPE, &[kind])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_DIMENSIONS, Type::CUDNN_TYPE_INT64, &[n, c, h, w])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_STRIDES, Type::CUDNN_TYPE_INT64, &[c * h * w, 1, w * c, c])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_UNIQUE_ID, Type::CUDNN_TYPE_INT64, &[id])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, Type::CUDNN_TYPE_INT64, &[16_i64])?;
+    if !real {
+        tensor.set(Attribute::CUDNN_ATTR_TENSOR_IS_VIRTUAL, Type::CUDNN_TYPE_BOOLEAN, &[true])?;
+    }
+    tensor.finish()
+}
+
+#[derive(Debug)]
+struct Descriptor(cudnnBackendDescriptor_t);
+
+#[allow(unsafe_code, reason = "a descriptor is a pointer")]
+// SAFETY: a finished descriptor is not changed; `Dnn` uses it under the handle's lock.
+unsafe impl Send for Descriptor {}
+
+#[allow(unsafe_code, reason = "a descriptor is a pointer")]
+// SAFETY: as above.
+unsafe impl Sync for Descriptor {}
+
+#[allow(unsafe_code, reason = "calls of C")]
+impl Descriptor {
+    fn new(kind: Kind) -> Result<Self, Status> {
+        let mut pointer = std::ptr::null_mut();
+        // SAFETY: `pointer` is a live variable.
+        done(unsafe { sys::cudnnBackendCreateDescriptor(kind, &mut pointer) })?;
+        Ok(Self(pointer))
+    }
+
+    /// Sets an attribute; `T` is the type that `kind` names.
+    fn set<T: Copy>(&mut self, attribute: Attribute, kind: Type, values: &[T]) -> Result<(), Status> {
+        // SAFETY: the descriptor is valid, and `values` has as many elements of the named type as it says.
+        done(unsafe {
+            sys::cudnnBackendSetAttribute(self.0, attribute, kind, values.len() as i64, values.as_ptr().cast::<c_void>())
+        })
+    }
+
+    fn refer(&mut self, attribute: Attribute, other: &Self) -> Result<(), Status> {
+        self.set(attribute, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &[other.0])
+    }
+
+    /// Reads at most `values.len()` elements of an attribute, and returns their number.
+    fn get<T: Copy>(&self, attribute: Attribute, kind: Type, values: &mut [T]) -> Result<usize, Status> {
+        let mut found = 0;
+        // SAFETY: the descriptor is valid, and `values` has room for as many elements of the named type as it says.
+        done(unsafe {
+            let room = values.len() as i64;
+            sys::cudnnBackendGetAttribute(self.0, attribute, kind, room, &mut found, values.as_mut_ptr().cast::<c_void>())
+        })?;
+        Ok(usize::try_from(found).unwrap_or(0).min(values.len()))
+    }
+
+    fn finish(self) -> Result<Self, Status> {
+        // SAFETY: the descriptor is valid.
+        done(unsafe { sys::cudnnBackendFinalize(self.0) })?;
+        Ok(self)
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        #[allow(unsafe_code, reason = "a call of C")]
+        // SAFETY: the descriptor is valid and not used again; what refers to it is dropped before.
+        unsafe {
+            sys::cudnnBackendDestroyDescriptor(self.0);
+        }
+    }
+}
+
+fn done(status: Status) -> Result<(), Status> {
+    if status == Status::CUDNN_STATUS_SUCCESS { Ok(()) } else { Err(status) }
+}
+
+fn check(status: Status, what: impl FnOnce() -> String) -> Result<(), CudaError> {
+    done(status).map_err(|status| error(status, what()))
+}
+
+fn error(status: Status, call: String) -> CudaError {
+    if status == Status::CUDNN_STATUS_ALLOC_FAILED { CudaError::OutOfMemory { call } } else { CudaError::Call { call, reason: format!("cuDNN: {status:?}") } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Needs cuDNN's libraries and no GPU.
+    #[test]
+    #[ignore = "needs cuDNN: cargo xtask gpu --plans runs it"]
+    fn every_form_of_a_convolution_has_a_plan() {
+        crate::library::load().unwrap();
+        let json = std::fs::read_to_string(std::env::var("DPNAS_DEVICE_JSON").unwrap()).unwrap();
+        let dnn = Dnn::described(&json).unwrap();
+        let forms = [
+            Then::default(),
+            Then { skip: false, bias: true, relu: true },
+            Then { skip: true, bias: false, relu: false },
+            Then { skip: true, bias: true, relu: false },
+        ];
+        for (in_channels, out_channels, size, kernel, stride) in [(1, 32, 28, 5, 1), (3, 64, 28, 11, 2), (256, 512, 14, 3, 1), (512, 1024, 14, 7, 1)] {
+            for then in forms {
+                let out = (size + 2 * (kernel / 2) - kernel) / stride + 1;
+                let shape = Shape {
+                    images: 256, in_channels, out_channels, height: size, width: size, out_height: out, out_width: out, kernel,
+                    stride, padding: kernel / 2, then,
+                };
+                let start = std::time::Instant::now();
+                let plan = dnn.plan(shape, true).unwrap();
+                eprintln!("{shape}: engine {}, fused {:?}, {:?}", plan.engine, plan.fused, start.elapsed());
+            }
+        }
+    }
+}

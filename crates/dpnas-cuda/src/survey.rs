@@ -1,0 +1,115 @@
+//! Times what cuDNN proposes for the convolutions of a plan.
+
+use crate::dnn::{Arrays, Plan as DnnPlan, Shape, Then};
+use crate::encoder::shapes;
+use crate::gpu::{Gpu, failed};
+use crate::{CudaEngine, CudaError};
+use cudarc::driver::{CudaSlice, DevicePtr};
+use dpnas_grammar::Plan;
+use std::time::Instant;
+
+/// One way to compute a convolution.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// The convolution, with the number of images computed at once.
+    pub shape: String,
+    /// cuDNN's number of the engine.
+    pub engine: i64,
+    /// Whether bias, skip connection and ReLU are part of it; they are not timed where they are not.
+    pub fused: bool,
+    /// Milliseconds of one call.
+    pub milliseconds: f64,
+    /// 10¹² floating-point operations in a second.
+    pub tflops: f64,
+    /// Bytes of cuDNN's workspace.
+    pub workspace: usize,
+    /// Whether the engine takes this one.
+    pub taken: bool,
+}
+
+impl CudaEngine {
+    /// Times the first `most` configurations that cuDNN proposes for each convolution of a plan, fused and bare, on
+    /// random numbers.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn survey(&self, plan: &Plan, most: usize) -> Result<Vec<Configuration>, CudaError> {
+        let gpu = &self.shared.gpu;
+        let mut found = Vec::new();
+        for shape in shapes(plan) {
+            let taken = self.shared.plan(shape)?;
+            for then in [shape.then, Then::default()] {
+                let plans = gpu.dnn.plans_of(shape, then, most)?;
+                for plan in plans {
+                    let milliseconds = time(gpu, &plan)?;
+                    let pixels = u64::from(shape.images) * u64::from(shape.out_height) * u64::from(shape.out_width);
+                    let inputs = u64::from(shape.in_channels) * u64::from(shape.kernel) * u64::from(shape.kernel);
+                    let flop = 2.0 * (pixels * inputs * u64::from(shape.out_channels)) as f64;
+                    found.push(Configuration {
+                        shape: shape.to_string(),
+                        engine: plan.engine,
+                        fused: then != Then::default(),
+                        milliseconds,
+                        tflops: flop / milliseconds / 1e9,
+                        workspace: plan.workspace,
+                        taken: taken.engine == plan.engine && taken.fused == plan.fused,
+                    });
+                }
+                if shape.then == Then::default() {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Milliseconds of one call, the mean of three after one that is not counted.
+fn time(gpu: &Gpu, plan: &DnnPlan) -> Result<f64, CudaError> {
+    let Shape { images, in_channels, out_channels, height, width, out_height, out_width, kernel, .. } = plan.shape;
+    let size = |factors: [u32; 4]| factors.into_iter().map(|factor| factor as usize).product::<usize>();
+    let output = size([images, out_channels, out_height, out_width]);
+    let x = random(gpu, size([images, in_channels, height, width]))?;
+    let filter = random(gpu, size([out_channels, in_channels, kernel, kernel]))?;
+    let (bias, skip) = (random(gpu, out_channels as usize)?, random(gpu, output)?);
+    let y: CudaSlice<u16> = gpu.alloc(output, "a survey")?;
+    let workspace: CudaSlice<u8> = gpu.alloc(plan.workspace, "a survey")?;
+    let address = |slice: &CudaSlice<u16>| slice.device_ptr(&gpu.stream).0;
+    let arrays = Arrays {
+        x: address(&x),
+        filter: address(&filter),
+        bias: address(&bias),
+        skip: address(&skip),
+        y: address(&y),
+        workspace: workspace.device_ptr(&gpu.stream).0,
+    };
+    gpu.dnn.run(plan, arrays)?;
+    gpu.wait("a survey")?;
+    let start = Instant::now();
+    for _ in 0..3 {
+        gpu.dnn.run(plan, arrays)?;
+    }
+    gpu.wait("a survey")?;
+    Ok(start.elapsed().as_secs_f64() * 1e3 / 3.0)
+}
+
+/// Random numbers in ±1, because zeros are computed faster.
+fn random(gpu: &Gpu, len: usize) -> Result<CudaSlice<u16>, CudaError> {
+    const PIECE: usize = 1 << 22;
+    let mut state = 1_u32;
+    let piece: Vec<u16> = (0..PIECE.min(len))
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (((state >> 8) as f32 / (1 << 23) as f32 - 1.0).to_bits() >> 16) as u16
+        })
+        .collect();
+    let piece = gpu.upload(&piece, "a survey")?;
+    let mut values = gpu.alloc(len, "a survey")?;
+    for start in (0..len).step_by(PIECE) {
+        let end = len.min(start + PIECE);
+        let copied = gpu.stream.memcpy_dtod(&piece.slice(..end - start), &mut values.slice_mut(start..end));
+        copied.map_err(|error| failed("a survey", error))?;
+    }
+    Ok(values)
+}

@@ -1,0 +1,87 @@
+//! Scoring without the host: images, rows and classifier stay on the engine's device.
+
+use crate::deep_prior::train::{completed, flow};
+use crate::deep_prior::{encode, not_finite};
+use crate::{DeepPrior, Head, Outcome, ScoreError};
+use dpnas_grammar::Plan;
+use dpnas_prior::{EncodeExt, EngineError, Measure, NormMode, Prior, Resident};
+use dpnas_seed::Seed;
+use dpnas_train::{DeviceSet, FitEngine, Fitted};
+
+impl DeepPrior {
+    /// `None` if the settings, the architecture or the device's memory ask for rows on the host.
+    pub(crate) fn score_on_device(&self, plan: &Plan, weight_seed: Seed) -> Result<Option<Outcome>, ScoreError> {
+        let Some(fit_engine) = self.device_for(plan) else { return Ok(None) };
+        let fitted = match self.fit_on_device(fit_engine, plan, weight_seed) {
+            Ok(Some(fitted)) => Ok(fitted),
+            Ok(None) => return Ok(None),
+            Err(ScoreError::Engine(error @ EngineError::OutOfMemory { .. })) => {
+                tracing::debug!("{error}; the rows of {} go through the host", plan.net());
+                return Ok(None);
+            }
+            Err(ScoreError::Draw(error)) => return Ok(Some(Outcome::OutOfMemory { reason: error.to_string() })),
+            Err(ScoreError::NotFinite) => return Ok(Some(not_finite())),
+            Err(error) => Err(error),
+        };
+        self.outcome_of_fit(fitted).map(Some)
+    }
+
+    /// The device, if it can train the classifier of a plan with these settings.
+    fn device_for(&self, plan: &Plan) -> Option<&dyn FitEngine> {
+        let config = &self.config;
+        let features = usize::try_from(plan.features()).ok()?;
+        let linear = config.head == Head::Adam && plan.net().linear_units().next().is_none();
+        let frozen = config.norm.effective_mode() != NormMode::Reference;
+        self.fit_engine
+            .as_deref()
+            .filter(|device| linear && frozen && device.can_fit(&config.probe, self.splits.classes(), features))
+    }
+
+    fn fit_on_device(
+        &self,
+        fit_engine: &dyn FitEngine,
+        plan: &Plan,
+        weight_seed: Seed,
+    ) -> Result<Option<Fitted>, ScoreError> {
+        let Some(images) = self.images_on_device() else { return Ok(None) };
+        let prior = Prior::draw(plan, self.config.init, weight_seed)?;
+        let mut encoder = self.engine.load(&prior)?;
+        if self.config.norm.effective_mode() == NormMode::Calibrated {
+            let set = encode::images(&self.calibration.1)?;
+            encoder.calibrate(&mut Measure::new(set, self.config.norm.epsilon, self.config.largest_chunk))?;
+        }
+        let embed = |images: &Resident| {
+            if flow(&self.stop).is_break() {
+                return Err(ScoreError::Interrupted);
+            }
+            encoder.encode_resident(images)?.ok_or(ScoreError::NotFinite)
+        };
+        let [train, valid, test] = images;
+        let rows = [embed(train)?, embed(valid)?, embed(test)?];
+        drop(encoder);
+        let sets = [&self.splits.train, &self.splits.valid, &self.splits.test];
+        let set = |split: usize| DeviceSet { rows: rows[split].value(), labels: sets[split].labels() };
+        let test = (!self.splits.test.is_empty()).then(|| set(2));
+        let (probe, classes) = (&self.config.probe, self.splits.classes());
+        let fitted = fit_engine.fit(probe, classes, set(0), set(1), test, &mut |_| flow(&self.stop))?;
+        completed(fitted).map(Some)
+    }
+
+    /// The images of the three splits, copied to the device when they are first needed.
+    fn images_on_device(&self) -> Option<&[Resident; 3]> {
+        let upload = || -> Result<Option<[Resident; 3]>, ScoreError> {
+            let mut kept = Vec::new();
+            for set in [&self.splits.train, &self.splits.valid, &self.splits.test] {
+                kept.extend(self.engine.upload(encode::images(set)?)?);
+            }
+            Ok(kept.try_into().ok())
+        };
+        let kept = self.on_device.get_or_init(|| {
+            upload().unwrap_or_else(|error| {
+                tracing::warn!("{error}; the images stay on the host, and rows go through it");
+                None
+            })
+        });
+        kept.as_ref()
+    }
+}

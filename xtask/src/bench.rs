@@ -5,7 +5,7 @@ mod figures;
 mod host;
 mod parts;
 mod peer;
-mod programs;
+pub(crate) mod programs;
 mod scores;
 mod split;
 mod table;

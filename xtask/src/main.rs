@@ -7,6 +7,7 @@
 
 mod bench;
 mod ci;
+mod gpu;
 mod nightly;
 mod process;
 mod tidy;
@@ -32,6 +33,8 @@ enum Command {
     Tidy,
     /// Measure speed and memory, beside PyTorch where a Python has it
     Bench(Box<bench::Arguments>),
+    /// Pack what checks and measures a GPU, for a machine that has one
+    Gpu(gpu::Arguments),
     /// Interpret the tests of the kernels' safe and portable code with Miri (nightly)
     Miri(nightly::Arguments),
     /// Run the tests of the kernels under an address sanitizer (nightly)
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Ci(arguments) => ci::run(&root, &arguments),
         Command::Tidy => tidy::run(&root),
         Command::Bench(arguments) => bench::run(&root, &arguments),
+        Command::Gpu(arguments) => gpu::run(&root, &arguments),
         Command::Miri(arguments) => nightly::miri(&root, &arguments),
         Command::Sanitize(arguments) => nightly::sanitize(&root, &arguments),
     });

@@ -20,6 +20,11 @@ impl Call {
         Self { program: program.to_owned(), arguments, variables: Vec::new() }
     }
 
+    /// The program.
+    pub(crate) fn program(&self) -> &str {
+        &self.program
+    }
+
     /// A call of the cargo that runs this program.
     pub(crate) fn cargo<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
         Self::new("cargo", arguments)

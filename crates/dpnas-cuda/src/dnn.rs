@@ -9,6 +9,12 @@ use cudarc::driver::CudaStream;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// cuDNN's engines without tensor cores. They serve every shape, and take up to a thousand times as long.
+const GENERIC: [i64; 4] = [0, 1, 11, 28];
+
+/// cuDNN's engine for large kernels.
+const LARGE_KERNELS: i64 = 45;
+
 const X: i64 = 1;
 const FILTER: i64 = 2;
 const BIAS: i64 = 3;
@@ -88,6 +94,15 @@ pub(crate) struct Then {
     pub(crate) relu: bool,
 }
 
+impl Shape {
+    /// Floating-point operations: two for each product.
+    pub(crate) fn flop(&self) -> f64 {
+        let pixels = u64::from(self.images) * u64::from(self.out_height) * u64::from(self.out_width);
+        let inputs = u64::from(self.in_channels) * u64::from(self.kernel) * u64::from(self.kernel);
+        2.0 * (pixels * inputs * u64::from(self.out_channels)) as f64
+    }
+}
+
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { images, in_channels, out_channels, height, width, kernel, stride, padding, then, .. } = self;
@@ -117,6 +132,7 @@ pub(crate) struct Plan {
     plan: Descriptor,
     /// What the plan refers to; cuDNN does not say that it holds it.
     _config: Descriptor,
+    _engine: Option<Descriptor>,
     _graph: Arc<(Descriptor, Vec<Descriptor>)>,
     pub(crate) shape: Shape,
     /// cuDNN's number of the engine.
@@ -124,6 +140,13 @@ pub(crate) struct Plan {
     pub(crate) workspace: usize,
     /// What of `shape.then` is fused; the rest is for the caller.
     pub(crate) fused: Then,
+}
+
+impl Plan {
+    /// Whether the engine uses no tensor cores.
+    pub(crate) fn is_slow(&self) -> bool {
+        GENERIC.contains(&self.engine)
+    }
 }
 
 impl Dnn {
@@ -154,15 +177,42 @@ impl Dnn {
         Ok(Self { target: Mutex::new(Target::Described(device)), version })
     }
 
-    /// The first plan of a shape that cuDNN's heuristic proposes, fused or bare; the other if there is none.
-    pub(crate) fn plan(&self, shape: Shape, fused: bool) -> Result<Plan, CudaError> {
-        let forms = if fused { [shape.then, Then::default()] } else { [Then::default(), shape.then] };
+    /// The first plan of a shape that cuDNN's heuristic proposes, fused or bare: the first form first. Where it proposes only
+    /// engines without tensor cores for both, the engine for large kernels is asked by its number.
+    pub(crate) fn plan(&self, shape: Shape, fused_first: bool) -> Result<Plan, CudaError> {
+        let forms = if fused_first { [shape.then, Then::default()] } else { [Then::default(), shape.then] };
+        let mut generic = None;
         for then in forms {
-            if let Some(plan) = self.plans_of(shape, then, 1)?.pop() {
-                return Ok(plan);
+            match self.plans_of(shape, then, 1)?.pop() {
+                Some(plan) if !plan.is_slow() => return Ok(plan),
+                found => generic = generic.or(found),
             }
         }
-        Err(CudaError::Call { call: shape.to_string(), reason: "cuDNN proposes no engine".to_owned() })
+        match self.plan_by_number(shape, LARGE_KERNELS) {
+            Ok(Some(plan)) => Ok(plan),
+            _ => generic.ok_or_else(|| CudaError::Call {
+                call: shape.to_string(),
+                reason: "cuDNN proposes no engine".to_owned(),
+            }),
+        }
+    }
+
+    /// The bare plan of an engine; `None` or an error if the engine does not serve the shape.
+    fn plan_by_number(&self, shape: Shape, engine: i64) -> Result<Option<Plan>, Status> {
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let graph = Arc::new(graph(&target, shape, Then::default())?);
+        let mut descriptor = Descriptor::new(Kind::CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
+        descriptor.refer(Attribute::CUDNN_ATTR_ENGINE_OPERATION_GRAPH, &graph.0)?;
+        descriptor.set(Attribute::CUDNN_ATTR_ENGINE_GLOBAL_INDEX, Type::CUDNN_TYPE_INT64, &[engine])?;
+        target.set(&mut descriptor, None, Some(Attribute::CUDNN_ATTR_ENGINE_DEVICEPROP))?;
+        let descriptor = descriptor.finish()?;
+        let mut config = Descriptor::new(Kind::CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?;
+        config.refer(Attribute::CUDNN_ATTR_ENGINECFG_ENGINE, &descriptor)?;
+        let config = config.finish()?;
+        let found = plan_of(&target, &config)?;
+        Ok(found.map(|(plan, engine, workspace)| {
+            Plan { plan, _config: config, _engine: Some(descriptor), _graph: graph, shape, engine, workspace, fused: Then::default() }
+        }))
     }
 
     /// At most `most` plans with `then` fused, best first. Plans that are compiled at run time are left out.
@@ -178,7 +228,7 @@ impl Dnn {
                     return Ok(plans);
                 }
                 if let Ok(Some((plan, engine, workspace))) = plan_of(&target, &config) {
-                    plans.push(Plan { plan, _config: config, _graph: graph.clone(), shape, engine, workspace, fused: then });
+                    plans.push(Plan { plan, _config: config, _engine: None, _graph: graph.clone(), shape, engine, workspace, fused: then });
                 }
             }
             if !plans.is_empty() {
@@ -419,36 +469,4 @@ fn check(status: Status, what: impl FnOnce() -> String) -> Result<(), CudaError>
 
 fn error(status: Status, call: String) -> CudaError {
     if status == Status::CUDNN_STATUS_ALLOC_FAILED { CudaError::OutOfMemory { call } } else { CudaError::Call { call, reason: format!("cuDNN: {status:?}") } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Needs cuDNN's libraries and no GPU.
-    #[test]
-    #[ignore = "needs cuDNN: cargo xtask gpu --plans runs it"]
-    fn every_form_of_a_convolution_has_a_plan() {
-        crate::library::load().unwrap();
-        let json = std::fs::read_to_string(std::env::var("DPNAS_DEVICE_JSON").unwrap()).unwrap();
-        let dnn = Dnn::described(&json).unwrap();
-        let forms = [
-            Then::default(),
-            Then { skip: false, bias: true, relu: true },
-            Then { skip: true, bias: false, relu: false },
-            Then { skip: true, bias: true, relu: false },
-        ];
-        for (in_channels, out_channels, size, kernel, stride) in [(1, 32, 28, 5, 1), (3, 64, 28, 11, 2), (256, 512, 14, 3, 1), (512, 1024, 14, 7, 1)] {
-            for then in forms {
-                let out = (size + 2 * (kernel / 2) - kernel) / stride + 1;
-                let shape = Shape {
-                    images: 256, in_channels, out_channels, height: size, width: size, out_height: out, out_width: out, kernel,
-                    stride, padding: kernel / 2, then,
-                };
-                let start = std::time::Instant::now();
-                let plan = dnn.plan(shape, true).unwrap();
-                eprintln!("{shape}: engine {}, fused {:?}, {:?}", plan.engine, plan.fused, start.elapsed());
-            }
-        }
-    }
 }

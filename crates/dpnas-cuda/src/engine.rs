@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Changes whenever an encoder's numbers change.
 const VERSION: u32 = 1;
 
-/// From this kernel size on, cuDNN has no fast engine that fuses what follows.
-const LARGE_KERNEL: u32 = 7;
+/// Whether what follows a convolution is fused: from kernels of 7×7 on, cuDNN has no fast engine that does it.
+pub(crate) fn fuses(shape: Shape) -> bool {
+    shape.kernel < 7
+}
 
 /// An engine on one NVIDIA GPU: convolutions by cuDNN in bf16 with f32 sums, the rest by own kernels.
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ impl Shared {
         if let Some(plan) = plans.get(&shape) {
             return Ok(plan.clone());
         }
-        let plan = Arc::new(self.gpu.dnn.plan(shape, shape.kernel < LARGE_KERNEL)?);
+        let plan = Arc::new(self.gpu.dnn.plan(shape, fuses(shape))?);
         tracing::debug!(engine = plan.engine, workspace = plan.workspace, fused = ?plan.fused, "{shape}");
         plans.insert(shape, plan.clone());
         Ok(plan)

@@ -13,4 +13,4 @@ pub use classifier::{CudaRows, FitSplits};
 pub use encoder::{CudaEncoder, CudaImages};
 pub use engine::CudaEngine;
 pub use error::CudaError;
-pub use survey::Configuration;
+pub use survey::{Configuration, Planned, plan_convolutions};

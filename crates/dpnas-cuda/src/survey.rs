@@ -1,6 +1,7 @@
 //! Times what cuDNN proposes for the convolutions of a plan.
 
-use crate::dnn::{Arrays, Plan as DnnPlan, Shape, Then};
+use crate::dnn::{Arrays, Dnn, Plan as DnnPlan, Shape, Then};
+use crate::engine::fuses;
 use crate::encoder::shapes;
 use crate::gpu::{Gpu, failed};
 use crate::{CudaEngine, CudaError};
@@ -41,17 +42,15 @@ impl CudaEngine {
             let taken = self.shared.plan(shape)?;
             for then in [shape.then, Then::default()] {
                 let plans = gpu.dnn.plans_of(shape, then, most)?;
-                for plan in plans {
+                // Others than the one that is taken are left out if they take minutes.
+                for plan in plans.into_iter().filter(|plan| plan.engine == taken.engine || !plan.is_slow()) {
                     let milliseconds = time(gpu, &plan)?;
-                    let pixels = u64::from(shape.images) * u64::from(shape.out_height) * u64::from(shape.out_width);
-                    let inputs = u64::from(shape.in_channels) * u64::from(shape.kernel) * u64::from(shape.kernel);
-                    let flop = 2.0 * (pixels * inputs * u64::from(shape.out_channels)) as f64;
                     found.push(Configuration {
                         shape: shape.to_string(),
                         engine: plan.engine,
                         fused: then != Then::default(),
                         milliseconds,
-                        tflops: flop / milliseconds / 1e9,
+                        tflops: shape.flop() / milliseconds / 1e9,
                         workspace: plan.workspace,
                         taken: taken.engine == plan.engine && taken.fused == plan.fused,
                     });
@@ -63,6 +62,42 @@ impl CudaEngine {
         }
         Ok(found)
     }
+}
+
+/// What cuDNN would take for a convolution.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Planned {
+    /// The convolution, with the number of images computed at once.
+    pub shape: String,
+    /// Floating-point operations for one image.
+    pub flop_per_image: f64,
+    /// cuDNN's number of the engine.
+    pub engine: i64,
+    /// Whether it uses tensor cores.
+    pub tensor_cores: bool,
+    /// Whether bias, skip connection and ReLU are part of it.
+    pub fused: bool,
+}
+
+/// Plans the convolutions of some plans for a GPU that need not be there, by cuDNN's description of it (JSON).
+///
+/// # Errors
+/// If cuDNN is missing or refuses the description.
+pub fn plan_convolutions(device: &str, plans: &[Plan]) -> Result<Vec<Planned>, CudaError> {
+    crate::library::load()?;
+    let dnn = Dnn::described(device)?;
+    let planned = |shape: Shape| -> Result<Planned, CudaError> {
+        let plan = dnn.plan(shape, fuses(shape))?;
+        Ok(Planned {
+            shape: shape.to_string(),
+            flop_per_image: shape.flop() / f64::from(shape.images),
+            engine: plan.engine,
+            tensor_cores: !plan.is_slow(),
+            fused: plan.fused != Then::default(),
+        })
+    };
+    plans.iter().flat_map(shapes).map(planned).collect()
 }
 
 /// Milliseconds of one call, the mean of three after one that is not counted.

@@ -61,7 +61,28 @@ inline void load_16(unsigned (&v)[4], const unsigned short* p) { std::memcpy(v, 
 inline void load_2(unsigned (&v)[2], const unsigned* p) { std::memcpy(v, p, 8); }
 inline void store_16(unsigned short* p, const unsigned (&v)[4]) { std::memcpy(p, v, 16); }
 
-// Runs a kernel on a grid.
+// The threads of a block that wait for each other.
+inline void start_block(std::vector<std::thread>& all, Block* block, Dim at, unsigned threads, const std::function<void()>& kernel) {
+  for (unsigned t = 0; t < threads; t++)
+    all.emplace_back([&kernel, block, at, t] {
+      threadIdx = {t, 0, 0};
+      blockIdx = at;
+      block_ = block;
+      kernel();
+    });
+}
+
+// Runs one block of a grid.
+inline void launch_block(Dim grid, Dim at, unsigned threads, size_t shared_bytes, const std::function<void()>& kernel) {
+  gridDim = grid;
+  blockDim = {threads, 1, 1};
+  Block block(threads, shared_bytes);
+  std::vector<std::thread> all;
+  start_block(all, &block, at, threads, kernel);
+  for (auto& thread : all) thread.join();
+}
+
+// Runs all blocks of a grid at once.
 inline void launch(Dim grid, unsigned threads, size_t shared_bytes, const std::function<void()>& kernel) {
   gridDim = grid;
   blockDim = {threads, 1, 1};
@@ -70,13 +91,7 @@ inline void launch(Dim grid, unsigned threads, size_t shared_bytes, const std::f
   for (unsigned y = 0; y < grid.y; y++)
     for (unsigned x = 0; x < grid.x; x++) {
       blocks.push_back(std::make_unique<Block>(threads, shared_bytes));
-      for (unsigned t = 0; t < threads; t++)
-        all.emplace_back([&kernel, block = blocks.back().get(), x, y, t] {
-          threadIdx = {t, 0, 0};
-          blockIdx = {x, y, 0};
-          block_ = block;
-          kernel();
-        });
+      start_block(all, blocks.back().get(), {x, y, 0}, threads, kernel);
     }
   for (auto& thread : all) thread.join();
 }

@@ -1,8 +1,6 @@
-//! Looks at a GPU: correctness beside the CPU, then speed. Prints one JSON object a line.
-//!
-//! look NETS IMAGES
+//! Checks a GPU beside the CPU, and times it. Prints one JSON object a line. `cargo xtask gpu` packs and calls it.
 
-use dpnas_cuda::{CudaEngine, CudaImages, CudaRows, FitSplits};
+use dpnas_cuda::{CudaEngine, CudaImages, CudaRows, FitSplits, plan_convolutions};
 use dpnas_grammar::{ImageShape, Net};
 use dpnas_kernels::{CpuEngine, Precision};
 use dpnas_prior::{Calibration, Encode, EncodeExt, Engine, Images, Measure, Prior, WeightInit};
@@ -14,7 +12,7 @@ use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::time::Instant;
 
-const NETS: [&str; 10] = [
+const NETS: [&str; 11] = [
     "[C(32,3,1,1,1), SM(10)]",
     "[C(32,5,1,2,1), P(4,4,0,0), C(32,3,1,1,0), SM(10)]",
     "[C(32,3,1,1,0), SM(10)]",
@@ -25,6 +23,7 @@ const NETS: [&str; 10] = [
     "[C(512,1,1,0,1), P(4,4,0,0), C(512,3,1,1,0), SM(10)]",
     "[C(128,5,1,2,1), P(2,2,0,0), C(256,5,1,2,1), P(2,2,0,0), C(512,3,1,1,1), SM(10)]",
     "[P(2,2,0,0), C(64,3,1,1,1), C(32,1,1,0,1), SM(10)]",
+    "[C(128,3,1,1,1), C(1024,11,1,0,1), C(64,9,2,0,1), SM(10)]",
 ];
 
 /// Convolutions with large kernels, which decide the cost of the largest spaces.
@@ -32,69 +31,72 @@ const SURVEY: [&str; 5] = [
     "[C(1024,1,1,0,1), C(128,11,1,0,1), C(128,3,1,1,0), C(512,7,1,0,1), P(4,4,0,0), SM(10)]",
     "[C(128,3,1,1,1), C(1024,11,1,0,1), C(1024,9,1,0,1), C(512,7,1,0,1), SM(10)]",
     "[P(2,2,0,0), C(512,3,1,1,1), C(1024,7,1,3,1), C(512,9,1,4,1), SM(10)]",
-    "[C(256,3,1,1,1), C(256,7,2,3,1), C(512,5,1,2,0), SM(10)]",
+    "[C(256,3,1,1,1), C(256,7,2,3,1), C(512,5,1,2,1), SM(10)]",
     "[C(64,9,1,0,1), C(32,5,1,2,1), C(64,3,1,1,0), C(1024,1,1,0,1), C(512,5,1,2,1), SM(10)]",
 ];
 
 type Anyhow<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Anyhow<()> {
-    let mut arguments = std::env::args().skip(1);
-    let nets = std::fs::read_to_string(arguments.next().ok_or("look NETS IMAGES")?)?;
-    let images: usize = arguments.next().unwrap_or_else(|| "16384".to_owned()).parse()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, device, nets] = &arguments[..]
+        && mode == "plans"
+    {
+        return plans(device, nets);
+    }
     let start = Instant::now();
     let engine = CudaEngine::new(0)?;
     say(json!({"what": "open", "engine": engine.name(), "s": start.elapsed().as_secs_f64()}));
-    if std::env::var_os("FIT").is_some() {
-        for classes in [10, 100] {
-            for features in [512, 1024, 2048, 4096] {
-                time_fit(&engine, classes, features)?;
-            }
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["compare"] => compare(&engine, &NETS, &[1, 3]),
+        ["fit"] => compare_fits(&engine, &[(10, 256, 2000), (10, 1000, 1999), (100, 512, 3000), (3, 40, 100)]),
+        // Little work, for a sanitizer.
+        ["small"] => {
+            compare(&engine, &NETS[1..2], &[1])?;
+            compare_fits(&engine, &[(3, 40, 100)])
         }
-        return Ok(());
+        ["fit-time"] => {
+            let sizes = [10, 100].into_iter().flat_map(|classes| [1024, 4096, 18_432].map(|features| (classes, features)));
+            sizes.into_iter().try_for_each(|(classes, features)| time_fit(&engine, classes, features))
+        }
+        ["encode-time", nets, images] => {
+            let (nets, images) = (std::fs::read_to_string(nets)?, images.parse()?);
+            let nets = nets.lines().map(str::trim).filter(|line| line.starts_with('['));
+            nets.into_iter().try_for_each(|net| time_encoder(&engine, net, images))
+        }
+        ["survey"] => survey(&engine),
+        _ => Err("gpu_check compare | fit | small | fit-time | encode-time NETS IMAGES | survey | plans DEVICE.json NETS".into()),
     }
-    if images == 0 {
-        return survey(&engine);
-    }
-    let cpu = CpuEngine::new(Precision::Bf16)?;
-    for net in NETS {
-        for channels in [1, 3] {
-            if let Err(error) = compare(&engine, &cpu, net, ImageShape::square(channels, 28)) {
-                say(json!({"what": "compare", "net": net, "error": error.to_string()}));
-            }
+}
+
+/// What cuDNN would take for every convolution of some nets, without a GPU, and the share of each engine.
+fn plans(device: &str, nets: &str) -> Anyhow<()> {
+    let nets = std::fs::read_to_string(nets)?;
+    let nets = nets.lines().map(str::trim).filter(|line| line.starts_with('['));
+    let plan = |net: &str| -> Anyhow<_> { Ok(net.parse::<Net>()?.plan(ImageShape::square(1, 28))?) };
+    let planned = plan_convolutions(&std::fs::read_to_string(device)?, &nets.map(plan).collect::<Anyhow<Vec<_>>>()?)?;
+    let all: f64 = planned.iter().map(|one| one.flop_per_image).sum();
+    let mut shares = std::collections::BTreeMap::<(i64, bool), f64>::new();
+    for one in &planned {
+        *shares.entry((one.engine, one.fused)).or_default() += one.flop_per_image / all;
+        if !one.tensor_cores {
+            say(json!({"what": "no tensor cores", "shape": one.shape, "engine": one.engine}));
         }
     }
-    for (classes, features, rows) in [(10, 256, 2000), (10, 1000, 1999), (100, 512, 3000), (3, 40, 100)] {
-        if let Err(error) = compare_fits(&engine, classes, features, rows) {
-            say(json!({"what": "fit", "classes": classes, "features": features, "error": error.to_string()}));
-        }
+    for ((engine, fused), share) in shares {
+        say(json!({"what": "share", "engine": engine, "fused": fused, "share of operations": share}));
     }
-    for classes in [10, 100] {
-        for features in [1024, 4096, 18_432] {
-            if let Err(error) = time_fit(&engine, classes, features) {
-                say(json!({"what": "fit time", "classes": classes, "features": features, "error": error.to_string()}));
-            }
-        }
-    }
-    for net in nets.lines().map(str::trim).filter(|line| line.starts_with('[')) {
-        if let Err(error) = time_encoder(&engine, net, images) {
-            say(json!({"what": "encode time", "net": net, "error": error.to_string()}));
-        }
-    }
-    survey(&engine)
+    Ok(())
 }
 
 fn survey(engine: &CudaEngine) -> Anyhow<()> {
     for net in SURVEY {
         let plan = net.parse::<Net>()?.plan(ImageShape::square(1, 28))?;
-        match engine.survey(&plan, 8) {
-            Ok(found) => found.iter().for_each(|c| {
-                say(json!({
-                    "what": "configuration", "shape": c.shape, "engine": c.engine, "fused": c.fused, "ms": c.milliseconds,
-                    "tflops": c.tflops, "workspace": c.workspace, "taken": c.taken,
-                }));
-            }),
-            Err(error) => say(json!({"what": "survey", "net": net, "error": error.to_string()})),
+        for c in engine.survey(&plan, 8)? {
+            say(json!({
+                "what": "configuration", "shape": c.shape, "engine": c.engine, "fused": c.fused, "ms": c.milliseconds,
+                "tflops": c.tflops, "workspace": c.workspace, "taken": c.taken,
+            }));
         }
     }
     Ok(())
@@ -118,7 +120,14 @@ fn difference(found: &[f32], expected: &[f32]) -> f64 {
     if found.len() == expected.len() { (error / norm).sqrt() } else { f64::NAN }
 }
 
-fn compare(engine: &CudaEngine, cpu: &CpuEngine, net: &str, shape: ImageShape) -> Anyhow<()> {
+/// Rows and statistics beside those of the CPU's bf16 engine, and beside a second encoder.
+fn compare(engine: &CudaEngine, nets: &[&str], channels: &[u32]) -> Anyhow<()> {
+    let cpu = CpuEngine::new(Precision::Bf16)?;
+    let all = nets.iter().flat_map(|net| channels.iter().map(move |channels| (net, ImageShape::square(*channels, 28))));
+    all.into_iter().try_for_each(|(net, shape)| compare_net(engine, &cpu, net, shape))
+}
+
+fn compare_net(engine: &CudaEngine, cpu: &CpuEngine, net: &str, shape: ImageShape) -> Anyhow<()> {
     let plan = net.parse::<Net>()?.plan(shape)?;
     let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1))?;
     let pixels = pixels(shape, 70);
@@ -165,7 +174,12 @@ fn problem(classes: u32, features: usize, rows: usize) -> (Vec<u16>, Vec<u32>) {
     (values.iter().map(|value| (value.to_bits() >> 16) as u16).collect(), labels)
 }
 
-fn compare_fits(engine: &CudaEngine, classes: u32, features: usize, rows: usize) -> Anyhow<()> {
+/// Classifiers beside those of the CPU, and beside a second fit.
+fn compare_fits(engine: &CudaEngine, sizes: &[(u32, usize, usize)]) -> Anyhow<()> {
+    sizes.iter().try_for_each(|&(classes, features, rows)| compare_fit(engine, classes, features, rows))
+}
+
+fn compare_fit(engine: &CudaEngine, classes: u32, features: usize, rows: usize) -> Anyhow<()> {
     let (bits, labels) = problem(classes, features, rows);
     let values: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(u32::from(bits) << 16)).collect();
     let config = ProbeConfig { epochs: 5, early_stopping_threshold: 0.0, ..ProbeConfig::paper(Seed(2)) };

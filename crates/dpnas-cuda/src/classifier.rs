@@ -74,6 +74,16 @@ impl CudaRows {
         copy().map_err(|error| shared.error(error))
     }
 
+    /// The rows on the host, `[len, features]`.
+    ///
+    /// # Errors
+    /// [`EngineError::Device`] if the device fails.
+    pub fn read(&self) -> Result<Vec<f32>, EngineError> {
+        let bits = read(&self.shared.gpu, &self.values, "reading rows").map_err(|error| self.shared.error(error))?;
+        let rows = bits.chunks_exact(self.stride).take(self.len).flat_map(|row| &row[..self.features]);
+        Ok(rows.map(|&bits| f32::from_bits(u32::from(bits) << 16)).collect())
+    }
+
     fn address(&self) -> u64 {
         self.values.device_ptr(&self.shared.gpu.stream).0
     }
@@ -88,6 +98,9 @@ impl CudaEncoder {
         images.check(self.plan())?;
         let features = usize::try_from(self.plan().features()).unwrap_or(usize::MAX);
         let shared = self.shared();
+        if !self.is_finite() {
+            return Ok(None);
+        }
         let compute = || -> Result<Option<CudaRows>, CudaError> {
             let (gpu, stride) = (&shared.gpu, features.next_multiple_of(8));
             let mut values = gpu.alloc(images.len() * stride, "rows")?;

@@ -9,10 +9,12 @@ use dpnas_grammar::{ConvShape, ImageShape, Layer, Plan, Stage};
 use dpnas_prior::{Affine, Calibration, ConvWeights, Encode, EngineError, Images, Measure, Moments, Prior, Resident};
 use std::sync::Arc;
 
-/// Bytes of the largest feature map of the images that are computed at once.
-const MAP_BYTES: u64 = 1 << 30;
+/// Bytes of the largest feature map of the images that are computed at once, on a device with this much memory.
+pub(crate) fn map_bytes(memory: u64) -> u64 {
+    (memory / 32).min(1 << 30)
+}
 
-/// Images computed at once, fewer for nets with large maps. It depends on the plan alone, because cuDNN may choose
+/// Images computed at once, fewer for nets with large maps. It depends on the plan and the device, because cuDNN may choose
 /// another engine for another number of images. The last images of a set are filled up with what is there.
 const IMAGES: std::ops::RangeInclusive<u64> = 16..=2048;
 
@@ -64,6 +66,8 @@ pub struct CudaEncoder {
     /// Images computed at once.
     images: u32,
     ops: Vec<Op>,
+    /// Whether every scale and shift is finite. cuDNN's ReLU may turn what NaN does into 0.
+    finite: bool,
 }
 
 /// Images on a GPU, f32 `[n, channels, height, width]`.
@@ -119,7 +123,7 @@ impl std::fmt::Debug for CudaEncoder {
 impl CudaEncoder {
     pub(crate) fn load(shared: &Arc<Shared>, prior: &Prior) -> Result<Self, CudaError> {
         let plan = prior.plan().clone();
-        let images = images_at_once(&plan);
+        let images = images_at_once(&plan, map_bytes(shared.gpu.memory));
         let mut ops = Vec::new();
         for (index, stage) in plan.stages().iter().enumerate() {
             let convolution = |weights: &ConvWeights, input, then| {
@@ -143,7 +147,7 @@ impl CudaEncoder {
                 }
             });
         }
-        let mut encoder = Self { shared: shared.clone(), plan, images, ops };
+        let mut encoder = Self { shared: shared.clone(), plan, images, ops, finite: true };
         encoder.fold(None)?;
         Ok(encoder)
     }
@@ -153,6 +157,8 @@ impl CudaEncoder {
         let affine = |stage: usize, norm: usize| {
             statistics.and_then(|(c, epsilon)| Some(c.stages.get(stage)?.get(norm)?.fold(epsilon)))
         };
+        let folded = self.plan.stages().iter().enumerate().flat_map(|(stage, _)| [affine(stage, 0), affine(stage, 1)]);
+        self.finite = folded.flatten().all(|affine| affine.scale.iter().chain(&affine.shift).all(|x| x.is_finite()));
         for (stage, op) in self.ops.iter_mut().enumerate() {
             match op {
                 Op::Conv(convolution) => convolution.fold(&self.shared, affine(stage, 0).as_ref())?,
@@ -226,7 +232,10 @@ impl CudaEncoder {
             let address = |wanted: bool, address: u64| if wanted { address } else { 0 };
             let (skip, bias) = (address(wanted.skip, arrays.skip), address(wanted.bias, arrays.bias));
             let (total, relu) = (self.elements(output) as u64, i32::from(wanted.relu));
-            for_each!(gpu, "finish", total / 8, &values, &skip, &bias, &total, &output.channels, &relu);
+            let step = step(output);
+            for_each!(
+                gpu, "finish", total / u64::from(step), &values, &skip, &bias, &total, &output.channels, &relu, &step,
+            );
         }
         Ok(Map { values, shape: output })
     }
@@ -362,6 +371,10 @@ impl CudaEncoder {
         &self.shared
     }
 
+    pub(crate) fn is_finite(&self) -> bool {
+        self.finite
+    }
+
     pub(crate) fn images_at_once(&self) -> usize {
         self.images as usize
     }
@@ -369,6 +382,11 @@ impl CudaEncoder {
     fn rows_of(&self, images: Images<'_>, out: &mut Vec<f32>) -> Result<(), CudaError> {
         let gpu = &self.shared.gpu;
         let features = usize::try_from(self.plan.features()).unwrap_or(usize::MAX);
+        if !self.finite {
+            out.clear();
+            out.resize(images.len() * features, f32::NAN);
+            return Ok(());
+        }
         let mut rows: CudaSlice<u16> = gpu.alloc(images.len() * features, "rows")?;
         // Values that are not finite are the caller's to find: here they come back as they are.
         let broken = gpu.upload(&[0_u32], "a flag")?;
@@ -534,8 +552,8 @@ fn followers(layer: Layer) -> &'static [Then] {
 }
 
 /// What cuDNN computes for a plan.
-pub(crate) fn shapes(plan: &Plan) -> Vec<Shape> {
-    let images = images_at_once(plan);
+pub(crate) fn shapes(plan: &Plan, map_bytes: u64) -> Vec<Shape> {
+    let images = images_at_once(plan, map_bytes);
     let of_stage = |stage: &Stage| -> Vec<Shape> {
         let inputs = [stage.input, stage.output, stage.input];
         let convolutions = stage.weights().zip(inputs).zip(followers(stage.layer));
@@ -628,14 +646,14 @@ fn unrolled_inputs(in_channels: u32, kernel: u32) -> u32 {
     (in_channels * kernel * kernel).next_multiple_of(16)
 }
 
-fn images_at_once(plan: &Plan) -> u32 {
+fn images_at_once(plan: &Plan, map_bytes: u64) -> u32 {
     let elements = plan.stages().iter().flat_map(|stage| {
         let pixels = u64::from(stage.output.height) * u64::from(stage.output.width);
         let windows = stage.weights().filter(|conv| unrolls(conv.in_channels));
         let windows = windows.map(|conv| pixels * u64::from(unrolled_inputs(conv.in_channels, conv.kernel))).max();
         [stage.input.elements(), stage.output.elements(), windows].into_iter().flatten()
     });
-    let fitting = (MAP_BYTES / (2 * elements.max().unwrap_or(1).max(1))).clamp(*IMAGES.start(), *IMAGES.end());
+    let fitting = (map_bytes / (2 * elements.max().unwrap_or(1).max(1))).clamp(*IMAGES.start(), *IMAGES.end());
     // A power of two has the best tiles.
     1 << fitting.ilog2()
 }

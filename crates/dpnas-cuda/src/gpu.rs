@@ -16,6 +16,8 @@ pub(crate) struct Gpu {
     pub(crate) stream: Arc<CudaStream>,
     pub(crate) dnn: Dnn,
     pub(crate) multiprocessors: u32,
+    /// Bytes of the device's memory.
+    pub(crate) memory: u64,
     /// Most bytes of shared memory of a block.
     pub(crate) shared_bytes: u32,
     module: Arc<CudaModule>,
@@ -37,6 +39,7 @@ impl Gpu {
         let attribute = |which| context.attribute(which).map(|value| value.unsigned_abs()).map_err(refused);
         let multiprocessors = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
         let shared_bytes = attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN)?;
+        let memory = context.total_mem().map_err(refused)? as u64;
         keep_freed_memory(&context)?;
         if major < 8 {
             let reason = format!("compute capability {major}.{minor}; 8.0 (A100) or later is needed for bf16");
@@ -52,7 +55,7 @@ impl Gpu {
         })?;
         let module = context.load_module(ptx).map_err(|error| failed("loading the kernels", error))?;
         let dnn = Dnn::open(&stream)?;
-        Ok(Self { index, name, stream, dnn, multiprocessors, shared_bytes, module })
+        Ok(Self { index, name, stream, dnn, multiprocessors, memory, shared_bytes, module })
     }
 
     pub(crate) fn function(&self, name: &str) -> Result<CudaFunction, CudaError> {

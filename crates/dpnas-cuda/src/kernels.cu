@@ -16,6 +16,9 @@ __device__ inline bf16 narrow(float x) {
   return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
+// NaN stays NaN, so that it is found at the end.
+__device__ inline float rectify(float x) { return x < 0.f ? 0.f : x; }
+
 // Index of a thread among all threads of a grid, for kernels with one element a thread.
 __device__ inline u64 element() { return (u64)blockIdx.x * blockDim.x + threadIdx.x; }
 
@@ -73,7 +76,7 @@ extern "C" __global__ void activate(const bf16* x, const float* scale, const flo
   u32 c = i % channels;
   if (step == 1) {
     float value = widen(x[i]);
-    y[i] = narrow(fmaxf(scale ? fmaf(value, scale[c], shift[c]) : value, 0.f));
+    y[i] = narrow(rectify(scale ? fmaf(value, scale[c], shift[c]) : value));
     return;
   }
   u32 v[4];
@@ -85,15 +88,21 @@ extern "C" __global__ void activate(const bf16* x, const float* scale, const flo
       a = fmaf(a, scale[c + 2 * k], shift[c + 2 * k]);
       b = fmaf(b, scale[c + 2 * k + 1], shift[c + 2 * k + 1]);
     }
-    v[k] = pack(fmaxf(a, 0.f), fmaxf(b, 0.f));
+    v[k] = pack(rectify(a), rectify(b));
   }
   store_16(y + i, v);
 }
 
-// What follows a convolution, where cuDNN does not fuse it: + skip, + bias, ReLU. In place. One thread has 8 values.
-extern "C" __global__ void finish(bf16* x, const bf16* skip, const bf16* bias, u64 total, u32 channels, int relu) {
-  u64 i = element() * 8;
+// What follows a convolution, where cuDNN does not fuse it: + skip, + bias, ReLU. In place. One thread has `step` values,
+// 8 or 1.
+extern "C" __global__ void finish(bf16* x, const bf16* skip, const bf16* bias, u64 total, u32 channels, int relu, u32 step) {
+  u64 i = element() * step;
   if (i >= total) return;
+  if (step == 1) {
+    float value = widen(x[i]) + (skip ? widen(skip[i]) : 0.f) + (bias ? widen(bias[i % channels]) : 0.f);
+    x[i] = narrow(relu ? rectify(value) : value);
+    return;
+  }
   u32 v[4], s[4] = {}, b[4] = {};
   load_16(v, x + i);
   if (skip) load_16(s, skip + i);
@@ -101,7 +110,7 @@ extern "C" __global__ void finish(bf16* x, const bf16* skip, const bf16* bias, u
 #pragma unroll
   for (u32 k = 0; k < 4; k++) {
     float l = low(v[k]) + low(s[k]) + low(b[k]), h = high(v[k]) + high(s[k]) + high(b[k]);
-    v[k] = relu ? pack(fmaxf(l, 0.f), fmaxf(h, 0.f)) : pack(l, h);
+    v[k] = relu ? pack(rectify(l), rectify(h)) : pack(l, h);
   }
   store_16(x + i, v);
 }

@@ -2,7 +2,7 @@
 
 use crate::dnn::{Arrays, Dnn, Plan as DnnPlan, Shape, Then};
 use crate::engine::fuses;
-use crate::encoder::shapes;
+use crate::encoder::{map_bytes, shapes};
 use crate::gpu::{Gpu, failed};
 use crate::{CudaEngine, CudaError};
 use cudarc::driver::{CudaSlice, DevicePtr};
@@ -38,7 +38,7 @@ impl CudaEngine {
     pub fn survey(&self, plan: &Plan, most: usize) -> Result<Vec<Configuration>, CudaError> {
         let gpu = &self.shared.gpu;
         let mut found = Vec::new();
-        for shape in shapes(plan) {
+        for shape in shapes(plan, map_bytes(gpu.memory)) {
             let taken = self.shared.plan(shape)?;
             for then in [shape.then, Then::default()] {
                 let plans = gpu.dnn.plans_of(shape, then, most)?;
@@ -97,7 +97,7 @@ pub fn plan_convolutions(device: &str, plans: &[Plan]) -> Result<Vec<Planned>, C
             fused: plan.fused != Then::default(),
         })
     };
-    plans.iter().flat_map(shapes).map(planned).collect()
+    plans.iter().flat_map(|plan| shapes(plan, map_bytes(u64::MAX))).map(planned).collect()
 }
 
 /// Milliseconds of one call, the mean of three after one that is not counted.

@@ -71,7 +71,7 @@ int cuDeviceGetCount(int* n) { *n = 1; return 0; }
 int cuDeviceGet(int* d, int i) { *d = 0; return i ? 101 : 0; }
 int cuDeviceGetName(char* name, int n, int) { snprintf(name, n, "emulated"); return 0; }
 int cuDeviceGetUuid_v2(void* u, int) { memset(u, 7, 16); return 0; }
-int cuDeviceTotalMem_v2(size_t* n, int) { *n = 1ull << 34; return 0; }
+int cuDeviceTotalMem_v2(size_t* n, int) { *n = 1 << 20; return 0; }  // so that few images are computed at once
 int cuDeviceGetAttribute(int* v, int which, int) {
   // Compute capability 9.0, memory pools, two multiprocessors, and the shared memory of a block.
   *v = which == 75 ? 9 : which == 115 ? 1 : which == 16 ? 2 : which == 97 ? 232448 : 0;
@@ -167,20 +167,25 @@ int cudnnBackendSetAttribute(Descriptor* d, int attribute, int type, int64_t n, 
   d->attributes[attribute].assign((const char*)values, (const char*)values + n * size_of(type));
   return 0;
 }
-int cudnnBackendGetAttribute(Descriptor* d, int attribute, int, int64_t room, int64_t* n, void* values) {
+int cudnnBackendGetAttribute(Descriptor* d, int attribute, int, int64_t, int64_t* n, void* values) {
   *n = 1;
-  if (attribute == HEURISTIC_RESULTS) {
-    // One configuration, which holds the graph for the plan.
-    if (room) (*(Descriptor**)values)->attributes[HEURISTIC_GRAPH] = d->attributes.at(HEURISTIC_GRAPH);
-  } else if (attribute == CONFIG_ENGINE) {
-  } else if (attribute == ENGINE_INDEX || attribute == PLAN_WORKSPACE) {
-    *(int64_t*)values = attribute == PLAN_WORKSPACE ? 64 : 1;
-  } else if (attribute == ENGINE_NOTES) {
-    *n = 0;
-  } else {
-    return 3000;
+  switch (attribute) {
+    case HEURISTIC_RESULTS:  // one configuration, for this graph
+      (*(Descriptor**)values)->attributes[HEURISTIC_GRAPH] = d->attributes.at(HEURISTIC_GRAPH);
+      return 0;
+    case CONFIG_ENGINE: {  // fills the engine that is given
+      Descriptor* engine = *(Descriptor**)values;
+      if (d->has(CONFIG_ENGINE)) engine->attributes = d->of(CONFIG_ENGINE).attributes;
+      else engine->attributes[ENGINE_GRAPH] = d->attributes.at(HEURISTIC_GRAPH);
+      return 0;
+    }
+    case ENGINE_INDEX:  // for large kernels the heuristic knows only an engine without tensor cores
+      *(int64_t*)values = d->has(ENGINE_INDEX) ? d->get<int64_t>(ENGINE_INDEX) : sizes(d->of(ENGINE_GRAPH).of(OPERATIONS).of(W)).h >= 7 ? 1 : 41;
+      return 0;
+    case PLAN_WORKSPACE: *(int64_t*)values = 64; return 0;
+    case ENGINE_NOTES: *n = 0; return 0;
+    default: return 3000;
   }
-  return 0;
 }
 int cudnnBackendExecute(void*, const Descriptor* plan, const Descriptor* pack) {
   auto address = [&](const Descriptor& tensor) -> bf16* {
@@ -188,7 +193,8 @@ int cudnnBackendExecute(void*, const Descriptor* plan, const Descriptor* pack) {
       if (pack->get<int64_t>(IDS, i) == tensor.get<int64_t>(ID)) return pack->get<bf16*>(POINTERS, i);
     return nullptr;
   };
-  const Descriptor& graph = plan->of(PLAN_CONFIG).of(HEURISTIC_GRAPH);
+  const Descriptor& config = plan->of(PLAN_CONFIG);
+  const Descriptor& graph = config.has(CONFIG_ENGINE) ? config.of(CONFIG_ENGINE).of(ENGINE_GRAPH) : config.of(HEURISTIC_GRAPH);
   const Descriptor& forward = graph.of(OPERATIONS, 0);
   size_t operations = graph.count<void*>(OPERATIONS);
   const Descriptor& last = graph.of(OPERATIONS, operations - 1).of(operations == 1 ? Y : POINTWISE_Y);

@@ -12,33 +12,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// Names under which the emulation serves.
-const LIBRARIES: [&str; 5] =
-    ["libcuda.so.1", "libnvrtc.so.13", "libcublas.so.13", "libcublasLt.so.13", "libcudnn.so.9"];
+#[path = "emulation/compile.rs"]
+mod compile;
+#[path = "../../../fixtures/skipped.rs"]
+mod skipped;
+
+const SOURCE: &str = "tests/emulation/driver.cpp";
 
 /// The folder of the emulation, compiled once; `None` without a C++ compiler.
 fn emulation() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let compile = || {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulation-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/driver.cpp");
-        let library = folder.join("emulation.so");
-        let options = ["-std=c++20", "-O2", "-shared", "-fPIC", "-lpthread"];
-        match Command::new("c++").args(options).arg(&source).arg("-o").arg(&library).status() {
-            Ok(status) => assert!(status.success(), "{} does not compile", source.display()),
-            Err(error) => {
-                assert!(std::env::var_os("CI").is_none(), "no C++ compiler: {error}");
-                eprintln!("skipped: there is no C++ compiler");
-                return None;
-            }
-        }
-        for name in LIBRARIES {
-            std::fs::copy(&library, folder.join(name)).unwrap();
-        }
-        Some(folder)
-    };
-    FOLDER.get_or_init(compile).as_deref()
+    let folder = || Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulation-{}", std::process::id()));
+    FOLDER.get_or_init(|| compile::compile(&folder())).as_deref()
 }
 
 /// Runs a test in a child process with the emulation.

@@ -5,6 +5,7 @@ mod binaries;
 mod continual;
 mod continuing;
 mod conventional;
+mod cudnn;
 mod data_sets;
 mod embed;
 #[path = "../../../crates/dpnas/tests/it/engine.rs"]

@@ -17,6 +17,8 @@
 template <class... A, size_t... I> static void call(void (*kernel)(A...), void** p, std::index_sequence<I...>) { kernel(*(A*)p[I]...); }
 template <class... A> static std::function<void(void**)> kernel(void (*f)(A...)) { return [f](void** p) { call(f, p, std::index_sequence_for<A...>()); }; }
 
+static std::recursive_mutex lock;
+
 struct Kernel { const char* name; std::function<void(void**)> run; bool together; };
 static const Kernel KERNELS[] = {
   {"to_feature_map", kernel(to_feature_map), false}, {"to_filter", kernel(to_filter), false}, {"unroll", kernel(unroll), false},
@@ -24,15 +26,22 @@ static const Kernel KERNELS[] = {
   {"moments", kernel(moments), false}, {"to_rows", kernel(to_rows), true}, {"fit_epoch", kernel(fit_epoch), true},
   {"class_scores", kernel(class_scores), true}, {"count_correct", kernel(count_correct), false}};
 
-// Kernels whose threads wait for each other have a thread each. Blocks wait for each other only in a cooperative launch.
+// Threads that never wait run one after the other, without a coroutine. Blocks wait for each other only in a cooperative
+// launch.
 static int run(const Kernel* k, Dim grid, unsigned threads, size_t shared, void** p, bool cooperative) {
   if (!grid.x || !grid.y || !grid.z || !threads || threads > 1024) return 1;
-  if (k->together && cooperative) { launch(grid, threads, shared, [&] { k->run(p); }); return 0; }
-  for (unsigned z = 0; z < grid.z; z++) for (unsigned y = 0; y < grid.y; y++) for (unsigned x = 0; x < grid.x; x++) {
+  std::lock_guard guard(lock);
+  std::vector<Dim> blocks;
+  for (unsigned z = 0; z < grid.z; z++) for (unsigned y = 0; y < grid.y; y++) for (unsigned x = 0; x < grid.x; x++) blocks.push_back({x, y, z});
+  if (cooperative) {
+    launch(grid, blocks, threads, shared, [&] { k->run(p); });
+    return 0;
+  }
+  for (Dim block : blocks) {
+    if (k->together) { launch(grid, {block}, threads, shared, [&] { k->run(p); }); continue; }
     gridDim = grid;
-    if (k->together) { launch_block(grid, {x, y, z}, threads, shared, [&] { k->run(p); }); continue; }
     blockDim = {threads, 1, 1};
-    blockIdx = {x, y, z};
+    blockIdx = block;
     for (unsigned t = 0; t < threads; t++) { threadIdx = {t, 0, 0}; k->run(p); }
   }
   return 0;
@@ -40,7 +49,6 @@ static int run(const Kernel* k, Dim grid, unsigned threads, size_t shared, void*
 
 // ---- memory ----
 
-static std::mutex lock;
 static std::map<void*, size_t> live;
 static size_t bytes;
 static int take(void** p, size_t n) {

@@ -58,7 +58,8 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let data = Source::Synthetic(synthetic).load()?;
-    let mut config = DeepPriorConfig { weight_seed: seed.derive("draw", arguments.draw), ..DeepPriorConfig::paper(seed) };
+    let mut config =
+        DeepPriorConfig { weight_seed: seed.derive("draw", arguments.draw), ..DeepPriorConfig::paper(seed) };
     config.probe.threads = std::thread::available_parallelism()?;
     let start = Instant::now();
     let (engine, fit_engine) = arguments.device.engine_with_fit(arguments.precision)?;

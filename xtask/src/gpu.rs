@@ -29,7 +29,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let folder = root.join(&arguments.to);
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let release = ["--release", "--config", "profile.release.strip=true", "--workspace", "--features", "dpnas-examples/cudnn"];
+    let release =
+        ["--release", "--config", "profile.release.strip=true", "--workspace", "--features", "dpnas-examples/cudnn"];
     for example in ["gpu_check", "gpu_walk"] {
         let program = build(root, &[&release[..], &["--example", example]].concat(), example)?;
         copy(Path::new(program.program()), &folder.join(example))?;

@@ -56,7 +56,8 @@ fn main() -> Anyhow<()> {
             compare_fits(&engine, &[(3, 40, 100)])
         }
         ["fit-time"] => {
-            let sizes = [10, 100].into_iter().flat_map(|classes| [1024, 4096, 18_432].map(|features| (classes, features)));
+            let sizes =
+                [10, 100].into_iter().flat_map(|classes| [1024, 4096, 18_432].map(|features| (classes, features)));
             sizes.into_iter().try_for_each(|(classes, features)| time_fit(&engine, classes, features))
         }
         ["encode-time", nets, images] => {
@@ -65,7 +66,10 @@ fn main() -> Anyhow<()> {
             nets.into_iter().try_for_each(|net| time_encoder(&engine, net, images))
         }
         ["survey"] => survey(&engine),
-        _ => Err("gpu_check compare | fit | small | fit-time | encode-time NETS IMAGES | survey | plans DEVICE.json NETS".into()),
+        _ => Err(
+            "gpu_check compare | fit | small | fit-time | encode-time NETS IMAGES | survey | plans DEVICE.json NETS"
+                .into(),
+        ),
     }
 }
 
@@ -140,7 +144,12 @@ fn compare_net(engine: &CudaEngine, cpu: &CpuEngine, net: &str, shape: ImageShap
     let bare = difference(&gpu.embed(images)?, &host.embed(images)?);
     let (of_gpu, of_host) = (calibrate(&mut gpu)?, calibrate(&mut *host)?);
     let flat = |calibration: &Calibration| -> Vec<f32> {
-        calibration.stages.iter().flatten().flat_map(|stats| stats.mean.iter().chain(&stats.variance).copied()).collect()
+        calibration
+            .stages
+            .iter()
+            .flatten()
+            .flat_map(|stats| stats.mean.iter().chain(&stats.variance).copied())
+            .collect()
     };
     let statistics = difference(&flat(&of_gpu), &flat(&of_host));
     let (rows, expected) = (gpu.embed(images)?, host.embed(images)?);
@@ -165,7 +174,8 @@ fn compare_net(engine: &CudaEngine, cpu: &CpuEngine, net: &str, shape: ImageShap
 fn problem(classes: u32, features: usize, rows: usize) -> (Vec<u16>, Vec<u32>) {
     let mut values = vec![0.0_f32; rows * features];
     Seed(9).stream("rows", 0).fill_uniform(0, 0.0, 1.0, &mut values);
-    let labels: Vec<u32> = (0..rows as u32).map(|row| row.wrapping_mul(2_654_435_761) >> 8).map(|x| x % classes).collect();
+    let labels: Vec<u32> =
+        (0..rows as u32).map(|row| row.wrapping_mul(2_654_435_761) >> 8).map(|x| x % classes).collect();
     for (row, label) in values.chunks_exact_mut(features).zip(&labels) {
         for (feature, value) in row.iter_mut().enumerate() {
             *value += if feature as u32 % classes == *label { 0.1 } else { 0.0 };
@@ -190,7 +200,8 @@ fn compare_fit(engine: &CudaEngine, classes: u32, features: usize, rows: usize) 
         FitSplits { train: (&train, &labels[..a]), valid: (&valid, &labels[a..b]), test: Some((&test, &labels[b..])) };
     let found = engine.fit_rows(&config, classes, splits, &mut |_| ControlFlow::Continue(()))?;
     let again = engine.fit_rows(&config, classes, splits, &mut |_| ControlFlow::Continue(()))?;
-    let host = |from: usize, to: usize| Labelled::new(&values[from * features..to * features], &labels[from..to], features);
+    let host =
+        |from: usize, to: usize| Labelled::new(&values[from * features..to * features], &labels[from..to], features);
     let expected =
         fit(&config, classes, host(0, a)?, host(a, b)?, Some(host(b, rows)?), &mut |_| ControlFlow::Continue(()))?;
     let last = |report: &dpnas_train::TrainReport| {

@@ -2,13 +2,16 @@
 
 use crate::CudaError;
 use crate::encoder::CudaEncoder;
+use crate::encoder::CudaImages;
 use crate::engine::Shared;
 use crate::gpu::{Gpu, failed, for_each, launch};
 use cudarc::driver::sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MAX_SHARED_BYTES;
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
-use crate::encoder::CudaImages;
 use dpnas_prior::{Encode, EngineError};
-use dpnas_train::{DeviceSet, Epoch, FitEngine, Fitted, LinearClassifier, ProbeConfig, Split, Stop, TestSchedule, TrainError, TrainReport};
+use dpnas_train::{
+    DeviceSet, Epoch, FitEngine, Fitted, LinearClassifier, ProbeConfig, Split, Stop, TestSchedule, TrainError,
+    TrainReport,
+};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -229,11 +232,17 @@ impl crate::CudaEngine {
         let mut classifier = LinearClassifier::initial(config.seed, classes, features)?;
         let cut = Cut::new(&self.shared.gpu, splits.train.0.stride, classes, config.batch_size)
             .filter(|_| self.can_fit(config, classes, features))
-            .ok_or_else(|| TrainError::Device { reason: format!("{classes} classes on {features} features do not fit it") })?;
-        let mut course = Course::new(&self.shared.gpu, config, classes, splits, cut, classifier.weights()).map_err(device)?;
+            .ok_or_else(|| TrainError::Device {
+                reason: format!("{classes} classes on {features} features do not fit it"),
+            })?;
+        let mut course =
+            Course::new(&self.shared.gpu, config, classes, splits, cut, classifier.weights()).map_err(device)?;
         let (mut epochs, mut stop) = (Vec::new(), Stop::Completed);
         for index in 1..=config.epochs {
-            let epoch = course.epoch(index).map_err(device)?.ok_or(TrainError::NotFinite { split: Split::Train, epoch: index })?;
+            let epoch = course
+                .epoch(index)
+                .map_err(device)?
+                .ok_or(TrainError::NotFinite { split: Split::Train, epoch: index })?;
             let flow = on_epoch(&epoch);
             epochs.push(epoch);
             if config.stops_early(&epochs) {
@@ -266,7 +275,10 @@ impl FitEngine for crate::CudaEngine {
         on_epoch: &mut dyn FnMut(&Epoch) -> ControlFlow<()>,
     ) -> Result<Fitted, TrainError> {
         fn own(set: DeviceSet<'_>) -> Result<(&CudaRows, &[u32]), TrainError> {
-            let rows = set.rows.downcast_ref().ok_or_else(|| TrainError::Device { reason: "the rows are not its own".to_owned() })?;
+            let rows = set
+                .rows
+                .downcast_ref()
+                .ok_or_else(|| TrainError::Device { reason: "the rows are not its own".to_owned() })?;
             Ok((rows, set.labels))
         }
         let splits = FitSplits { train: own(train)?, valid: own(valid)?, test: test.map(own).transpose()? };
@@ -376,8 +388,11 @@ impl<'a> Course<'a> {
         function
             .set_attribute(MAX_SHARED_BYTES, cut.shared_bytes as i32)
             .map_err(|error| failed("shared memory for fit_epoch", error))?;
-        let config_of_launch =
-            LaunchConfig { grid_dim: (cut.blocks, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: cut.shared_bytes };
+        let config_of_launch = LaunchConfig {
+            grid_dim: (cut.blocks, 1, 1),
+            block_dim: (THREADS, 1, 1),
+            shared_mem_bytes: cut.shared_bytes,
+        };
         let mut launch = stream.launch_builder(&function);
         launch.arg(&fit);
         #[allow(unsafe_code, reason = "the compiler cannot check a kernel's arguments")]
@@ -425,7 +440,16 @@ impl<'a> Course<'a> {
         let grid = (n.div_ceil(128), padded / 8, 1);
         launch!(gpu, "class_scores", grid, 128, 0, &address, &self.weights, &scores, &n, &stride, &padded);
         for_each!(
-            gpu, "count_correct", u64::from(n), &scores, &labels, &count, &self.broken, &n, &self.classes, &padded,
+            gpu,
+            "count_correct",
+            u64::from(n),
+            &scores,
+            &labels,
+            &count,
+            &self.broken,
+            &n,
+            &self.classes,
+            &padded,
         );
         Ok(count)
     }
@@ -435,7 +459,8 @@ impl<'a> Course<'a> {
         let by_feature = read(self.gpu, &self.weights, "reading a classifier")?;
         let (features, padded) = (self.splits.train.0.features, self.cut.padded as usize);
         let classes = 0..self.classes as usize;
-        Ok(classes.flat_map(|class| (0..features).map(move |feature| (class, feature)))
+        Ok(classes
+            .flat_map(|class| (0..features).map(move |feature| (class, feature)))
             .map(|(class, feature)| by_feature[feature * padded + class])
             .collect())
     }

@@ -2,8 +2,8 @@
 
 use crate::CudaError;
 use cudarc::cudnn::sys::{
-    self, cudnnBackendAttributeName_t as Attribute, cudnnBackendAttributeType_t as Type,
-    cudnnBackendDescriptorType_t as Kind, cudnnBackendDescriptor_t, cudnnDataType_t as DataType, cudnnStatus_t as Status,
+    self, cudnnBackendAttributeName_t as Attribute, cudnnBackendAttributeType_t as Type, cudnnBackendDescriptor_t,
+    cudnnBackendDescriptorType_t as Kind, cudnnDataType_t as DataType, cudnnStatus_t as Status,
 };
 use cudarc::driver::CudaStream;
 use std::ffi::c_void;
@@ -106,7 +106,10 @@ impl Shape {
 impl std::fmt::Display for Shape {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { images, in_channels, out_channels, height, width, kernel, stride, padding, then, .. } = self;
-        write!(f, "convolution of {images} × {in_channels} × {height} × {width} to {out_channels} channels, kernel {kernel}, ")?;
+        write!(
+            f,
+            "convolution of {images} × {in_channels} × {height} × {width} to {out_channels} channels, kernel {kernel}, "
+        )?;
         write!(f, "stride {stride}, padding {padding}")?;
         [(then.skip, " + skip"), (then.bias, " + bias"), (then.relu, " + ReLU")]
             .iter()
@@ -210,8 +213,15 @@ impl Dnn {
         config.refer(Attribute::CUDNN_ATTR_ENGINECFG_ENGINE, &descriptor)?;
         let config = config.finish()?;
         let found = plan_of(&target, &config)?;
-        Ok(found.map(|(plan, engine, workspace)| {
-            Plan { plan, _config: config, _engine: Some(descriptor), _graph: graph, shape, engine, workspace, fused: Then::default() }
+        Ok(found.map(|(plan, engine, workspace)| Plan {
+            plan,
+            _config: config,
+            _engine: Some(descriptor),
+            _graph: graph,
+            shape,
+            engine,
+            workspace,
+            fused: Then::default(),
         }))
     }
 
@@ -221,14 +231,25 @@ impl Dnn {
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         let graph = Arc::new(graph(&target, shape, then).map_err(|status| error(status, what()))?);
         let mut plans = Vec::new();
-        for mode in [sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A, sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_FALLBACK] {
+        for mode in
+            [sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A, sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_FALLBACK]
+        {
             let Ok(configs) = configurations(&target, &graph.0, mode) else { continue };
             for config in configs {
                 if plans.len() == most {
                     return Ok(plans);
                 }
                 if let Ok(Some((plan, engine, workspace))) = plan_of(&target, &config) {
-                    plans.push(Plan { plan, _config: config, _engine: None, _graph: graph.clone(), shape, engine, workspace, fused: then });
+                    plans.push(Plan {
+                        plan,
+                        _config: config,
+                        _engine: None,
+                        _graph: graph.clone(),
+                        shape,
+                        engine,
+                        workspace,
+                        fused: then,
+                    });
                 }
             }
             if !plans.is_empty() {
@@ -258,7 +279,10 @@ impl Dnn {
         let pack = pack().map_err(|status| error(status, plan.shape.to_string()))?;
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         let Target::Handle(handle) = &*target else {
-            return Err(CudaError::Call { call: plan.shape.to_string(), reason: "there is only a description of a GPU".to_owned() });
+            return Err(CudaError::Call {
+                call: plan.shape.to_string(),
+                reason: "there is only a description of a GPU".to_owned(),
+            });
         };
         #[allow(unsafe_code, reason = "a call of C")]
         // SAFETY: the addresses are those of arrays of the plan's sizes, on the stream's device.
@@ -269,7 +293,9 @@ impl Dnn {
 
 /// A finished descriptor of an operation graph, and the descriptors that it is made of.
 fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<Descriptor>), Status> {
-    let Shape { images, in_channels, out_channels, height, width, out_height, out_width, kernel, stride, padding, .. } = shape;
+    let Shape {
+        images, in_channels, out_channels, height, width, out_height, out_width, kernel, stride, padding, ..
+    } = shape;
     let output = [images, out_channels, out_height, out_width];
     let x = tensor(X, [images, in_channels, height, width], true, DataType::CUDNN_DATA_BFLOAT16)?;
     let filter = tensor(FILTER, [out_channels, in_channels, kernel, kernel], true, DataType::CUDNN_DATA_BFLOAT16)?;
@@ -290,7 +316,11 @@ fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<D
         let mut descriptor = Descriptor::new(Kind::CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)?;
         let (pad, step) = ([i64::from(padding); 2], [i64::from(stride); 2]);
         descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, Type::CUDNN_TYPE_INT64, &[2_i64])?;
-        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_COMP_TYPE, Type::CUDNN_TYPE_DATA_TYPE, &[DataType::CUDNN_DATA_FLOAT])?;
+        descriptor.set(
+            Attribute::CUDNN_ATTR_CONVOLUTION_COMP_TYPE,
+            Type::CUDNN_TYPE_DATA_TYPE,
+            &[DataType::CUDNN_DATA_FLOAT],
+        )?;
         let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
         descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_CONV_MODE, Type::CUDNN_TYPE_CONVOLUTION_MODE, &[mode])?;
         descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, Type::CUDNN_TYPE_INT64, &pad)?;
@@ -322,7 +352,11 @@ fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<D
     for (step, (mode, other)) in steps.into_iter().enumerate() {
         let mut pointwise = Descriptor::new(Kind::CUDNN_BACKEND_POINTWISE_DESCRIPTOR)?;
         pointwise.set(Attribute::CUDNN_ATTR_POINTWISE_MODE, Type::CUDNN_TYPE_POINTWISE_MODE, &[mode])?;
-        pointwise.set(Attribute::CUDNN_ATTR_POINTWISE_MATH_PREC, Type::CUDNN_TYPE_DATA_TYPE, &[DataType::CUDNN_DATA_FLOAT])?;
+        pointwise.set(
+            Attribute::CUDNN_ATTR_POINTWISE_MATH_PREC,
+            Type::CUDNN_TYPE_DATA_TYPE,
+            &[DataType::CUDNN_DATA_FLOAT],
+        )?;
         let pointwise = pointwise.finish()?;
         let mut operation = Descriptor::new(Kind::CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)?;
         operation.refer(Attribute::CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, &pointwise)?;
@@ -346,7 +380,11 @@ fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<D
 }
 
 /// The engine configurations that a heuristic proposes, best first.
-fn configurations(target: &Target, graph: &Descriptor, mode: sys::cudnnBackendHeurMode_t) -> Result<Vec<Descriptor>, Status> {
+fn configurations(
+    target: &Target,
+    graph: &Descriptor,
+    mode: sys::cudnnBackendHeurMode_t,
+) -> Result<Vec<Descriptor>, Status> {
     let mut heuristic = Descriptor::new(Kind::CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;
     heuristic.refer(Attribute::CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)?;
     heuristic.set(Attribute::CUDNN_ATTR_ENGINEHEUR_MODE, Type::CUDNN_TYPE_HEUR_MODE, &[mode])?;
@@ -357,7 +395,8 @@ fn configurations(target: &Target, graph: &Descriptor, mode: sys::cudnnBackendHe
         configs.push(Descriptor::new(Kind::CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?);
     }
     let mut pointers: Vec<cudnnBackendDescriptor_t> = configs.iter().map(|config| config.0).collect();
-    let found = heuristic.get(Attribute::CUDNN_ATTR_ENGINEHEUR_RESULTS, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut pointers)?;
+    let found =
+        heuristic.get(Attribute::CUDNN_ATTR_ENGINEHEUR_RESULTS, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut pointers)?;
     configs.truncate(found);
     Ok(configs)
 }
@@ -423,7 +462,13 @@ impl Descriptor {
     fn set<T: Copy>(&mut self, attribute: Attribute, kind: Type, values: &[T]) -> Result<(), Status> {
         // SAFETY: the descriptor is valid, and `values` has as many elements of the named type as it says.
         done(unsafe {
-            sys::cudnnBackendSetAttribute(self.0, attribute, kind, values.len() as i64, values.as_ptr().cast::<c_void>())
+            sys::cudnnBackendSetAttribute(
+                self.0,
+                attribute,
+                kind,
+                values.len() as i64,
+                values.as_ptr().cast::<c_void>(),
+            )
         })
     }
 
@@ -437,7 +482,14 @@ impl Descriptor {
         // SAFETY: the descriptor is valid, and `values` has room for as many elements of the named type as it says.
         done(unsafe {
             let room = values.len() as i64;
-            sys::cudnnBackendGetAttribute(self.0, attribute, kind, room, &mut found, values.as_mut_ptr().cast::<c_void>())
+            sys::cudnnBackendGetAttribute(
+                self.0,
+                attribute,
+                kind,
+                room,
+                &mut found,
+                values.as_mut_ptr().cast::<c_void>(),
+            )
         })?;
         Ok(usize::try_from(found).unwrap_or(0).min(values.len()))
     }
@@ -468,5 +520,9 @@ fn check(status: Status, what: impl FnOnce() -> String) -> Result<(), CudaError>
 }
 
 fn error(status: Status, call: String) -> CudaError {
-    if status == Status::CUDNN_STATUS_ALLOC_FAILED { CudaError::OutOfMemory { call } } else { CudaError::Call { call, reason: format!("cuDNN: {status:?}") } }
+    if status == Status::CUDNN_STATUS_ALLOC_FAILED {
+        CudaError::OutOfMemory { call }
+    } else {
+        CudaError::Call { call, reason: format!("cuDNN: {status:?}") }
+    }
 }

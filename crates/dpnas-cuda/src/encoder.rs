@@ -55,8 +55,16 @@ enum Op {
     /// Convolution, norm, ReLU.
     Conv(Convolution),
     /// Norm, ReLU, convolution, norm, ReLU, convolution, beside an identity or a projection.
-    Residual { activation: Activation, a: Convolution, b: Convolution, projection: Option<Convolution> },
-    MaxPool { size: u32, stride: u32 },
+    Residual {
+        activation: Activation,
+        a: Convolution,
+        b: Convolution,
+        projection: Option<Convolution>,
+    },
+    MaxPool {
+        size: u32,
+        stride: u32,
+    },
 }
 
 /// A frozen random encoder on the GPU.
@@ -143,7 +151,10 @@ impl CudaEncoder {
                 },
                 (Layer::MaxPool { size, stride }, _) => Op::MaxPool { size, stride },
                 (layer, _) => {
-                    return Err(CudaError::Call { call: layer.to_string(), reason: "no layer of an encoder".to_owned() });
+                    return Err(CudaError::Call {
+                        call: layer.to_string(),
+                        reason: "no layer of an encoder".to_owned(),
+                    });
                 }
             });
         }
@@ -217,7 +228,8 @@ impl CudaEncoder {
         let plan = if bare { &convolution.bare } else { &convolution.plan };
         let mut values = self.map(output)?;
         let workspace: CudaSlice<u8> = gpu.alloc(plan.workspace, "cuDNN's workspace")?;
-        let unrolled = convolution.unrolled.map(|unrolled| self.unroll(convolution, unrolled, x, output)).transpose()?;
+        let unrolled =
+            convolution.unrolled.map(|unrolled| self.unroll(convolution, unrolled, x, output)).transpose()?;
         let arrays = Arrays {
             x: unrolled.as_ref().unwrap_or(&x.values).device_ptr(&gpu.stream).0,
             filter: convolution.filter.device_ptr(&gpu.stream).0,
@@ -234,7 +246,16 @@ impl CudaEncoder {
             let (total, relu) = (self.elements(output) as u64, i32::from(wanted.relu));
             let step = step(output);
             for_each!(
-                gpu, "finish", total / u64::from(step), &values, &skip, &bias, &total, &output.channels, &relu, &step,
+                gpu,
+                "finish",
+                total / u64::from(step),
+                &values,
+                &skip,
+                &bias,
+                &total,
+                &output.channels,
+                &relu,
+                &step,
             );
         }
         Ok(Map { values, shape: output })
@@ -254,8 +275,21 @@ impl CudaEncoder {
         let (windows, total) = (gpu.alloc(len, "windows")?, len as u64 / 8);
         let ImageShape { channels, height, width } = x.shape;
         for_each!(
-            gpu, "unroll", total, &x.values, &windows, &total, &channels, &height, &width, &output.height, &output.width,
-            &kernel, &stride, &padding, &convolution.wide,
+            gpu,
+            "unroll",
+            total,
+            &x.values,
+            &windows,
+            &total,
+            &channels,
+            &height,
+            &width,
+            &output.height,
+            &output.width,
+            &kernel,
+            &stride,
+            &padding,
+            &convolution.wide,
         );
         Ok(windows)
     }
@@ -263,12 +297,22 @@ impl CudaEncoder {
     fn activate(&self, activation: &Activation, x: &Map) -> Result<Map, CudaError> {
         let gpu = &self.shared.gpu;
         let (values, total) = (self.map(x.shape)?, self.elements(x.shape) as u64);
-        let (scale, shift) = activation.affine.as_ref().map_or((0, 0), |(scale, shift)| {
-            (scale.device_ptr(&gpu.stream).0, shift.device_ptr(&gpu.stream).0)
-        });
+        let (scale, shift) = activation
+            .affine
+            .as_ref()
+            .map_or((0, 0), |(scale, shift)| (scale.device_ptr(&gpu.stream).0, shift.device_ptr(&gpu.stream).0));
         let step = step(x.shape);
         for_each!(
-            gpu, "activate", total / u64::from(step), &x.values, &scale, &shift, &values, &total, &x.shape.channels, &step,
+            gpu,
+            "activate",
+            total / u64::from(step),
+            &x.values,
+            &scale,
+            &shift,
+            &values,
+            &total,
+            &x.shape.channels,
+            &step,
         );
         Ok(Map { values, shape: x.shape })
     }
@@ -279,8 +323,20 @@ impl CudaEncoder {
         let ImageShape { channels, height, width } = x.shape;
         let step = step(x.shape);
         for_each!(
-            gpu, "max_pool", total / u64::from(step), &x.values, &values, &total, &channels, &height, &width,
-            &output.height, &output.width, &size, &stride, &step,
+            gpu,
+            "max_pool",
+            total / u64::from(step),
+            &x.values,
+            &values,
+            &total,
+            &channels,
+            &height,
+            &width,
+            &output.height,
+            &output.width,
+            &size,
+            &stride,
+            &step,
         );
         Ok(Map { values, shape: output })
     }
@@ -410,7 +466,8 @@ impl CudaEncoder {
         let deviations: CudaSlice<f32> = gpu.alloc(len, "moments")?;
         let grid = (images as u32, channels.div_ceil(128), 1);
         launch!(gpu, "moments", grid, 128, 0, &map.values, &means, &deviations, &channels, &pixels);
-        let read = |slice: &CudaSlice<f32>| gpu.stream.clone_dtoh(slice).map_err(|error| failed("reading moments", error));
+        let read =
+            |slice: &CudaSlice<f32>| gpu.stream.clone_dtoh(slice).map_err(|error| failed("reading moments", error));
         let (means, deviations) = (read(&means)?, read(&deviations)?);
         gpu.wait("measuring a norm")?;
         let rows = means.chunks_exact(channels as usize).zip(deviations.chunks_exact(channels as usize));
@@ -459,7 +516,8 @@ impl CudaEncoder {
                     let input = gather(&maps, stage.input.channels as usize)?;
                     let mut activation = Activation { affine: None };
                     activation.fold(&self.shared, Some(&norm(&input)))?;
-                    let h: Vec<Map> = maps.iter().map(|map| self.activate(&activation, map)).collect::<Result<_, _>>()?;
+                    let h: Vec<Map> =
+                        maps.iter().map(|map| self.activate(&activation, map)).collect::<Result<_, _>>()?;
                     let middle = of_convolution(a, &h)?;
                     let a = a.with(&self.shared, Some(&norm(&middle)))?;
                     let projection = projection.as_ref().map(|p| p.with(&self.shared, None)).transpose()?;
@@ -506,7 +564,8 @@ impl Encode for CudaEncoder {
 
     fn encode_resident(&self, images: &Resident) -> Result<Option<Resident>, EngineError> {
         let images = images.value().downcast_ref::<CudaImages>().ok_or_else(|| {
-            self.shared.error(CudaError::Call { call: "encode".to_owned(), reason: "the images are not its own".to_owned() })
+            self.shared
+                .error(CudaError::Call { call: "encode".to_owned(), reason: "the images are not its own".to_owned() })
         })?;
         Ok(self.rows(images)?.map(Resident::new))
     }

@@ -45,7 +45,10 @@ impl Gpu {
             let reason = format!("compute capability {major}.{minor}; 8.0 (A100) or later is needed for bf16");
             return Err(CudaError::Device { index, reason });
         }
-        let options = CompileOptions { options: vec![format!("--gpu-architecture=compute_{major}{minor}")], ..Default::default() };
+        let options = CompileOptions {
+            options: vec![format!("--gpu-architecture=compute_{major}{minor}")],
+            ..Default::default()
+        };
         let ptx = compile_ptx_with_opts(SOURCE, options).map_err(|error| {
             let reason = match &error {
                 CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
@@ -67,7 +70,9 @@ impl Gpu {
         #[allow(unsafe_code, reason = "the memory is not initialised")]
         // SAFETY: every use of it writes before it reads; `T` are numbers, so any bits are valid.
         unsafe {
-            self.stream.alloc(len.max(1)).map_err(|error| failed(&format!("{} bytes for {what}", len * size_of::<T>()), error))
+            self.stream
+                .alloc(len.max(1))
+                .map_err(|error| failed(&format!("{} bytes for {what}", len * size_of::<T>()), error))
         }
     }
 

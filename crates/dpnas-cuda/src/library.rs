@@ -86,12 +86,14 @@ fn open(path: &Path) -> Result<(), libloading::Error> {
 fn places() -> Vec<PathBuf> {
     let toolkits = ["CUDA_PATH", "CUDA_HOME"].iter().filter_map(std::env::var_os).map(PathBuf::from);
     let toolkits = toolkits.chain([PathBuf::from("/usr/local/cuda")]);
-    let mut places: Vec<PathBuf> =
-        toolkits.flat_map(|root| [root.join("lib64"), root.join("lib"), root.join("targets/x86_64-linux/lib")]).collect();
+    let mut places: Vec<PathBuf> = toolkits
+        .flat_map(|root| [root.join("lib64"), root.join("lib"), root.join("targets/x86_64-linux/lib")])
+        .collect();
     places.extend(["/usr/local/nvidia/lib64", "/usr/lib/x86_64-linux-gnu"].map(PathBuf::from));
     for site in site_packages() {
         let nvidia = site.join("nvidia");
-        let versioned = std::fs::read_dir(&nvidia).into_iter().flatten().flatten().map(|entry| entry.path().join("lib"));
+        let versioned =
+            std::fs::read_dir(&nvidia).into_iter().flatten().flatten().map(|entry| entry.path().join("lib"));
         places.extend(versioned.filter(|path| path.is_dir()));
         places.push(nvidia);
     }

@@ -1,8 +1,8 @@
 //! Times what cuDNN proposes for the convolutions of a plan.
 
 use crate::dnn::{Arrays, Dnn, Plan as DnnPlan, Shape, Then};
-use crate::engine::fuses;
 use crate::encoder::{map_bytes, shapes};
+use crate::engine::fuses;
 use crate::gpu::{Gpu, failed};
 use crate::{CudaEngine, CudaError};
 use cudarc::driver::{CudaSlice, DevicePtr};

@@ -85,7 +85,9 @@ fn a_classifier_is_that_of_the_cpu_and_equal_when_repeated() {
             early_stopping_threshold: 0.0,
             ..ProbeConfig::paper(Seed(2))
         };
-        let part = |from: usize, to: usize| CudaRows::upload(&engine, &bits[from * features..to * features], features).unwrap();
+        let part = |from: usize, to: usize| {
+            CudaRows::upload(&engine, &bits[from * features..to * features], features).unwrap()
+        };
         let (train, valid, test) = (part(0, 45), part(45, 52), part(52, 60));
         let splits = FitSplits {
             train: (&train, &labels[..45]),
@@ -98,16 +100,18 @@ fn a_classifier_is_that_of_the_cpu_and_equal_when_repeated() {
         let host = |from: usize, to: usize| {
             Labelled::new(&values[from * features..to * features], &labels[from..to], features).unwrap()
         };
-        let expected = fit(&config, classes, host(0, 45), host(45, 52), Some(host(52, 60)), &mut |_| {
-            ControlFlow::Continue(())
-        })
-        .unwrap();
+        let expected =
+            fit(&config, classes, host(0, 45), host(45, 52), Some(host(52, 60)), &mut |_| ControlFlow::Continue(()))
+                .unwrap();
         for (a, b) in found.classifier.weights().iter().zip(expected.classifier.weights()) {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
         for (a, b) in found.report.epochs.iter().zip(&expected.report.epochs) {
             assert!((a.train_loss - b.train_loss).abs() < 1e-6, "{a:?} {b:?}");
-            assert_eq!((a.train_accuracy, a.valid_accuracy, a.test_accuracy), (b.train_accuracy, b.valid_accuracy, b.test_accuracy));
+            assert_eq!(
+                (a.train_accuracy, a.valid_accuracy, a.test_accuracy),
+                (b.train_accuracy, b.valid_accuracy, b.test_accuracy)
+            );
         }
     });
 }

@@ -11,7 +11,10 @@ fn devices_print_and_parse() {
     assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
     for unknown in ["gpu", "cuda:", "cuda:-1", "flex:1", ""] {
         let message = unknown.parse::<Device>().unwrap_err().to_string();
-        assert_eq!(message, format!("unknown device `{unknown}`: use cpu, flex, ndarray, cuda, cuda:N, cudnn or cudnn:N"));
+        assert_eq!(
+            message,
+            format!("unknown device `{unknown}`: use cpu, flex, ndarray, cuda, cuda:N, cudnn or cudnn:N")
+        );
     }
 }
 

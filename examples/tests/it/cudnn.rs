@@ -12,8 +12,31 @@ const SOURCE: &str = "../crates/dpnas-cuda/tests/emulation/driver.cpp";
 /// A search of two architectures on a few digits.
 fn tiny(runs: &Path) -> Command {
     let mut search = search();
-    search.args(["--device", "cudnn", "--precision", "bf16", "--schedule", "1.0:2", "--classes", "0,1,2", "--limit-train", "90"]);
-    search.args(["--epochs", "2", "--batch-size", "40", "--calibration-images", "30", "--early-stopping-thresh", "0", "--cache", "off", "--json"]);
+    search.args([
+        "--device",
+        "cudnn",
+        "--precision",
+        "bf16",
+        "--schedule",
+        "1.0:2",
+        "--classes",
+        "0,1,2",
+        "--limit-train",
+        "90",
+    ]);
+    search.args([
+        "--epochs",
+        "2",
+        "--batch-size",
+        "40",
+        "--calibration-images",
+        "30",
+        "--early-stopping-thresh",
+        "0",
+        "--cache",
+        "off",
+        "--json",
+    ]);
     search.arg("--runs").arg(runs);
     search
 }

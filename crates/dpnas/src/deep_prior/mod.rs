@@ -43,8 +43,8 @@ use dpnas_seed::Seed;
 use dpnas_train::{Bf16, FitEngine, FitMemory, Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 /// Scores architectures as deep priors.
 ///

@@ -4,6 +4,7 @@
 //! cargo run --release --features cudnn --example gpu_walk -- --device cudnn --precision bf16
 //! ```
 //! The same seeds give the same architectures, images and weights on every device.
+#![expect(clippy::disallowed_methods, reason = "clock: it measures")]
 
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -53,7 +54,7 @@ fn main() -> Result<()> {
     if arguments.list {
         while let Some(candidate) = search.ask()? {
             println!("{}", candidate.net);
-            search.tell(candidate.id, reward.clone())?;
+            search.tell(candidate.id, reward)?;
         }
         return Ok(());
     }
@@ -62,11 +63,11 @@ fn main() -> Result<()> {
         DeepPriorConfig { weight_seed: seed.derive("draw", arguments.draw), ..DeepPriorConfig::paper(seed) };
     config.probe.threads = std::thread::available_parallelism()?;
     let start = Instant::now();
-    let (engine, fit_engine) = arguments.device.engine_with_fit(arguments.precision)?;
-    println!("{}", json!({"engine": engine.name(), "s": start.elapsed().as_secs_f64()}));
-    let mut prior = DeepPrior::new(engine, Splits::hold_out(&data, seed)?, config);
-    if let Some(fit_engine) = fit_engine {
-        prior = prior.with_fit_engine(fit_engine);
+    let engines = arguments.device.engines(arguments.precision)?;
+    println!("{}", json!({"engine": engines.encoder.name(), "s": start.elapsed().as_secs_f64()}));
+    let mut prior = DeepPrior::new(engines.encoder, Splits::hold_out(&data, seed)?, config);
+    if let Some(classifier) = engines.classifier {
+        prior = prior.with_fit_engine(classifier);
     }
     let mut seconds = Vec::new();
     while let Some(candidate) = search.ask()? {
@@ -86,7 +87,7 @@ fn main() -> Result<()> {
                 "parameters": plan.parameters(), "s": took, "reward and test": scored,
             })
         );
-        search.tell(candidate.id, reward.clone())?;
+        search.tell(candidate.id, reward)?;
     }
     seconds.sort_by(f64::total_cmp);
     let mean = seconds.iter().sum::<f64>() / seconds.len() as f64;

@@ -111,10 +111,11 @@ pub fn deep_prior(options: EvaluationOptions<'_>, data: &DataSet, stop: Arc<Atom
         largest_chunk: at_least_one("chunk", resources.chunk)?,
     };
     let device: Device = resources.device.parse()?;
-    let (engine, fit_engine) = device.engine_with_fit(precision(resources)?)?;
-    let evaluator = DeepPrior::new(engine, Splits::hold_out(data, seed)?, config).with_cache(cache(resources)?);
-    let evaluator = match fit_engine {
-        Some(fit_engine) => evaluator.with_fit_engine(fit_engine),
+    let engines = device.engines(precision(resources)?)?;
+    let evaluator =
+        DeepPrior::new(engines.encoder, Splits::hold_out(data, seed)?, config).with_cache(cache(resources)?);
+    let evaluator = match engines.classifier {
+        Some(classifier) => evaluator.with_fit_engine(classifier),
         None => evaluator,
     };
     // Built without burn's CPU backends, device `cpu` trains no fully connected layers; scoring says so where it meets some.

@@ -38,6 +38,8 @@ pub(crate) enum Step {
     Features,
     /// Type check of the portable kernels for aarch64
     Aarch64,
+    /// The GPU's kernels compile and spill no register (needs no GPU)
+    Spills,
     /// Documentation, with warnings as errors
     Doc,
     /// Packages as they would be published
@@ -48,6 +50,8 @@ pub(crate) enum Step {
 
 /// The feature of the CUDA device. Clippy and the documentation have it both, so that they share the dependencies' metadata.
 const CUDA: &str = "dpnas-examples/cuda";
+
+const SPILLS: &str = "crates/dpnas-cuda/tests/spills.py";
 
 const AARCH64: &str = "aarch64-unknown-linux-gnu";
 
@@ -76,6 +80,7 @@ impl Step {
                 let packages = ["dpnas-kernels", "dpnas-train", "dpnas-search", "dpnas-cache"];
                 Call::cargo(["check", "--target", AARCH64]).args(packages.into_iter().flat_map(|name| ["-p", name]))
             }
+            Self::Spills => Call::new("python3", [SPILLS]),
             Self::Doc => {
                 Call::cargo(["doc", "--workspace", "--no-deps", "--features", CUDA]).env("RUSTDOCFLAGS", "-D warnings")
             }
@@ -98,6 +103,10 @@ impl Step {
             Self::Typos => (works(Call::new("typos", ["--version"])), "cargo install --locked typos-cli"),
             Self::Deny => (works(Call::cargo(["deny", "--version"])), "cargo install --locked cargo-deny"),
             Self::Features => (works(Call::cargo(["hack", "--version"])), "cargo install --locked cargo-hack"),
+            Self::Spills => (
+                works(Call::new("python3", ["-c", "import nvidia"])),
+                "pip install nvidia-cuda-nvrtc nvidia-cuda-nvcc, in the Python on the path",
+            ),
             Self::Aarch64 => (has_target(root, AARCH64), "rustup target add aarch64-unknown-linux-gnu"),
             _ => return None,
         };

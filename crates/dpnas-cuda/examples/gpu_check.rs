@@ -1,4 +1,5 @@
 //! Checks a GPU beside the CPU, and times it. Prints one JSON object a line. `cargo xtask gpu` packs and calls it.
+#![expect(clippy::disallowed_methods, reason = "clock: it measures")]
 
 use dpnas_cuda::{CudaEngine, CudaImages, CudaRows, FitSplits, plan_convolutions};
 use dpnas_grammar::{ImageShape, Net};

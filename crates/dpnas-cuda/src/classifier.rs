@@ -2,9 +2,9 @@
 
 use crate::CudaError;
 use crate::encoder::CudaEncoder;
-use crate::encoder::CudaImages;
 use crate::engine::Shared;
 use crate::gpu::{Gpu, failed, for_each, launch};
+use crate::images::CudaImages;
 use cudarc::driver::sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MAX_SHARED_BYTES;
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
 use dpnas_prior::{Encode, EngineError};

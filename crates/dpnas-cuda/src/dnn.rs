@@ -1,12 +1,12 @@
-//! cuDNN's graph interface: descriptors that free themselves, and plans of a convolution with what follows it.
+//! cuDNN's graph interface: plans of a convolution with what follows it.
 
 use crate::CudaError;
+use crate::descriptor::{Descriptor, check, error};
 use cudarc::cudnn::sys::{
     self, cudnnBackendAttributeName_t as Attribute, cudnnBackendAttributeType_t as Type, cudnnBackendDescriptor_t,
     cudnnBackendDescriptorType_t as Kind, cudnnDataType_t as DataType, cudnnStatus_t as Status,
 };
 use cudarc::driver::CudaStream;
-use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// cuDNN's engines without tensor cores. They serve every shape, and take up to a thousand times as long.
@@ -436,93 +436,4 @@ fn tensor(id: i64, [n, c, h, w]: [u32; 4], real: bool, kind: DataType) -> Result
         tensor.set(Attribute::CUDNN_ATTR_TENSOR_IS_VIRTUAL, Type::CUDNN_TYPE_BOOLEAN, &[true])?;
     }
     tensor.finish()
-}
-
-#[derive(Debug)]
-struct Descriptor(cudnnBackendDescriptor_t);
-
-#[allow(unsafe_code, reason = "a descriptor is a pointer")]
-// SAFETY: a finished descriptor is not changed; `Dnn` uses it under the handle's lock.
-unsafe impl Send for Descriptor {}
-
-#[allow(unsafe_code, reason = "a descriptor is a pointer")]
-// SAFETY: as above.
-unsafe impl Sync for Descriptor {}
-
-#[allow(unsafe_code, reason = "calls of C")]
-impl Descriptor {
-    fn new(kind: Kind) -> Result<Self, Status> {
-        let mut pointer = std::ptr::null_mut();
-        // SAFETY: `pointer` is a live variable.
-        done(unsafe { sys::cudnnBackendCreateDescriptor(kind, &mut pointer) })?;
-        Ok(Self(pointer))
-    }
-
-    /// Sets an attribute; `T` is the type that `kind` names.
-    fn set<T: Copy>(&mut self, attribute: Attribute, kind: Type, values: &[T]) -> Result<(), Status> {
-        // SAFETY: the descriptor is valid, and `values` has as many elements of the named type as it says.
-        done(unsafe {
-            sys::cudnnBackendSetAttribute(
-                self.0,
-                attribute,
-                kind,
-                values.len() as i64,
-                values.as_ptr().cast::<c_void>(),
-            )
-        })
-    }
-
-    fn refer(&mut self, attribute: Attribute, other: &Self) -> Result<(), Status> {
-        self.set(attribute, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &[other.0])
-    }
-
-    /// Reads at most `values.len()` elements of an attribute, and returns their number.
-    fn get<T: Copy>(&self, attribute: Attribute, kind: Type, values: &mut [T]) -> Result<usize, Status> {
-        let mut found = 0;
-        // SAFETY: the descriptor is valid, and `values` has room for as many elements of the named type as it says.
-        done(unsafe {
-            let room = values.len() as i64;
-            sys::cudnnBackendGetAttribute(
-                self.0,
-                attribute,
-                kind,
-                room,
-                &mut found,
-                values.as_mut_ptr().cast::<c_void>(),
-            )
-        })?;
-        Ok(usize::try_from(found).unwrap_or(0).min(values.len()))
-    }
-
-    fn finish(self) -> Result<Self, Status> {
-        // SAFETY: the descriptor is valid.
-        done(unsafe { sys::cudnnBackendFinalize(self.0) })?;
-        Ok(self)
-    }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        #[allow(unsafe_code, reason = "a call of C")]
-        // SAFETY: the descriptor is valid and not used again; what refers to it is dropped before.
-        unsafe {
-            sys::cudnnBackendDestroyDescriptor(self.0);
-        }
-    }
-}
-
-fn done(status: Status) -> Result<(), Status> {
-    if status == Status::CUDNN_STATUS_SUCCESS { Ok(()) } else { Err(status) }
-}
-
-fn check(status: Status, what: impl FnOnce() -> String) -> Result<(), CudaError> {
-    done(status).map_err(|status| error(status, what()))
-}
-
-fn error(status: Status, call: String) -> CudaError {
-    if status == Status::CUDNN_STATUS_ALLOC_FAILED {
-        CudaError::OutOfMemory { call }
-    } else {
-        CudaError::Call { call, reason: format!("cuDNN: {status:?}") }
-    }
 }

@@ -2,8 +2,9 @@
 
 use crate::CudaError;
 use crate::dnn::{Plan as DnnPlan, Shape};
-use crate::encoder::{CudaEncoder, CudaImages};
+use crate::encoder::CudaEncoder;
 use crate::gpu::Gpu;
+use crate::images::CudaImages;
 use dpnas_grammar::Plan;
 use dpnas_prior::{Encode, Engine, EngineError, EngineMemory, Images, Precision, Prior, Resident};
 use std::collections::HashMap;

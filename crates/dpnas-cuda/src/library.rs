@@ -62,6 +62,10 @@ impl Library {
         for (place, name) in files {
             for path in [place.join(name), place.join(self.package).join("lib").join(name)] {
                 if path.is_file() {
+                    // NVRTC asks the loader for its built-in functions by name.
+                    for builtins in builtins(&path) {
+                        let _ = open(&builtins);
+                    }
                     return open(&path)
                         .map_err(|error| CudaError::Unloadable { path: path.clone(), reason: error.to_string() });
                 }
@@ -69,6 +73,16 @@ impl Library {
         }
         Err(CudaError::Library { library: self.names[0], remedy: self.remedy })
     }
+}
+
+/// The built-in functions of NVRTC that lie beside a library.
+fn builtins(library: &Path) -> Vec<PathBuf> {
+    let folder = library.parent().map(std::fs::read_dir);
+    let files = folder.into_iter().flatten().flatten().flatten().map(|entry| entry.path());
+    let is_builtins = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libnvrtc-builtins.so"))
+    };
+    files.filter(is_builtins).collect()
 }
 
 /// Loads a library for the rest of the process, with its symbols visible to the libraries that follow.

@@ -1,12 +1,16 @@
-//! Times what cuDNN proposes for the convolutions of a plan.
+//! Times the stages of an encoder, and what cuDNN proposes for the convolutions of a plan.
+#![expect(clippy::disallowed_methods, reason = "clock: it measures, and nothing is decided by it")]
 
+use crate::convolution::{map_bytes, shapes};
 use crate::dnn::{Arrays, Dnn, Plan as DnnPlan, Shape, Then};
-use crate::encoder::{map_bytes, shapes};
+use crate::encoder::CudaEncoder;
 use crate::engine::fuses;
 use crate::gpu::{Gpu, failed};
+use crate::images::CudaImages;
 use crate::{CudaEngine, CudaError};
 use cudarc::driver::{CudaSlice, DevicePtr};
 use dpnas_grammar::Plan;
+use dpnas_prior::EngineError;
 use std::time::Instant;
 
 /// One way to compute a convolution.
@@ -61,6 +65,39 @@ impl CudaEngine {
             }
         }
         Ok(found)
+    }
+}
+
+impl CudaEncoder {
+    /// Seconds of each step of encoding one block: the feature map, each stage, and the rows.
+    ///
+    /// # Errors
+    /// As [`Encode::encode`].
+    pub fn times(&self, images: &CudaImages) -> Result<Vec<f64>, EngineError> {
+        images.check(&self.plan)?;
+        let gpu = &self.shared().gpu;
+        let timed = || -> Result<Vec<f64>, CudaError> {
+            let mut times = Vec::new();
+            let mut start = Instant::now();
+            let mut lap = || -> Result<(), CudaError> {
+                gpu.wait("timing a stage")?;
+                times.push(start.elapsed().as_secs_f64());
+                start = Instant::now();
+                Ok(())
+            };
+            let mut map = self.feature_map(images, 0)?;
+            lap()?;
+            for (op, stage) in self.ops.iter().zip(self.plan.stages()) {
+                map = self.stage(op, stage, map)?;
+                lap()?;
+            }
+            let broken = gpu.upload(&[0_u32], "a flag")?;
+            let mut rows: CudaSlice<u16> = gpu.alloc(self.elements(map.shape), "rows")?;
+            self.write_rows(&map, self.block(images, 0), &mut rows, 0, self.plan.features() as usize, &broken)?;
+            lap()?;
+            Ok(times)
+        };
+        timed().and_then(|_| timed()).map_err(|error| self.shared().error(error))
     }
 }
 

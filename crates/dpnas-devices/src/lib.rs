@@ -77,6 +77,15 @@ pub enum Device {
     Cudnn(usize),
 }
 
+/// What a device offers for deep priors.
+#[allow(missing_debug_implementations, reason = "engines are named, not shown")]
+pub struct Engines {
+    /// Computes embeddings.
+    pub encoder: Box<dyn Engine>,
+    /// Trains classifiers on rows that the encoder keeps on the device, where it keeps any.
+    pub classifier: Option<Box<dyn FitEngine>>,
+}
+
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,7 +137,7 @@ impl Device {
             #[cfg(feature = "cuda")]
             Self::Cuda(index) => cuda(index),
             #[cfg(feature = "cudnn")]
-            Self::Cudnn(_) => self.engine_with_fit(precision).map(|(engine, _)| engine),
+            Self::Cudnn(_) => self.engines(precision).map(|engines| engines.encoder),
             #[allow(unreachable_patterns, reason = "every device is named where all features are on")]
             device => device.missing(),
         }
@@ -138,18 +147,15 @@ impl Device {
     ///
     /// # Errors
     /// As [`engine`](Self::engine).
-    pub fn engine_with_fit(
-        self,
-        precision: Precision,
-    ) -> Result<(Box<dyn Engine>, Option<Box<dyn FitEngine>>), DeviceError> {
+    pub fn engines(self, precision: Precision) -> Result<Engines, DeviceError> {
         match self {
             #[cfg(feature = "cudnn")]
             Self::Cudnn(index) => {
                 self.check(precision)?;
                 let engine = dpnas_cuda::CudaEngine::new(index)?;
-                Ok((Box::new(engine.clone()), Some(Box::new(engine))))
+                Ok(Engines { encoder: Box::new(engine.clone()), classifier: Some(Box::new(engine)) })
             }
-            _ => Ok((self.engine(precision)?, None)),
+            _ => Ok(Engines { encoder: self.engine(precision)?, classifier: None }),
         }
     }
 

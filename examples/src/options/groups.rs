@@ -101,7 +101,8 @@ option_group! {
     /// Device, memory and folders. Only device and precision change a result.
     ResourceOptions, ResourceFlags, "Device, memory and folders";
 
-    /// `cpu` (own kernels), `flex` or `ndarray` (CPU), `cuda` or `cuda:N` (built with --features cuda) [default: cpu]
+    /// `cpu` (own kernels), `cudnn` or `cudnn:N` (NVIDIA GPU, with --precision bf16), `flex` or `ndarray` (burn, CPU), `cuda` or
+    /// `cuda:N` (burn, built with --features cuda) [default: cpu]
     #[arg(value_name = "NAME")]
     device: String = "cpu".to_owned();
     /// Number type of encoders: f32, or bf16 with f32 sums (device `cpu` only) [default: f32]

@@ -216,9 +216,9 @@ int cudnnBackendExecute(void*, const Descriptor* plan, const Descriptor* pack) {
   for (int64_t n = 0; n < y.n; n++) for (int64_t oy = 0; oy < y.h; oy++) for (int64_t ox = 0; ox < y.w; ox++) for (int64_t k = 0; k < y.c; k++) {
     float sum = 0;
     for (int64_t i = 0; i < w.h; i++) for (int64_t j = 0; j < w.w; j++) {
-      int64_t iy = oy * stride + i - padding, ix = ox * stride + j - padding;
-      if (iy < 0 || ix < 0 || iy >= x.h || ix >= x.w) continue;
-      const bf16 *a = in + ((n * x.h + iy) * x.w + ix) * x.c, *b = filter + ((k * w.h + i) * w.w + j) * w.c;
+      int64_t row_in = oy * stride + i - padding, column_in = ox * stride + j - padding;
+      if (row_in < 0 || column_in < 0 || row_in >= x.h || column_in >= x.w) continue;
+      const bf16 *a = in + ((n * x.h + row_in) * x.w + column_in) * x.c, *b = filter + ((k * w.h + i) * w.w + j) * w.c;
       for (int64_t c = 0; c < x.c; c++) sum += widen(a[c]) * widen(b[c]);
     }
     sum *= alpha;

@@ -57,10 +57,10 @@ extern "C" __global__ void unroll(const bf16* x, bf16* y, u64 total, u32 channel
 #pragma unroll
   for (u32 k = 0; k < 8; k++) {
     u32 index = first + k, tap = index / channels;
-    u32 iy = oy * stride + tap / kernel - padding, ix = ox * stride + tap % kernel - padding;
+    u32 row = oy * stride + tap / kernel - padding, column = ox * stride + tap % kernel - padding;
     // What lies before the edge has wrapped round and is large.
-    if (tap < kernel * kernel && iy < height && ix < width)
-      packed[k / 2] |= (u32)image[(iy * width + ix) * channels + index % channels] << (k % 2 * 16);
+    if (tap < kernel * kernel && row < height && column < width)
+      packed[k / 2] |= (u32)image[(row * width + column) * channels + index % channels] << (k % 2 * 16);
   }
   store_16(y + i * 8, packed);
 }

@@ -4,9 +4,10 @@
 use dpnas_cuda::{CudaEngine, CudaRows, FitSplits};
 use dpnas_grammar::{ImageShape, Net};
 use dpnas_prior::conformance::{Tolerance, check};
-use dpnas_prior::{Encode, EncodeExt, Engine, EngineError, Images, Prior, Resident, WeightInit};
+use dpnas_prior::{Encode, EncodeExt, Engine, EngineError, Images, Measure, Prior, Resident, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::{FitEngine, Labelled, ProbeConfig, fit};
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +23,7 @@ const SOURCE: &str = "tests/emulation/driver.cpp";
 /// The folder of the emulation, compiled once; `None` without a C++ compiler.
 fn emulation() -> Option<&'static Path> {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let folder = || Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("emulation-{}", std::process::id()));
+    let folder = || Path::new(env!("CARGO_TARGET_TMPDIR")).join("emulation");
     FOLDER.get_or_init(|| compile::compile(&folder())).as_deref()
 }
 
@@ -148,6 +149,23 @@ fn too_little_memory_is_told_from_other_failures() {
         let encoder = engine.encoder(&prior).unwrap();
         let error = encoder.embed(Images::new(shape, &[0.5; 256]).unwrap()).map(drop).unwrap_err();
         assert!(matches!(error, EngineError::OutOfMemory { .. }), "{error}");
+    });
+}
+
+#[test]
+fn memory_stays_flat_over_200_candidates() {
+    // One candidate needs two thirds of this limit.
+    emulated("memory_stays_flat_over_200_candidates", Some(150_000), || {
+        let (engine, shape) = (CudaEngine::new(0).unwrap(), ImageShape::square(1, 4));
+        let images = Images::new(shape, &[0.5; 40 * 16]).unwrap();
+        let resident = engine.upload(images).unwrap().unwrap();
+        for candidate in 0..200 {
+            let plan = plan(["[C(16,3,1,1,1), SM(3)]", "[C(8,3,1,1,0), SM(3)]"][candidate % 2], shape);
+            let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(candidate as u64)).unwrap();
+            let mut encoder = engine.encoder(&prior).unwrap();
+            encoder.calibrate(&mut Measure::new(images, 1e-4, NonZeroUsize::MIN)).unwrap();
+            assert!(encoder.encode_resident(&resident).unwrap().is_some());
+        }
     });
 }
 

@@ -1,6 +1,6 @@
 //! Progress of an embedding on the terminal.
 
-use crate::progress::bar;
+use crate::progress::{bar, say};
 use crate::warnings;
 use indicatif::ProgressBar;
 
@@ -12,10 +12,20 @@ pub struct RowProgress {
 impl RowProgress {
     /// A display on standard error for `rows` rows; warnings of the libraries appear above it.
     pub fn new(rows: usize) -> Self {
-        let bar = bar("{bar:30} {pos}/{len} images  {per_sec}, {eta_precise} left");
-        bar.set_length(rows as u64);
+        Self::of("images", rows)
+    }
+
+    /// A display that counts `total` things.
+    pub fn of(things: &str, total: usize) -> Self {
+        let bar = bar(&format!("{{bar:30}} {{pos}}/{{len}} {things}  {{per_sec}}, {{eta_precise}} left"));
+        bar.set_length(total as u64);
         warnings::attach(&bar, None);
         Self { bar }
+    }
+
+    /// A line above the bar.
+    pub fn say(&self, text: &str) {
+        say(&self.bar, text);
     }
 
     /// Counts finished rows.

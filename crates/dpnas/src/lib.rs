@@ -58,6 +58,8 @@ pub use deep_prior::{
     DeepPrior, DeepPriorConfig, EmbedError, Head, MemoryPlan, OverBudget, RowPlace, StoreRequest, UnknownHead,
     UnknownWeightDraw, WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
 };
+#[cfg(feature = "heads")]
+pub use deep_prior::{EnsembleConfig, EnsembleEvent, EnsembleStep, Member};
 pub use dpnas_search::Candidate;
 pub use evaluate::{Evaluate, EvaluateError, Metrics, OutOfRange, Outcome};
 #[cfg(feature = "download")]

@@ -10,6 +10,7 @@ mod data_sets;
 mod embed;
 #[path = "../../../crates/dpnas/tests/it/engine.rs"]
 mod engine;
+mod ensemble;
 mod full_training;
 #[cfg(target_os = "linux")]
 mod locks;

@@ -115,7 +115,7 @@ impl DeepPrior {
         }
     }
 
-    fn fitting_plan(&self, net: &Net) -> Result<(Plan, MemoryPlan), ScoreError> {
+    pub(crate) fn fitting_plan(&self, net: &Net) -> Result<(Plan, MemoryPlan), ScoreError> {
         let plan = net.plan(self.splits().train.shape())?;
         match self.memory_plan(&plan) {
             Ok(memory) => Ok((plan, memory)),

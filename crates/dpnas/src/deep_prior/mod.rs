@@ -4,6 +4,8 @@ pub(crate) mod config;
 mod embed;
 pub(crate) mod embedding;
 mod encode;
+#[cfg(feature = "heads")]
+mod ensemble;
 mod evaluate;
 mod free_memory;
 mod head;
@@ -22,6 +24,8 @@ mod weight_draw;
 
 pub use config::DeepPriorConfig;
 pub use embed::{EmbedError, StoreRequest};
+#[cfg(feature = "heads")]
+pub use ensemble::{EnsembleConfig, EnsembleEvent, EnsembleStep, Member};
 pub use free_memory::{auto_memory_budget, default_budget, free_memory};
 pub use head::{Head, UnknownHead};
 pub use memory::{MemoryPlan, OverBudget, RowPlace};

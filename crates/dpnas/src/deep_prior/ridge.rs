@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const BLOCK: usize = 1024;
 
 /// Reads rows of a split: 0 has the training images, 1 the validation images, 2 the test images.
-type Read<'a> = dyn Fn(usize, Range<usize>, &mut [f32]) -> Result<(), ScoreError> + Sync + 'a;
+pub(crate) type Read<'a> = dyn Fn(usize, Range<usize>, &mut [f32]) -> Result<(), ScoreError> + Sync + 'a;
 
 /// Fits a ridge regression to an embedding, wherever its rows are.
 pub(crate) fn ridge_embedding(
@@ -42,7 +42,12 @@ pub(crate) fn ridge_memory(splits: &Splits, features: usize, threads: NonZeroUsi
 }
 
 /// Training and validation rows are one set. The reward and the only validation accuracy are its leave-one-out accuracy.
-fn ridge_rows(splits: &Splits, stop: &AtomicBool, features: usize, read: &Read<'_>) -> Result<Metrics, ScoreError> {
+pub(crate) fn ridge_rows(
+    splits: &Splits,
+    stop: &AtomicBool,
+    features: usize,
+    read: &Read<'_>,
+) -> Result<Metrics, ScoreError> {
     let [train, valid, _] = sets(splits);
     let labels = [train.labels(), valid.labels()].concat();
     let fitted = leave_one_out(features, &labels, |range: Range<usize>, out: &mut [f32]| {

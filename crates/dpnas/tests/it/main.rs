@@ -6,6 +6,8 @@ mod continuing;
 mod deep_prior;
 mod embed;
 mod engine;
+#[cfg(feature = "heads")]
+mod ensemble;
 mod memory;
 mod pandas;
 mod published;

@@ -1,0 +1,232 @@
+//! Several encoders as one prior: their embeddings side by side, under one ridge regression.
+
+use crate::deep_prior::embedding::Embedding;
+use crate::deep_prior::ridge::{ridge_memory, ridge_rows};
+use crate::{DeepPrior, Metrics, ScoreError};
+use dpnas_grammar::Net;
+use dpnas_heads::{HeadError, LeaveOneOut, leave_one_out};
+use dpnas_seed::Seed;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
+use std::sync::atomic::Ordering;
+
+/// One encoder of an ensemble.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Member {
+    /// Its architecture.
+    pub net: Net,
+    /// The seed of its weights.
+    pub weight_seed: Seed,
+}
+
+/// How an ensemble is chosen.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EnsembleConfig {
+    /// Most members.
+    pub size: NonZeroUsize,
+    /// Most features of all members together.
+    pub most_features: usize,
+    /// Images by whose leave-one-out error members are chosen, drawn from the training and validation images.
+    pub images: NonZeroUsize,
+}
+
+/// A candidate or a step of the choice, for a line of progress.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum EnsembleEvent<'a> {
+    /// A candidate is embedded.
+    Embedded {
+        /// Its number, from 0.
+        candidate: usize,
+    },
+    /// A candidate cannot be a member.
+    LeftOut {
+        /// Its number, from 0.
+        candidate: usize,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A member is chosen.
+    Chosen(&'a EnsembleStep),
+}
+
+/// A member, and what the ensemble is with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct EnsembleStep {
+    /// The member.
+    #[serde(flatten)]
+    pub member: Member,
+    /// Features of all members so far.
+    pub features: usize,
+    /// Mean squared leave-one-out error of their ridge regression on the images of the choice.
+    pub error: f64,
+    /// Its leave-one-out accuracy there.
+    pub accuracy: f64,
+}
+
+/// A candidate's rows of the images of the choice, `[images, features]`.
+struct Rows {
+    member: Member,
+    features: usize,
+    values: Vec<f32>,
+}
+
+impl DeepPrior {
+    /// Chooses members one after the other: each time the candidate with which the joint ridge regression has the
+    /// smallest leave-one-out error. Ends at the size, or when no candidate lowers the error or fits the features.
+    /// Weights are drawn as in scoring. The test images decide nothing.
+    ///
+    /// # Errors
+    /// [`ScoreError::Interrupted`] if the stop flag was set; another [`ScoreError`] if an embedding failed for another
+    /// reason than too little memory or infinite values.
+    ///
+    /// # Source
+    /// Forward selection as of Caruana et al., 2004, with features instead of votes.
+    pub fn choose_ensemble(
+        &self,
+        candidates: &[Net],
+        config: &EnsembleConfig,
+        on_event: &mut dyn FnMut(EnsembleEvent<'_>),
+    ) -> Result<Vec<EnsembleStep>, ScoreError> {
+        let (indices, labels) = self.images_of_choice(config.images.get());
+        let mut left = Vec::new();
+        for (candidate, net) in candidates.iter().enumerate() {
+            let features = net.plan(self.splits.train.shape())?.features();
+            if features > config.most_features as u64 {
+                let reason = format!("it has {features} features, all members may have {}", config.most_features);
+                on_event(EnsembleEvent::LeftOut { candidate, reason: &reason });
+                continue;
+            }
+            match self.rows_of_choice(net, &indices) {
+                Ok(rows) => {
+                    on_event(EnsembleEvent::Embedded { candidate });
+                    left.push(rows);
+                }
+                Err(error @ (ScoreError::OutOfMemory { .. } | ScoreError::NotFinite)) => {
+                    on_event(EnsembleEvent::LeftOut { candidate, reason: &error.to_string() });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (mut members, mut steps): (Vec<Rows>, Vec<EnsembleStep>) = (Vec::new(), Vec::new());
+        while steps.len() < config.size.get() {
+            let features: usize = members.iter().map(|rows| rows.features).sum();
+            let mut best: Option<(usize, LeaveOneOut)> = None;
+            for (index, candidate) in left.iter().enumerate() {
+                self.check_stop()?;
+                if features + candidate.features > config.most_features {
+                    continue;
+                }
+                let joint: Vec<&Rows> = members.iter().chain([candidate]).collect();
+                match fit(&joint, &labels) {
+                    Ok(found) if best.as_ref().is_none_or(|(_, best)| found.error < best.error) => {
+                        best = Some((index, found));
+                    }
+                    // No λ of the grid makes it solvable.
+                    Ok(_) | Err(HeadError::Singular { .. }) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            let lowers = |found: &LeaveOneOut| steps.last().is_none_or(|last| found.error < last.error);
+            let Some((index, found)) = best.filter(|(_, found)| lowers(found)) else { break };
+            let chosen = left.remove(index);
+            steps.push(EnsembleStep {
+                member: chosen.member.clone(),
+                features: features + chosen.features,
+                error: found.error,
+                accuracy: found.accuracy,
+            });
+            members.push(chosen);
+            steps.last().into_iter().for_each(|step| on_event(EnsembleEvent::Chosen(step)));
+        }
+        Ok(steps)
+    }
+
+    /// Scores an ensemble by the ridge regression of all its features on all images. The reward is the leave-one-out
+    /// accuracy of the training and validation images.
+    ///
+    /// # Errors
+    /// [`ScoreError::OutOfMemory`] if the regression does not fit the memory budget; others as
+    /// [`choose_ensemble`](Self::choose_ensemble).
+    pub fn score_ensemble(&self, members: &[Member]) -> Result<Metrics, ScoreError> {
+        let embeddings: Vec<Embedding> =
+            members.iter().map(|member| self.embedding(&member.net, member.weight_seed)).collect::<Result<_, _>>()?;
+        let columns: Vec<usize> = embeddings.iter().map(|embedding| embedding.splits()[0].columns()).collect();
+        let features = columns.iter().sum();
+        let (bytes, budget) =
+            (ridge_memory(&self.splits, features, self.config.probe.threads), self.config.memory_budget);
+        if bytes > budget {
+            let reason = format!("a ridge regression of {features} features takes {bytes} of {budget} bytes");
+            return Err(ScoreError::OutOfMemory { net: format!("an ensemble of {}", members.len()), reason });
+        }
+        ridge_rows(&self.splits, &self.stop, features, &|split, range, out| {
+            let (indices, mut part, mut first) = (range.collect::<Vec<_>>(), Vec::new(), 0);
+            for (embedding, columns) in embeddings.iter().zip(&columns) {
+                part.resize(indices.len() * columns, 0.0);
+                embedding.splits()[split].read_rows(&indices, &mut part).map_err(ScoreError::Rows)?;
+                paste(&part, *columns, first, features, out);
+                first += columns;
+            }
+            Ok(())
+        })
+    }
+
+    fn embedding(&self, net: &Net, weight_seed: Seed) -> Result<Embedding, ScoreError> {
+        let (plan, memory) = self.fitting_plan(net)?;
+        self.embeddings(memory, weight_seed).of(&plan)
+    }
+
+    /// Indices into training and then validation images, in ascending order, and their labels.
+    fn images_of_choice(&self, images: usize) -> (Vec<usize>, Vec<u32>) {
+        let (train, valid) = (self.splits.train.labels(), self.splits.valid.labels());
+        let mut indices: Vec<usize> = (0..train.len() + valid.len()).collect();
+        self.config.probe.seed.stream("ensemble", 0).rng().shuffle(&mut indices);
+        indices.truncate(images);
+        indices.sort_unstable();
+        let label = |index: &usize| *train.get(*index).unwrap_or_else(|| &valid[index - train.len()]);
+        let labels = indices.iter().map(label).collect();
+        (indices, labels)
+    }
+
+    fn rows_of_choice(&self, net: &Net, indices: &[usize]) -> Result<Rows, ScoreError> {
+        let weight_seed = self.config.draw.seed(self.config.weight_seed, net);
+        let embedding = self.embedding(net, weight_seed)?;
+        let [train, valid, _] = embedding.splits();
+        let features = train.columns();
+        let of_train = indices.partition_point(|index| *index < train.rows());
+        let mut values = vec![0.0; indices.len() * features];
+        let (first, second) = values.split_at_mut(of_train * features);
+        let of_valid: Vec<usize> = indices[of_train..].iter().map(|index| index - train.rows()).collect();
+        train.read_rows(&indices[..of_train], first).map_err(ScoreError::Rows)?;
+        valid.read_rows(&of_valid, second).map_err(ScoreError::Rows)?;
+        Ok(Rows { member: Member { net: net.clone(), weight_seed }, features, values })
+    }
+
+    fn check_stop(&self) -> Result<(), ScoreError> {
+        if self.stop.load(Ordering::Relaxed) { Err(ScoreError::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// The ridge regression of all features of some members.
+fn fit(members: &[&Rows], labels: &[u32]) -> Result<LeaveOneOut, HeadError> {
+    let features = members.iter().map(|rows| rows.features).sum();
+    leave_one_out(features, labels, |range, out: &mut [f32]| {
+        let mut first = 0;
+        for rows in members {
+            let part = &rows.values[range.start * rows.features..range.end * rows.features];
+            paste(part, rows.features, first, features, out);
+            first += rows.features;
+        }
+        Ok(())
+    })
+}
+
+/// Copies rows of `columns` values into wider rows, from value `first` of each on.
+fn paste(part: &[f32], columns: usize, first: usize, features: usize, out: &mut [f32]) {
+    for (row, part) in out.chunks_exact_mut(features).zip(part.chunks_exact(columns)) {
+        row[first..first + columns].copy_from_slice(part);
+    }
+}

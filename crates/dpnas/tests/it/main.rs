@@ -4,6 +4,7 @@
 mod continual;
 mod continuing;
 mod deep_prior;
+mod device;
 mod embed;
 mod engine;
 #[cfg(feature = "heads")]

@@ -3,12 +3,13 @@
 use crate::error::check_rows;
 use crate::linear::largest;
 use crate::moments::Moments;
-use crate::ridge::{GRID, grid, regression};
+use crate::ridge::{GRID, grid, mean_eigenvalue, regression};
 use crate::solve::eigen;
 use crate::{HeadError, LinearHead, Statistics};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, ColRef, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Rows that a task works on.
@@ -45,22 +46,14 @@ pub fn leave_one_out<E: From<HeadError> + Send>(
     labels: &[u32],
     read: impl Fn(Range<usize>, &mut [f32]) -> Result<(), E> + Sync,
 ) -> Result<LeaveOneOut, E> {
-    let rows = labels.len();
-    let mut statistics = Statistics::float(features)?;
-    if rows < 2 {
+    if labels.len() < 2 {
         return Err(HeadError::Empty.into());
     }
-    let mut values = Vec::new();
-    for range in blocks(rows) {
-        values.resize(range.len() * features, 0.0);
-        read(range.clone(), &mut values)?;
-        statistics.add(&values, &labels[range])?;
-    }
-    let moments = Moments::of(&statistics)?;
-    drop(statistics);
+    let is_primal = features <= labels.len();
+    let moments = if is_primal { moments(features, labels, &read)? } else { means(features, labels, &read)? };
     let place = |label: &u32| moments.classes.binary_search(label).unwrap_or_default();
     let rows = Rows { moments: &moments, classes: labels.iter().map(place).collect(), read };
-    let (lambda, (error, correct), weights) = if features <= labels.len() { rows.primal()? } else { rows.dual()? };
+    let (lambda, (error, correct), weights) = if is_primal { rows.primal()? } else { rows.dual()? };
     Ok(LeaveOneOut {
         head: regression(&moments, &weights),
         lambda,
@@ -73,8 +66,8 @@ pub fn leave_one_out<E: From<HeadError> + Send>(
 pub fn leave_one_out_memory(rows: usize, features: usize, classes: usize, threads: usize) -> u64 {
     let (n, d, c, threads) = (rows as u64, features as u64, classes as u64, threads as u64);
     let order = d.min(n);
-    // Scatter and Gram matrix, then eigenvectors and the decomposition's workspace; of the rows if they are fewer.
-    let matrices = 12 * d * d + 32 * order * order + if d > n { 8 * n * d } else { 0 };
+    // Scatter and Gram matrix, or the rows if they are fewer; then eigenvectors and the decomposition's workspace.
+    let matrices = 32 * order * order + if d > n { 8 * n * d } else { 12 * d * d };
     let blocks = threads * BLOCK as u64 * (4 * d + 24 * order + 8 * c);
     matrices + blocks + 8 * (GRID as u64 + 4) * order * (c + 1)
 }
@@ -82,6 +75,57 @@ pub fn leave_one_out_memory(rows: usize, features: usize, classes: usize, thread
 /// Ranges of rows, a block each.
 fn blocks(rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..rows).step_by(BLOCK).map(move |start| start..rows.min(start + BLOCK))
+}
+
+/// Passes rows and their labels to `take`, block by block.
+fn for_each_block<E: From<HeadError>>(
+    features: usize,
+    labels: &[u32],
+    read: impl Fn(Range<usize>, &mut [f32]) -> Result<(), E>,
+    mut take: impl FnMut(&[f32], &[u32]) -> Result<(), HeadError>,
+) -> Result<(), E> {
+    let mut values = Vec::new();
+    for range in blocks(labels.len()) {
+        values.resize(range.len() * features, 0.0);
+        read(range.clone(), &mut values)?;
+        take(&values, &labels[range])?;
+    }
+    Ok(())
+}
+
+/// Means and scatter.
+fn moments<E: From<HeadError>>(
+    features: usize,
+    labels: &[u32],
+    read: impl Fn(Range<usize>, &mut [f32]) -> Result<(), E>,
+) -> Result<Moments, E> {
+    let mut statistics = Statistics::float(features)?;
+    for_each_block(features, labels, read, |values, labels| statistics.add(values, labels))?;
+    Ok(Moments::of(&statistics)?)
+}
+
+/// Means alone: with more features than rows, their scatter is the most work and is not needed.
+fn means<E: From<HeadError>>(
+    features: usize,
+    labels: &[u32],
+    read: impl Fn(Range<usize>, &mut [f32]) -> Result<(), E>,
+) -> Result<Moments, E> {
+    let mut sums: BTreeMap<u32, (f64, Vec<f64>)> = BTreeMap::new();
+    for_each_block(features, labels, read, |values, labels| {
+        check_rows(values, features)?;
+        for (row, label) in values.chunks_exact(features).zip(labels) {
+            let (count, sum) = sums.entry(*label).or_insert_with(|| (0.0, vec![0.0; features]));
+            *count += 1.0;
+            sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+        Ok(())
+    })?;
+    let (rows, counts) = (labels.len() as f64, sums.values().map(|(count, _)| *count).collect::<Vec<f64>>());
+    let total = |feature: usize| sums.values().map(|(_, sum)| sum[feature]).sum::<f64>();
+    let mean = (0..features).map(|feature| total(feature) / rows).collect();
+    let of_class: Vec<&Vec<f64>> = sums.values().map(|(_, sum)| sum).collect();
+    let class_means = Mat::from_fn(features, of_class.len(), |feature, class| of_class[class][feature] / counts[class]);
+    Ok(Moments { rows, classes: sums.keys().copied().collect(), counts, mean, class_means, scatter: Mat::new() })
 }
 
 /// Sum of squared leave-one-out errors, and number of right predictions.
@@ -118,7 +162,8 @@ where
             let count = range.len();
             Ok(multiply(MatRef::from_row_major_slice(&self.centred(range)?, count, features), vectors.as_ref()))
         };
-        let (lambda, errors) = self.best(&values, &sides, rotated)?;
+        let lambdas = grid(mean_eigenvalue(&self.moments.scatter));
+        let (lambda, errors) = self.best(&lambdas, &values, &sides, rotated)?;
         let scaled = Mat::from_fn(features, sides.ncols(), |i, class| sides[(i, class)] / (values[i] + lambda));
         Ok((lambda, errors, vectors * scaled))
     }
@@ -133,6 +178,9 @@ where
             let rows = centred.subrows(block * BLOCK, out.len() / count);
             out.copy_from_slice(&multiply(rows, centred.transpose()));
         });
+        // Its trace is that of the scatter.
+        let trace: f64 = (0..count).map(|row| kernel[row * count + row]).sum();
+        let lambdas = grid(trace / features as f64);
         let (values, vectors) = eigen(&MatRef::from_row_major_slice(&kernel, count, count).to_owned())?;
         let rotated = |range: Range<usize>| {
             let row = |row: usize| (0..count).map(move |place| (row, place));
@@ -143,7 +191,7 @@ where
         });
         let products = vectors.transpose() * targets;
         let sides = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] * values[i].sqrt());
-        let (lambda, errors) = self.best(&values, &sides, rotated)?;
+        let (lambda, errors) = self.best(&lambdas, &values, &sides, rotated)?;
         let scaled = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] / (values[i] + lambda));
         Ok((lambda, errors, centred.transpose() * (vectors * scaled)))
     }
@@ -152,11 +200,11 @@ where
     /// rows and targets in the basis of the eigenvectors, and `rotated` gives rows in that basis.
     fn best(
         &self,
+        lambdas: &[f64],
         values: &[f64],
         sides: &Mat<f64>,
         rotated: impl Fn(Range<usize>) -> Result<Vec<f64>, E> + Sync,
     ) -> Result<(f64, Errors), E> {
-        let lambdas = grid(&self.moments.scatter);
         let inverse = Mat::from_fn(values.len(), lambdas.len(), |i, lambda| (values[i] + lambdas[lambda]).recip());
         let weights: Vec<Mat<f64>> = inverse
             .col_iter()

@@ -58,10 +58,14 @@ const RELIABLE: f64 = 1e-9;
 /// Number of λ in the grid.
 pub(crate) const GRID: usize = 21;
 
-/// The grid of λ, the largest first: half decades from 10² to 10⁻⁸ times the mean eigenvalue.
-pub(crate) fn grid(scatter: &Mat<f64>) -> Vec<f64> {
-    let mean = (0..scatter.nrows()).map(|i| scatter[(i, i)]).sum::<f64>() / scatter.nrows() as f64;
-    let unit = if mean > 0.0 { mean } else { 1.0 };
+/// The mean of the eigenvalues of a matrix.
+pub(crate) fn mean_eigenvalue(matrix: &Mat<f64>) -> f64 {
+    (0..matrix.nrows()).map(|i| matrix[(i, i)]).sum::<f64>() / matrix.nrows() as f64
+}
+
+/// The grid of λ, the largest first: half decades from 10² to 10⁻⁸ times the mean eigenvalue of the scatter.
+pub(crate) fn grid(mean_eigenvalue: f64) -> Vec<f64> {
+    let unit = if mean_eigenvalue > 0.0 { mean_eigenvalue } else { 1.0 };
     (0..GRID).map(|place| unit * 10f64.powf(2.0 - 0.5 * place as f64)).collect()
 }
 
@@ -89,7 +93,7 @@ fn generalised_cross_validation(moments: &Moments, sides: &Mat<f64>) -> f64 {
             _ => f64::INFINITY,
         }
     };
-    let grid = grid(&moments.scatter);
+    let grid = grid(mean_eigenvalue(&moments.scatter));
     let mut best = (f64::INFINITY, grid[0]);
     for lambda in grid {
         let score = score(lambda);

@@ -37,9 +37,10 @@ struct Arguments {
     /// Best architectures of the search that may be members
     #[arg(long, value_name = "N", default_value = "30")]
     candidates: NonZeroUsize,
-    /// Most features of all members together; the time of the regression grows with their cube
-    #[arg(long, value_name = "N", default_value_t = 8192)]
-    most_features: usize,
+    /// Most features of all members together; time grows with the cube of features or images, whichever are fewer
+    /// [default: 8192, or 32768 with at most 8192 training images]
+    #[arg(long, value_name = "N")]
+    most_features: Option<usize>,
     /// Training and validation images by which members are chosen
     #[arg(long, value_name = "N", default_value = "1000")]
     images: NonZeroUsize,
@@ -47,6 +48,9 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+/// Features or images of which the fewer are decomposed in a minute or two.
+const FAST: usize = 8192;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,8 +70,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let stop = stop_on_signals("ending; no ensemble will be written. A second signal ends at once")?;
     let data = data::load(&options.data, &stop)?;
     let prior = deep_prior(options.evaluation(), &data, Arc::clone(&stop))?;
-    let config =
-        EnsembleConfig { size: arguments.size, most_features: arguments.most_features, images: arguments.images };
+    let fast = if data.train.len() <= FAST { 4 * FAST } else { FAST };
+    let most_features = arguments.most_features.unwrap_or(fast);
+    let config = EnsembleConfig { size: arguments.size, most_features, images: arguments.images };
 
     let progress = RowProgress::of("candidates", nets.len());
     let steps = prior.choose_ensemble(&nets, &config, &mut |event| match event {
@@ -102,8 +107,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     ensure!(
         !members.is_empty(),
-        "no architecture of the search can be a member: allow more with --most-features, now {}",
-        arguments.most_features
+        "no architecture of the search can be a member: allow more with --most-features, now {most_features}"
     );
     let json = json(&arguments.run, &members, &scores);
     folder.replace("ensemble.json", format!("{json:#}\n").as_bytes())?;

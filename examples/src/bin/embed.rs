@@ -1,11 +1,11 @@
 //! Embeds a data set with one architecture and stores the rows for other programs.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use dpnas::data::DataSet;
 use dpnas::grammar::Net;
 use dpnas::search::Seed;
-use dpnas::store::{Existing, Manifest, SplitName};
+use dpnas::store::{Existing, Manifest, Member, SplitName};
 use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest, WeightDraw};
 use dpnas_examples::data;
 use dpnas_examples::evaluation::{self, EvaluationOptions};
@@ -15,6 +15,7 @@ use dpnas_examples::program::{self, print};
 use dpnas_examples::progress::eprintln;
 use dpnas_examples::row_progress::RowProgress;
 use dpnas_examples::session::use_threads;
+use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -46,6 +47,7 @@ const EXAMPLES: &str = "\
 Examples:
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output digits
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output digits --layout folder --overwrite
+  embed --ensemble RUN/ensemble.json --output DIR
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output draw-2 --weight-seed 2 --dataset DIR";
 
 fn main() -> ExitCode {
@@ -54,9 +56,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let options: EmbedOptions = options::options(&arguments.flags, arguments.config.as_deref())?;
-    let net = options.embedding.net.as_deref();
-    let net = net.context("no architecture: give one with --net, for example --net '[C(32,3,1,1,1), SM(10)]'")?;
-    let net: Net = net.parse()?;
+    let draw: WeightDraw = options.encoder.draw.parse().context("draw")?;
+    let (first, others) = members(&options, draw)?;
     use_threads(&options.resources)?;
     let stop = stop_on_signals("ending; nothing will be stored. A second signal ends at once")?;
     let data = data::load(&options.data, &stop)?;
@@ -67,11 +68,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         data: data.name.clone(),
         settings: serde_json::to_value(&options)?,
     };
-    let draw: WeightDraw = options.encoder.draw.parse().context("draw")?;
-    let weight_seed = draw.seed(Seed(options.embedding.weight_seed.unwrap_or(options.data.seed)), &net);
 
     let progress = RowProgress::new(data.train.len() + data.test.len());
-    let stored = prior.store_embedding(&net, weight_seed, &arguments.output, &request, &mut |rows| progress.add(rows));
+    let mut on_rows = |rows| progress.add(rows);
+    let stored = match &others[..] {
+        [] => prior.store_embedding(&first.net, first.weight_seed, &arguments.output, &request, &mut on_rows),
+        others => prior.store_ensemble((&first, others), &arguments.output, &request, &mut on_rows),
+    };
     drop(progress);
     let manifest = match stored {
         Err(EmbedError::Score(ScoreError::Interrupted)) => {
@@ -82,6 +85,30 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     print(&if arguments.json { json(&manifest, &arguments.output) } else { text(&manifest, &arguments.output) })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The encoders whose rows are stored: the first one and those beside it.
+fn members(options: &EmbedOptions, draw: WeightDraw) -> Result<(Member, Vec<Member>)> {
+    let stored = &options.embedding;
+    let Some(path) = &stored.ensemble else {
+        let net = stored.net.as_deref();
+        let net = net.context("no architecture: give one with --net, for example --net '[C(32,3,1,1,1), SM(10)]'")?;
+        let net: Net = net.parse()?;
+        let weight_seed = draw.seed(Seed(stored.weight_seed.unwrap_or(options.data.seed)), &net);
+        return Ok((Member { net, weight_seed }, Vec::new()));
+    };
+    ensure!(stored.net.is_none(), "ensemble: it names the architectures; leave --net out");
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot open {path}"))?;
+    let file: EnsembleFile = serde_json::from_str(&text).with_context(|| format!("{path} is no ensemble.json"))?;
+    let mut members = file.members.into_iter();
+    let first = members.next().with_context(|| format!("{path} has no members"))?;
+    Ok((first, members.collect()))
+}
+
+/// What is needed of an `ensemble.json`.
+#[derive(Deserialize)]
+struct EnsembleFile {
+    members: Vec<Member>,
 }
 
 /// What embeds. It uses the cache of an earlier search, and begins none.
@@ -107,6 +134,7 @@ fn json(manifest: &Manifest, output: &Path) -> String {
         "layout": manifest.layout,
         "net": manifest.net,
         "weight_seed": manifest.weight_seed,
+        "members": manifest.members,
         "features": manifest.features,
         "rows": manifest.rows,
         "classes": manifest.class_names.len(),
@@ -115,7 +143,11 @@ fn json(manifest: &Manifest, output: &Path) -> String {
 }
 
 fn text(manifest: &Manifest, output: &Path) -> String {
-    let mut text = format!("Stored the embedding of {} in {}:\n", manifest.net, output.display());
+    let others = match manifest.members.len() {
+        0 | 1 => String::new(),
+        members => format!(" and {} more", members - 1),
+    };
+    let mut text = format!("Stored the embedding of {}{others} in {}:\n", manifest.net, output.display());
     for split in SplitName::ALL {
         text.push_str(&format!("  {split:<6}{:>8} rows of {} features\n", manifest.rows.of(split), manifest.features));
     }

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use dpnas::grammar::Net;
-use dpnas::{EnsembleConfig, EnsembleEvent, Member, Metrics, ReplayRow, RunFolder, ScoreError, read_replay_buffer};
+use dpnas::store::Member;
+use dpnas::{EnsembleConfig, EnsembleEvent, Metrics, ReplayRow, RunFolder, ScoreError, read_replay_buffer};
 use dpnas_examples::data;
 use dpnas_examples::evaluation::deep_prior;
 use dpnas_examples::interrupt::{self, stop_on_signals};

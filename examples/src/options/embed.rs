@@ -2,8 +2,12 @@
 
 use super::group::option_group;
 use super::job::{Job, job};
+use super::score::{rows_of_search, search_of};
 use super::{DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags, ResourceOptions};
+use crate::progress::eprintln;
 use anyhow::Result;
+use std::path::Path;
+use toml::{Table, Value};
 
 option_group! {
     /// Architecture and files of an embedding.
@@ -12,6 +16,10 @@ option_group! {
     /// The architecture (required); its FC layers belong to the classifier and change nothing
     #[arg(value_name = "NET", allow_hyphen_values = true)]
     net: Option<String> = None;
+    /// ensemble.json of the program `ensemble`, instead of --net: the rows of its members side by side; data
+    /// set and encoder are those of its search
+    #[arg(value_name = "FILE")]
+    ensemble: Option<String> = None;
     /// Seed of the weights, for another draw of them over the same images [default: the seed]
     #[arg(value_name = "N")]
     weight_seed: Option<u64> = None;
@@ -40,6 +48,17 @@ job! {
 
 impl Job for EmbedOptions {
     type Flags = EmbedFlags;
+
+    /// Data set, encoder and device of the search in whose run folder the ensemble lies.
+    fn inherited(given: &Table) -> Result<Table> {
+        let file = given.get("ensemble").and_then(Value::as_str).map(Path::new);
+        let Some(run) = file.and_then(Path::parent).filter(|run| run.join("settings.toml").is_file()) else {
+            return Ok(Table::new());
+        };
+        let table = rows_of_search(search_of(run)?)?;
+        eprintln(&format!("data set and encoder as in {}, unless options say otherwise", run.display()));
+        Ok(table)
+    }
 
     fn resolved(mut self) -> Result<Self> {
         self.embedding.weight_seed.get_or_insert(self.data.seed);

@@ -57,7 +57,8 @@ pub trait Run: Job {
 }
 
 /// Options that name a file or folder. Settings hold absolute paths, so that a run is resumed from any folder.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
+    "ensemble",
     "data-dir",
     "runs",
     "cache",

@@ -79,15 +79,26 @@ impl Job for ScoreOptions {
     fn inherited(given: &Table) -> Result<Table> {
         let run = given.get("replay-buffer").and_then(Value::as_str).map(Path::new).filter(|path| path.is_dir());
         let (Some(run), false) = (run, given.contains_key("net")) else { return Ok(Table::new()) };
-        let search: SearchOptions = options_of_run(&SearchFlags::default(), &RunFolder::open(run)?)?;
-        let mut table = Table::try_from(&search.data)?;
-        table.extend(Table::try_from(&search.encoder)?);
-        table.extend(Table::try_from(&search.classifier)?);
-        table.insert("device".to_owned(), search.resources.device.into());
-        table.insert("precision".to_owned(), search.resources.precision.into());
+        let search = search_of(run)?;
+        let mut table = Table::try_from(&search.classifier)?;
+        table.extend(rows_of_search(search)?);
         eprintln(&format!("data set, encoder and classifier as in {}, unless options say otherwise", run.display()));
         Ok(table)
     }
+}
+
+/// The options of a search by its run folder.
+pub(super) fn search_of(run: &Path) -> Result<SearchOptions> {
+    options_of_run(&SearchFlags::default(), &RunFolder::open(run)?)
+}
+
+/// Data set, encoder and device of a search.
+pub(super) fn rows_of_search(search: SearchOptions) -> Result<Table> {
+    let mut table = Table::try_from(&search.data)?;
+    table.extend(Table::try_from(&search.encoder)?);
+    table.insert("device".to_owned(), search.resources.device.into());
+    table.insert("precision".to_owned(), search.resources.precision.into());
+    Ok(table)
 }
 
 impl ChoiceOptions {

@@ -1,7 +1,7 @@
 //! The program `ensemble`.
 
 use crate::{stderr, tiny};
-use dpnas::Member;
+use dpnas::store::{Member, SplitName, StoredEmbedding};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -25,6 +25,35 @@ fn a_search_ends_in_an_ensemble_that_is_written_and_repeated() {
     assert_eq!(json["sizes"].as_array().unwrap().last().unwrap()["test_accuracy"], json["test_accuracy"]);
     assert!(json["features"].as_u64().unwrap() <= 3000 && json["reward"].as_f64().unwrap() > 0.5, "{json}");
     assert_eq!(ensemble(&run, &arguments).stdout, output.stdout);
+
+    // Its rows side by side, for other programs and for continual learning.
+    let stored = runs.path().join("rows");
+    let mut embed = Command::new(env!("CARGO_BIN_EXE_embed"));
+    embed.arg("--ensemble").arg(run.join("ensemble.json")).arg("--output").arg(&stored).arg("--json");
+    let output = embed.output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    let embedding = StoredEmbedding::open(&stored).unwrap();
+    let manifest = embedding.manifest();
+    assert_eq!((manifest.features as u64, &manifest.members), (json["features"].as_u64().unwrap(), &members));
+    let values = embedding.read(SplitName::Val).unwrap();
+    let mut first = 0;
+    for (number, member) in members.iter().enumerate() {
+        let alone = runs.path().join(format!("alone-{number}"));
+        let mut embed = Command::new(env!("CARGO_BIN_EXE_embed"));
+        embed.args(["--limit-train", "300", "--seed", "5", "--net", &member.net.to_string(), "--output"]).arg(&alone);
+        assert!(embed.output().unwrap().status.success());
+        let alone = StoredEmbedding::open(&alone).unwrap();
+        let columns = alone.manifest().features;
+        let rows = alone.read(SplitName::Val).unwrap();
+        for (row, expected) in values.values().chunks_exact(manifest.features).zip(rows.values().chunks_exact(columns))
+        {
+            assert_eq!(&row[first..first + columns], expected);
+        }
+        first += columns;
+    }
+    let wrong =
+        Command::new(env!("CARGO_BIN_EXE_embed")).args(["--ensemble", "Cargo.toml", "--output", "x"]).output().unwrap();
+    assert!(stderr(&wrong).contains("Cargo.toml is no ensemble.json"), "{}", stderr(&wrong));
 }
 
 #[test]

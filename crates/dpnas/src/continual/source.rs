@@ -225,11 +225,13 @@ impl RowSource for PriorRows {
 
 /// Everything that decides how an image becomes a row.
 fn encoder_of(manifest: &Manifest) -> String {
-    let Manifest { net, engine, weight_seed, init, norm, data_fingerprint, .. } = manifest;
+    let Manifest { net, engine, weight_seed, members, init, norm, data_fingerprint, .. } = manifest;
+    let others: String =
+        members.iter().skip(1).map(|one| format!(" beside {} by {}", one.net, one.weight_seed.0)).collect();
     let images = norm.calibration_images.or(norm.batch_size).map_or_else(String::new, |n| format!(" on {n} images"));
     // Normalisation is frozen on images of the data set.
     let data =
         if norm.mode == NormMode::None.to_string() { String::new() } else { format!("; data {data_fingerprint}") };
     let norm = format!("{} {:?}{images}", norm.mode, norm.epsilon);
-    format!("embedding of {net} by {engine}; weights {weight_seed}; init {init}; norm {norm}{data}")
+    format!("embedding of {net} by {engine}; weights {weight_seed}{others}; init {init}; norm {norm}{data}")
 }

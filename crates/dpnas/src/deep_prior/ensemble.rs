@@ -2,23 +2,18 @@
 
 use crate::deep_prior::embedding::Embedding;
 use crate::deep_prior::ridge::{ridge_memory, ridge_rows};
-use crate::{DeepPrior, Metrics, ScoreError};
+use crate::store::{EmbeddingWriter, Manifest, Member, SplitName};
+use crate::{DeepPrior, EmbedError, Metrics, ScoreError, StoreRequest};
 use dpnas_grammar::Net;
 use dpnas_heads::{HeadError, LeaveOneOut, leave_one_out};
 use dpnas_seed::Seed;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
-/// One encoder of an ensemble.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Member {
-    /// Its architecture.
-    pub net: Net,
-    /// The seed of its weights.
-    pub weight_seed: Seed,
-}
+/// Rows that are stored at once.
+const BLOCK: usize = 1024;
 
 /// How an ensemble is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -172,6 +167,49 @@ impl DeepPrior {
             }
             Ok(())
         })
+    }
+
+    /// Stores the rows of an ensemble side by side in the folder `target`, as
+    /// [`store_embedding`](Self::store_embedding) stores those of one encoder. The rows of all members are kept until the
+    /// end, in memory or in the cache.
+    ///
+    /// # Errors
+    /// As [`store_embedding`](Self::store_embedding).
+    pub fn store_ensemble(
+        &self,
+        (first, others): (&Member, &[Member]),
+        target: &Path,
+        request: &StoreRequest,
+        on_rows: &mut dyn FnMut(usize),
+    ) -> Result<Manifest, EmbedError> {
+        let members = [&[first.clone()], others].concat();
+        let embeddings: Vec<Embedding> =
+            members.iter().map(|member| self.embedding(&member.net, member.weight_seed)).collect::<Result<_, _>>()?;
+        let columns: Vec<usize> = embeddings.iter().map(|embedding| embedding.splits()[0].columns()).collect();
+        let features = columns.iter().sum();
+        let (plan, _) = self.fitting_plan(&first.net)?;
+        let manifest = Manifest { features, members, ..self.manifest(&plan, first.weight_seed, request) };
+        let sets = [&self.splits.train, &self.splits.valid, &self.splits.test];
+        let labels = sets.map(|set| set.labels());
+        let mut writer = EmbeddingWriter::create(target, manifest, labels, request.existing)?;
+        for (split, set) in SplitName::ALL.into_iter().zip(sets) {
+            let (mut rows, mut part) = (Vec::new(), Vec::new());
+            for start in (0..set.len()).step_by(BLOCK) {
+                self.check_stop()?;
+                let indices: Vec<usize> = (start..set.len().min(start + BLOCK)).collect();
+                rows.resize(indices.len() * features, 0.0);
+                let mut first = 0;
+                for (embedding, columns) in embeddings.iter().zip(&columns) {
+                    part.resize(indices.len() * columns, 0.0);
+                    embedding.splits()[split as usize].read_rows(&indices, &mut part).map_err(ScoreError::Rows)?;
+                    paste(&part, *columns, first, features, &mut rows);
+                    first += columns;
+                }
+                writer.push(split, &rows)?;
+                on_rows(indices.len());
+            }
+        }
+        Ok(writer.finish()?.0)
     }
 
     fn embedding(&self, net: &Net, weight_seed: Seed) -> Result<Embedding, ScoreError> {

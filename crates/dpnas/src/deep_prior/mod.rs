@@ -25,7 +25,7 @@ mod weight_draw;
 pub use config::DeepPriorConfig;
 pub use embed::{EmbedError, StoreRequest};
 #[cfg(feature = "heads")]
-pub use ensemble::{EnsembleConfig, EnsembleEvent, EnsembleStep, Member};
+pub use ensemble::{EnsembleConfig, EnsembleEvent, EnsembleStep};
 pub use free_memory::{auto_memory_budget, default_budget, free_memory};
 pub use head::{Head, UnknownHead};
 pub use memory::{MemoryPlan, OverBudget, RowPlace};

@@ -3,6 +3,7 @@
 use super::error::StoreError;
 use super::{Layout, SplitName};
 use dpnas_grammar::Net;
+use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
@@ -37,6 +38,10 @@ pub struct Manifest {
     pub net: String,
     /// The seed of the weights.
     pub weight_seed: u64,
+    /// The encoders of an ensemble, whose rows are side by side in this order; `net` and `weight_seed` are those of the
+    /// first. Empty, and not in the file, for a single encoder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<Member>,
     /// Initialisation of the weights.
     pub init: String,
     /// How activations were normalised.
@@ -51,6 +56,16 @@ pub struct Manifest {
     pub image: [u32; 3],
     /// Every setting of the program that wrote the embedding; `null` if there was none.
     pub settings: Value,
+}
+
+/// One encoder of an ensemble.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Member {
+    /// Its architecture.
+    pub net: Net,
+    /// The seed of its weights.
+    pub weight_seed: Seed,
 }
 
 /// Rows of each split.
@@ -120,6 +135,7 @@ impl Manifest {
             class_names: Vec::new(),
             net: net.to_string(),
             weight_seed: 0,
+            members: Vec::new(),
             init: String::new(),
             norm: NormRecord { mode: "none".to_owned(), epsilon: 0.0, calibration_images: None, batch_size: None },
             engine: String::new(),

@@ -59,7 +59,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use layout::{Layout, SplitName, UnknownLayout};
-pub use manifest::{MANIFEST_FORMAT, Manifest, NormRecord, RowCounts};
+pub use manifest::{MANIFEST_FORMAT, Manifest, Member, NormRecord, RowCounts};
 pub use publish::Existing;
 pub use reader::StoredEmbedding;
 pub use split::StoredSplit;

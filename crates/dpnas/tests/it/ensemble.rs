@@ -4,10 +4,9 @@ use crate::engine::{Toy, config, data_of};
 use dpnas::grammar::Net;
 use dpnas::heads::{HeadError, leave_one_out};
 use dpnas::seed::Seed;
-use dpnas::store::SplitName;
+use dpnas::store::{Member, SplitName};
 use dpnas::{
-    DeepPrior, DeepPriorConfig, EnsembleConfig, EnsembleEvent, EnsembleStep, Head, Member, Metrics, Outcome,
-    ScoreError, Splits,
+    DeepPrior, DeepPriorConfig, EnsembleConfig, EnsembleEvent, EnsembleStep, Head, Metrics, Outcome, ScoreError, Splits,
 };
 use std::num::NonZeroUsize;
 use std::sync::Arc;

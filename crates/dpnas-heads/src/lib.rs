@@ -20,7 +20,7 @@ pub use fixed_point::FixedPoint;
 pub use gaussian::ClassGaussians;
 pub use lda::{Shrinkage, lda, nearest_class_mean, shrunk_discriminant};
 pub use linear::LinearHead;
-pub use press::{LeaveOneOut, leave_one_out, leave_one_out_memory};
+pub use press::{LeaveOneOut, RowKernel, leave_one_out, leave_one_out_memory};
 pub use projection::Projection;
 pub use ridge::{Lambda, ridge};
 pub use solve::Solution;

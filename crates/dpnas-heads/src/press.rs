@@ -173,15 +173,17 @@ where
         let (count, features) = (self.classes.len(), self.moments.mean.len());
         let centred = self.centred(0..count)?;
         let centred = MatRef::from_row_major_slice(&centred, count, features);
-        let mut kernel = vec![0.0; count * count];
-        kernel.par_chunks_mut(BLOCK * count).enumerate().for_each(|(block, out)| {
-            let rows = centred.subrows(block * BLOCK, out.len() / count);
-            out.copy_from_slice(&multiply(rows, centred.transpose()));
-        });
+        let (lambda, errors, factors) = self.of_kernel(&products(centred), features)?;
+        Ok((lambda, errors, centred.transpose() * factors))
+    }
+
+    /// λ, errors and the factors of the rows in the head, from the products of all centred rows with each other.
+    fn of_kernel(&self, kernel: &[f64], features: usize) -> Result<(f64, Errors, Mat<f64>), E> {
+        let count = self.classes.len();
         // Its trace is that of the scatter.
         let trace: f64 = (0..count).map(|row| kernel[row * count + row]).sum();
         let lambdas = grid(trace / features as f64);
-        let (values, vectors) = eigen(&MatRef::from_row_major_slice(&kernel, count, count).to_owned())?;
+        let (values, vectors) = eigen(&MatRef::from_row_major_slice(kernel, count, count).to_owned())?;
         let rotated = |range: Range<usize>| {
             let row = |row: usize| (0..count).map(move |place| (row, place));
             Ok(range.flat_map(row).map(|at| vectors[at] * values[at.1].sqrt()).collect())
@@ -193,7 +195,7 @@ where
         let sides = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] * values[i].sqrt());
         let (lambda, errors) = self.best(&lambdas, &values, &sides, rotated)?;
         let scaled = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] / (values[i] + lambda));
-        Ok((lambda, errors, centred.transpose() * (vectors * scaled)))
+        Ok((lambda, errors, vectors * scaled))
     }
 
     /// The λ of the grid with the smallest error; the largest of equals. `values` are the eigenvalues, `sides` the products of
@@ -251,6 +253,87 @@ where
             correct += usize::from(largest(&without) == own);
         }
         (error, correct)
+    }
+}
+
+/// Products of rows with each other, row by row.
+fn products(rows: MatRef<'_, f64>) -> Vec<f64> {
+    let count = rows.nrows();
+    let mut kernel = vec![0.0; count * count];
+    kernel.par_chunks_mut(BLOCK * count).enumerate().for_each(|(block, out)| {
+        let block = rows.subrows(block * BLOCK, out.len() / count);
+        out.copy_from_slice(&multiply(block, rows.transpose()));
+    });
+    kernel
+}
+
+/// Products of centred rows with each other. Those of features side by side are the sum of those of each part, so a part
+/// costs its features once, however often it is combined.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RowKernel {
+    /// `[rows, rows]`
+    products: Vec<f64>,
+    rows: usize,
+    features: usize,
+}
+
+impl RowKernel {
+    /// The products of rows, `[n, features]`.
+    ///
+    /// # Errors
+    /// If there are no rows, or a value is not finite.
+    pub fn of(values: &[f32], features: usize) -> Result<Self, HeadError> {
+        let rows = check_rows(values, features)?;
+        if rows == 0 {
+            return Err(HeadError::Empty);
+        }
+        let mut mean = vec![0.0; features];
+        for row in values.chunks_exact(features) {
+            mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+        mean.iter_mut().for_each(|sum| *sum /= rows as f64);
+        let centred: Vec<f64> =
+            values.iter().zip(mean.iter().cycle()).map(|(&value, mean)| f64::from(value) - mean).collect();
+        Ok(Self { products: products(MatRef::from_row_major_slice(&centred, rows, features)), rows, features })
+    }
+
+    /// The products of the features of both side by side.
+    ///
+    /// # Errors
+    /// [`HeadError::Features`] if the numbers of rows differ.
+    pub fn beside(&self, other: &Self) -> Result<Self, HeadError> {
+        if self.rows != other.rows {
+            return Err(HeadError::Features { expected: self.rows, found: other.rows });
+        }
+        let products = self.products.iter().zip(&other.products).map(|(a, b)| a + b).collect();
+        Ok(Self { products, rows: self.rows, features: self.features + other.features })
+    }
+
+    /// Number of features.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Mean squared leave-one-out error and leave-one-out accuracy of the ridge regression, as [`leave_one_out`] finds
+    /// them.
+    ///
+    /// # Errors
+    /// If there is not a label for each row, there are fewer than two, or no λ makes it solvable.
+    pub fn leave_one_out(&self, labels: &[u32]) -> Result<(f64, f64), HeadError> {
+        if labels.len() != self.rows || self.rows < 2 {
+            return Err(HeadError::Empty);
+        }
+        let mut counts: BTreeMap<u32, f64> = BTreeMap::new();
+        labels.iter().for_each(|label| *counts.entry(*label).or_default() += 1.0);
+        let (classes, counts): (Vec<u32>, Vec<f64>) = counts.into_iter().unzip();
+        let places = labels.iter().map(|label| classes.binary_search(label).unwrap_or_default()).collect();
+        let rows = self.rows as f64;
+        let (mean, class_means, scatter) = (Vec::new(), Mat::new(), Mat::new());
+        let moments = Moments { rows, classes, counts, mean, class_means, scatter };
+        let read = |_: Range<usize>, _: &mut [f32]| Ok::<(), HeadError>(());
+        let (_, (error, correct), _) =
+            Rows { moments: &moments, classes: places, read }.of_kernel(&self.products, self.features)?;
+        Ok((error / rows, correct as f64 / rows))
     }
 }
 

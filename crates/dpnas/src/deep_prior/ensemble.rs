@@ -5,7 +5,7 @@ use crate::deep_prior::ridge::{ridge_memory, ridge_rows};
 use crate::store::{EmbeddingWriter, Manifest, Member, SplitName};
 use crate::{DeepPrior, EmbedError, Metrics, ScoreError, StoreRequest};
 use dpnas_grammar::Net;
-use dpnas_heads::{HeadError, LeaveOneOut, leave_one_out};
+use dpnas_heads::{HeadError, RowKernel};
 use dpnas_seed::Seed;
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -62,11 +62,10 @@ pub struct EnsembleStep {
     pub accuracy: f64,
 }
 
-/// A candidate's rows of the images of the choice, `[images, features]`.
-struct Rows {
+/// A candidate, and the products of its rows of the images of the choice.
+struct Candidate {
     member: Member,
-    features: usize,
-    values: Vec<f32>,
+    kernel: RowKernel,
 }
 
 impl DeepPrior {
@@ -95,10 +94,10 @@ impl DeepPrior {
                 on_event(EnsembleEvent::LeftOut { candidate, reason: &reason });
                 continue;
             }
-            match self.rows_of_choice(net, &indices) {
-                Ok(rows) => {
+            match self.candidate(net, &indices) {
+                Ok(embedded) => {
                     on_event(EnsembleEvent::Embedded { candidate });
-                    left.push(rows);
+                    left.push(embedded);
                 }
                 Err(error @ (ScoreError::OutOfMemory { .. } | ScoreError::NotFinite)) => {
                     on_event(EnsembleEvent::LeftOut { candidate, reason: &error.to_string() });
@@ -106,36 +105,36 @@ impl DeepPrior {
                 Err(error) => return Err(error),
             }
         }
-        let (mut members, mut steps): (Vec<Rows>, Vec<EnsembleStep>) = (Vec::new(), Vec::new());
+        let (mut joint, mut steps): (Option<RowKernel>, Vec<EnsembleStep>) = (None, Vec::new());
         while steps.len() < config.size.get() {
-            let features: usize = members.iter().map(|rows| rows.features).sum();
-            let mut best: Option<(usize, LeaveOneOut)> = None;
+            let features = joint.as_ref().map_or(0, RowKernel::features);
+            let mut best: Option<(usize, RowKernel, EnsembleStep)> = None;
             for (index, candidate) in left.iter().enumerate() {
                 self.check_stop()?;
-                if features + candidate.features > config.most_features {
+                let features = features + candidate.kernel.features();
+                if features > config.most_features {
                     continue;
                 }
-                let joint: Vec<&Rows> = members.iter().chain([candidate]).collect();
-                match fit(&joint, &labels) {
-                    Ok(found) if best.as_ref().is_none_or(|(_, best)| found.error < best.error) => {
-                        best = Some((index, found));
+                let kernel = match &joint {
+                    Some(joint) => joint.beside(&candidate.kernel)?,
+                    None => candidate.kernel.clone(),
+                };
+                match kernel.leave_one_out(&labels) {
+                    Ok((error, accuracy)) if best.as_ref().is_none_or(|(.., best)| error < best.error) => {
+                        let step = EnsembleStep { member: candidate.member.clone(), features, error, accuracy };
+                        best = Some((index, kernel, step));
                     }
                     // No λ of the grid makes it solvable.
                     Ok(_) | Err(HeadError::Singular { .. }) => {}
                     Err(error) => return Err(error.into()),
                 }
             }
-            let lowers = |found: &LeaveOneOut| steps.last().is_none_or(|last| found.error < last.error);
-            let Some((index, found)) = best.filter(|(_, found)| lowers(found)) else { break };
-            let chosen = left.remove(index);
-            steps.push(EnsembleStep {
-                member: chosen.member.clone(),
-                features: features + chosen.features,
-                error: found.error,
-                accuracy: found.accuracy,
-            });
-            members.push(chosen);
-            steps.last().into_iter().for_each(|step| on_event(EnsembleEvent::Chosen(step)));
+            let lowers = |step: &EnsembleStep| steps.last().is_none_or(|last| step.error < last.error);
+            let Some((index, kernel, step)) = best.filter(|(.., step)| lowers(step)) else { break };
+            left.remove(index);
+            joint = Some(kernel);
+            on_event(EnsembleEvent::Chosen(&step));
+            steps.push(step);
         }
         Ok(steps)
     }
@@ -229,7 +228,7 @@ impl DeepPrior {
         (indices, labels)
     }
 
-    fn rows_of_choice(&self, net: &Net, indices: &[usize]) -> Result<Rows, ScoreError> {
+    fn candidate(&self, net: &Net, indices: &[usize]) -> Result<Candidate, ScoreError> {
         let weight_seed = self.config.draw.seed(self.config.weight_seed, net);
         let embedding = self.embedding(net, weight_seed)?;
         let [train, valid, _] = embedding.splits();
@@ -240,26 +239,13 @@ impl DeepPrior {
         let of_valid: Vec<usize> = indices[of_train..].iter().map(|index| index - train.rows()).collect();
         train.read_rows(&indices[..of_train], first).map_err(ScoreError::Rows)?;
         valid.read_rows(&of_valid, second).map_err(ScoreError::Rows)?;
-        Ok(Rows { member: Member { net: net.clone(), weight_seed }, features, values })
+        let kernel = RowKernel::of(&values, features)?;
+        Ok(Candidate { member: Member { net: net.clone(), weight_seed }, kernel })
     }
 
     fn check_stop(&self) -> Result<(), ScoreError> {
         if self.stop.load(Ordering::Relaxed) { Err(ScoreError::Interrupted) } else { Ok(()) }
     }
-}
-
-/// The ridge regression of all features of some members.
-fn fit(members: &[&Rows], labels: &[u32]) -> Result<LeaveOneOut, HeadError> {
-    let features = members.iter().map(|rows| rows.features).sum();
-    leave_one_out(features, labels, |range, out: &mut [f32]| {
-        let mut first = 0;
-        for rows in members {
-            let part = &rows.values[range.start * rows.features..range.end * rows.features];
-            paste(part, rows.features, first, features, out);
-            first += rows.features;
-        }
-        Ok(())
-    })
 }
 
 /// Copies rows of `columns` values into wider rows, from value `first` of each on.

@@ -5,7 +5,6 @@ use crate::encoder::CudaEncoder;
 use crate::engine::Shared;
 use crate::gpu::{Gpu, failed, for_each, launch};
 use crate::images::CudaImages;
-use cudarc::driver::sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES as MAX_SHARED_BYTES;
 use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg};
 use dpnas_prior::{Encode, EngineError};
 use dpnas_train::{
@@ -63,10 +62,14 @@ impl CudaRows {
     /// `bits` is `[len, features]`, row-major, in bf16.
     ///
     /// # Errors
-    /// [`EngineError::OutOfMemory`], or [`EngineError::Device`] if the device fails.
+    /// [`EngineError::OutOfMemory`], or [`EngineError::Device`] if these are not whole rows or the device fails.
     pub fn upload(engine: &crate::CudaEngine, bits: &[u16], features: usize) -> Result<Self, EngineError> {
         let shared = engine.shared.clone();
         let copy = || -> Result<Self, CudaError> {
+            if features == 0 || !bits.len().is_multiple_of(features) {
+                let reason = format!("{} values are no rows of {features} features", bits.len());
+                return Err(CudaError::Call { call: "upload".to_owned(), reason });
+            }
             let (len, stride) = (bits.len() / features.max(1), features.next_multiple_of(8));
             let mut padded = vec![0; len * stride];
             for (to, from) in padded.chunks_exact_mut(stride).zip(bits.chunks_exact(features)) {
@@ -98,7 +101,7 @@ impl CudaEncoder {
     /// # Errors
     /// As [`Encode::encode`].
     pub fn rows(&self, images: &CudaImages) -> Result<Option<CudaRows>, EngineError> {
-        images.check(self.plan())?;
+        images.check(self.shared(), self.plan())?;
         let features = usize::try_from(self.plan().features()).unwrap_or(usize::MAX);
         let shared = self.shared();
         if !self.is_finite() {
@@ -217,6 +220,9 @@ impl crate::CudaEngine {
         let features = splits.train.0.features;
         for (split, set) in Split::ALL.into_iter().zip([Some(splits.train), Some(splits.valid), splits.test]) {
             let Some((rows, labels)) = set else { continue };
+            if !Arc::ptr_eq(&rows.shared, &self.shared) {
+                return Err(TrainError::Device { reason: "the rows are of another engine".to_owned() });
+            }
             if rows.len != labels.len() || rows.features != features {
                 let values = rows.len.saturating_mul(rows.features);
                 return Err(TrainError::LengthMismatch { values, labels: labels.len(), features });
@@ -228,7 +234,13 @@ impl crate::CudaEngine {
                 return Err(TrainError::LabelOutOfRange { split, row, label: labels[row], classes });
             }
         }
-        let device = |error: CudaError| TrainError::Device { reason: error.to_string() };
+        let device = |error: CudaError| match error {
+            CudaError::OutOfMemory { .. } => {
+                let bytes = 12 * u64::from(classes) * features as u64;
+                TrainError::OutOfMemory { classes, features, bytes }
+            }
+            error => TrainError::Device { reason: error.to_string() },
+        };
         let mut classifier = LinearClassifier::initial(config.seed, classes, features)?;
         let cut = Cut::new(&self.shared.gpu, splits.train.0.stride, classes, config.batch_size)
             .filter(|_| self.can_fit(config, classes, features))
@@ -239,10 +251,8 @@ impl crate::CudaEngine {
             Course::new(&self.shared.gpu, config, classes, splits, cut, classifier.weights()).map_err(device)?;
         let (mut epochs, mut stop) = (Vec::new(), Stop::Completed);
         for index in 1..=config.epochs {
-            let epoch = course
-                .epoch(index)
-                .map_err(device)?
-                .ok_or(TrainError::NotFinite { split: Split::Train, epoch: index })?;
+            let epoch =
+                course.epoch(index).map_err(device)?.map_err(|split| TrainError::NotFinite { split, epoch: index })?;
             let flow = on_epoch(&epoch);
             epochs.push(epoch);
             if config.stops_early(&epochs) {
@@ -301,6 +311,7 @@ struct Course<'a> {
     scores: CudaSlice<u64>,
     loss: CudaSlice<f64>,
     correct: CudaSlice<u32>,
+    /// Set where a class score cannot be used: of a training row, and of a classified row.
     broken: CudaSlice<u32>,
     labels: [Option<CudaSlice<u32>>; 3],
     /// The order of the next epoch.
@@ -341,15 +352,15 @@ impl<'a> Course<'a> {
             scores: gpu.alloc(3 * room * classes as usize + 1, "class scores")?,
             loss: gpu.alloc(room, "losses")?,
             correct: gpu.alloc(room, "counts")?,
-            broken: gpu.upload(&[0_u32], "a flag")?,
+            broken: gpu.upload(&[0_u32; 2], "flags")?,
             labels: [train?, valid?, test?],
             order: order(config, splits.train.0.len, 0),
             powers: [1.0; 2],
         })
     }
 
-    /// One epoch, counted from 1; `None` if a class score is not finite.
-    fn epoch(&mut self, index: u32) -> Result<Option<Epoch>, CudaError> {
+    /// One epoch, counted from 1; the set of a row whose class scores cannot be used if there is one.
+    fn epoch(&mut self, index: u32) -> Result<Result<Epoch, Split>, CudaError> {
         let (gpu, config, cut) = (self.gpu, self.config, self.cut);
         let order_on_device = gpu.upload(&self.order, "the order of an epoch")?;
         gpu.stream.memset_zeros(&mut self.scores).map_err(|error| failed("clearing class scores", error))?;
@@ -385,9 +396,6 @@ impl<'a> Course<'a> {
             moments_in_shared: u32::from(cut.moments_in_shared),
         };
         let function = gpu.function("fit_epoch")?;
-        function
-            .set_attribute(MAX_SHARED_BYTES, cut.shared_bytes as i32)
-            .map_err(|error| failed("shared memory for fit_epoch", error))?;
         let config_of_launch = LaunchConfig {
             grid_dim: (cut.blocks, 1, 1),
             block_dim: (THREADS, 1, 1),
@@ -418,10 +426,12 @@ impl<'a> Course<'a> {
         };
         let valid_accuracy = fraction(&valid, self.splits.valid.0.len)?;
         let test_accuracy = test.map(|(count, len)| fraction(&count, len)).transpose()?;
-        if read(gpu, &self.broken, "training an epoch")?[0] != 0 {
-            return Ok(None);
+        match read(gpu, &self.broken, "training an epoch")?[..] {
+            [0, 0] => {}
+            [0, _] => return Ok(Err(Split::Valid)),
+            _ => return Ok(Err(Split::Train)),
         }
-        Ok(Some(Epoch {
+        Ok(Ok(Epoch {
             index,
             train_accuracy: f64::from(correct) / rows.len as f64,
             train_loss: loss / rows.len as f64,
@@ -435,22 +445,12 @@ impl<'a> Course<'a> {
         let (gpu, padded) = (self.gpu, self.cut.padded);
         let scores: CudaSlice<f32> = gpu.alloc(rows.len * padded as usize, "class scores")?;
         let count = gpu.upload(&[0_u32], "a count")?;
+        let broken = self.broken.device_ptr(&gpu.stream).0 + size_of::<u32>() as u64;
         let (n, stride, address) = (rows.len as u32, rows.stride as u32, rows.address());
         let labels = self.labels[split].as_ref().map_or(0, |labels| labels.device_ptr(&gpu.stream).0);
         let grid = (n.div_ceil(128), padded / 8, 1);
         launch!(gpu, "class_scores", grid, 128, 0, &address, &self.weights, &scores, &n, &stride, &padded);
-        for_each!(
-            gpu,
-            "count_correct",
-            u64::from(n),
-            &scores,
-            &labels,
-            &count,
-            &self.broken,
-            &n,
-            &self.classes,
-            &padded,
-        );
+        for_each!(gpu, "count_correct", u64::from(n), &scores, &labels, &count, &broken, &n, &self.classes, &padded,);
         Ok(count)
     }
 

@@ -89,9 +89,14 @@ pub(crate) fn check(status: Status, what: impl FnOnce() -> String) -> Result<(),
 }
 
 pub(crate) fn error(status: Status, call: String) -> CudaError {
-    if status == Status::CUDNN_STATUS_ALLOC_FAILED {
+    if is_out_of_memory(status) {
         CudaError::OutOfMemory { call }
     } else {
         CudaError::Call { call, reason: format!("cuDNN: {status:?}") }
     }
+}
+
+/// Whether a status says that host or device have too little memory.
+pub(crate) fn is_out_of_memory(status: Status) -> bool {
+    matches!(status, Status::CUDNN_STATUS_ALLOC_FAILED | Status::CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED)
 }

@@ -1,7 +1,7 @@
 //! cuDNN's graph interface: plans of a convolution with what follows it.
 
 use crate::CudaError;
-use crate::descriptor::{Descriptor, check, error};
+use crate::descriptor::{Descriptor, check, error, is_out_of_memory};
 use cudarc::cudnn::sys::{
     self, cudnnBackendAttributeName_t as Attribute, cudnnBackendAttributeType_t as Type, cudnnBackendDescriptor_t,
     cudnnBackendDescriptorType_t as Kind, cudnnDataType_t as DataType, cudnnStatus_t as Status,
@@ -52,7 +52,8 @@ impl Target {
     }
 }
 
-struct Handle(sys::cudnnHandle_t);
+/// cuDNN's handle, and the stream that it works on.
+struct Handle(sys::cudnnHandle_t, #[expect(dead_code, reason = "it must outlive the handle")] Arc<CudaStream>);
 
 #[allow(unsafe_code, reason = "a handle is a pointer")]
 // SAFETY: cuDNN allows a handle in any thread, one at a time.
@@ -156,10 +157,10 @@ impl Dnn {
     pub(crate) fn open(stream: &Arc<CudaStream>) -> Result<Self, CudaError> {
         let mut handle = std::ptr::null_mut();
         #[allow(unsafe_code, reason = "calls of C")]
-        // SAFETY: `handle` is a live variable, and the stream lives as long as the context.
+        // SAFETY: `handle` is a live variable, and `Handle` keeps the stream.
         let (handle, version) = unsafe {
             check(sys::cudnnCreate(&mut handle), || "cudnnCreate".to_owned())?;
-            let handle = Handle(handle);
+            let handle = Handle(handle, stream.clone());
             check(sys::cudnnSetStream(handle.0, stream.cu_stream().cast()), || "cudnnSetStream".to_owned())?;
             (handle, sys::cudnnGetVersion())
         };
@@ -193,6 +194,7 @@ impl Dnn {
         }
         match self.plan_by_number(shape, LARGE_KERNELS) {
             Ok(Some(plan)) => Ok(plan),
+            Err(status) if is_out_of_memory(status) => Err(error(status, shape.to_string())),
             _ => generic.ok_or_else(|| CudaError::Call {
                 call: shape.to_string(),
                 reason: "cuDNN proposes no engine".to_owned(),
@@ -234,22 +236,31 @@ impl Dnn {
         for mode in
             [sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A, sys::cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_FALLBACK]
         {
-            let Ok(configs) = configurations(&target, &graph.0, mode) else { continue };
+            let configs = match configurations(&target, &graph.0, mode) {
+                Ok(configs) => configs,
+                // Another engine would give other bits.
+                Err(status) if is_out_of_memory(status) => return Err(error(status, what())),
+                Err(_) => continue,
+            };
             for config in configs {
                 if plans.len() == most {
                     return Ok(plans);
                 }
-                if let Ok(Some((plan, engine, workspace))) = plan_of(&target, &config) {
-                    plans.push(Plan {
-                        plan,
-                        _config: config,
-                        _engine: None,
-                        _graph: graph.clone(),
-                        shape,
-                        engine,
-                        workspace,
-                        fused: then,
-                    });
+                match plan_of(&target, &config) {
+                    Ok(Some((plan, engine, workspace))) => {
+                        plans.push(Plan {
+                            plan,
+                            _config: config,
+                            _engine: None,
+                            _graph: graph.clone(),
+                            shape,
+                            engine,
+                            workspace,
+                            fused: then,
+                        });
+                    }
+                    Err(status) if is_out_of_memory(status) => return Err(error(status, what())),
+                    _ => {}
                 }
             }
             if !plans.is_empty() {

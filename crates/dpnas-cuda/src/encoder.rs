@@ -32,13 +32,14 @@ pub(crate) enum Op {
 
 /// A frozen random encoder on the GPU.
 pub struct CudaEncoder {
-    shared: Arc<Shared>,
     pub(crate) plan: Plan,
     /// Images computed at once.
     images: u32,
     pub(crate) ops: Vec<Op>,
     /// Whether every scale and shift is finite. cuDNN's ReLU may turn what NaN does into 0.
     finite: bool,
+    // Dropped last: plans belong to cuDNN's handle.
+    shared: Arc<Shared>,
 }
 
 /// Feature maps of `images` images, NHWC.

@@ -1,6 +1,7 @@
 //! The engine of a GPU.
 
 use crate::CudaError;
+use crate::convolution::{images_at_once, map_bytes};
 use crate::dnn::{Plan as DnnPlan, Shape};
 use crate::encoder::CudaEncoder;
 use crate::gpu::Gpu;
@@ -8,9 +9,10 @@ use crate::images::CudaImages;
 use dpnas_grammar::Plan;
 use dpnas_prior::{Encode, Engine, EngineError, EngineMemory, Images, Precision, Prior, Resident};
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Changes whenever an encoder's numbers change.
+/// Changes whenever the numbers of an encoder or a classifier change.
 const VERSION: u32 = 1;
 
 /// Whether what follows a convolution is fused: from kernels of 7×7 on, cuDNN has no fast engine that does it.
@@ -27,9 +29,10 @@ pub struct CudaEngine {
 /// A GPU and the plans that cuDNN has made for it.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) gpu: Gpu,
     name: String,
+    // Dropped before cuDNN's handle.
     plans: Mutex<HashMap<Shape, Arc<DnnPlan>>>,
+    pub(crate) gpu: Gpu,
 }
 
 impl CudaEngine {
@@ -39,7 +42,15 @@ impl CudaEngine {
     /// [`CudaError::Library`] if a library is missing, [`CudaError::Device`] if there is no such GPU or it is too old.
     pub fn new(index: usize) -> Result<Self, CudaError> {
         let gpu = Gpu::open(index)?;
-        let name = format!("cudnn:{} bf16 {} cuDNN {} v{VERSION}", gpu.index, gpu.name, gpu.dnn.version);
+        // Multiprocessors cut the classifier, and memory decides how many images are computed at once.
+        let name = format!(
+            "cudnn:{} bf16 {}, {} multiprocessors, maps of {} MiB, cuDNN {} v{VERSION}",
+            gpu.index,
+            gpu.name,
+            gpu.multiprocessors,
+            map_bytes(gpu.memory) >> 20,
+            gpu.dnn.version
+        );
         Ok(Self { shared: Arc::new(Shared { gpu, name, plans: Mutex::default() }) })
     }
 }
@@ -92,6 +103,10 @@ impl Engine for CudaEngine {
 
     fn upload(&self, images: Images<'_>) -> Result<Option<Resident>, EngineError> {
         Ok(Some(Resident::new(CudaImages::upload(self, images)?)))
+    }
+
+    fn chunk(&self, plan: &Plan) -> Option<NonZeroUsize> {
+        NonZeroUsize::new(images_at_once(plan, map_bytes(self.shared.gpu.memory)) as usize)
     }
 
     /// What the host holds: an image and its row. The device has its own memory.

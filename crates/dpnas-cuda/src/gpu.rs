@@ -13,8 +13,9 @@ const SOURCE: &str = concat!(include_str!("device.cuh"), include_str!("kernels.c
 pub(crate) struct Gpu {
     pub(crate) index: usize,
     pub(crate) name: String,
-    pub(crate) stream: Arc<CudaStream>,
+    // Dropped before the stream.
     pub(crate) dnn: Dnn,
+    pub(crate) stream: Arc<CudaStream>,
     pub(crate) multiprocessors: u32,
     /// Bytes of the device's memory.
     pub(crate) memory: u64,
@@ -58,7 +59,12 @@ impl Gpu {
         })?;
         let module = context.load_module(ptx).map_err(|error| failed("loading the kernels", error))?;
         let dnn = Dnn::open(&stream)?;
-        Ok(Self { index, name, stream, dnn, multiprocessors, memory, shared_bytes, module })
+        let gpu = Self { index, name, stream, dnn, multiprocessors, memory, shared_bytes, module };
+        let attribute = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        gpu.function("fit_epoch")?
+            .set_attribute(attribute, shared_bytes as i32)
+            .map_err(|error| failed("shared memory for fit_epoch", error))?;
+        Ok(gpu)
     }
 
     pub(crate) fn function(&self, name: &str) -> Result<CudaFunction, CudaError> {
@@ -80,6 +86,8 @@ impl Gpu {
         let mut slice = self.alloc(values.len(), what)?;
         if !values.is_empty() {
             self.stream.memcpy_htod(values, &mut slice).map_err(|error| failed(what, error))?;
+            // The caller may drop the values at once.
+            self.wait(what)?;
         }
         Ok(slice)
     }

@@ -5,10 +5,12 @@ use crate::engine::Shared;
 use cudarc::driver::CudaSlice;
 use dpnas_grammar::{ImageShape, Plan};
 use dpnas_prior::{EngineError, Images};
+use std::sync::Arc;
 
 /// Images on a GPU, f32 `[n, channels, height, width]`.
 #[derive(Debug)]
 pub struct CudaImages {
+    shared: Arc<Shared>,
     pub(crate) values: CudaSlice<f32>,
     pub(crate) shape: ImageShape,
     pub(crate) len: usize,
@@ -23,9 +25,9 @@ impl CudaImages {
         Self::new(&engine.shared, images).map_err(|error| engine.shared.error(error))
     }
 
-    pub(crate) fn new(shared: &Shared, images: Images<'_>) -> Result<Self, CudaError> {
+    pub(crate) fn new(shared: &Arc<Shared>, images: Images<'_>) -> Result<Self, CudaError> {
         let values = shared.gpu.upload(images.pixels(), "images")?;
-        Ok(Self { values, shape: images.shape(), len: images.len() })
+        Ok(Self { shared: shared.clone(), values, shape: images.shape(), len: images.len() })
     }
 
     /// Number of images.
@@ -38,7 +40,12 @@ impl CudaImages {
         self.len == 0
     }
 
-    pub(crate) fn check(&self, plan: &Plan) -> Result<(), EngineError> {
+    /// Checks that the images are of an engine, and of the shape of a plan's input.
+    pub(crate) fn check(&self, shared: &Arc<Shared>, plan: &Plan) -> Result<(), EngineError> {
+        if !Arc::ptr_eq(&self.shared, shared) {
+            let (call, reason) = ("encode".to_owned(), "the images are of another engine".to_owned());
+            return Err(shared.error(CudaError::Call { call, reason }));
+        }
         let (expected, found) = (plan.input(), self.shape);
         if expected == found { Ok(()) } else { Err(EngineError::WrongShape { expected, found }) }
     }

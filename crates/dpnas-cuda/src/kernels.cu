@@ -308,7 +308,8 @@ extern "C" __global__ void __launch_bounds__(512) fit_epoch(Fit fit) {
     __syncthreads();
     for (u32 i = t; i < room * fit.classes; i += blockDim.x) {
       float score = d[i / fit.classes * wide + i % fit.classes];
-      if (!(fabsf(score) < 1e9f)) *fit.broken = 1;
+      // The sum of all blocks must stay below 2^31.
+      if (!(fabsf(score) * gridDim.x < 2147483648.f)) *fit.broken = 1;
       add_to(&scores[i], (u64)__float2ll_rn(score * 4294967296.f));
     }
     meet(fit.arrived, (step + 1) * gridDim.x);

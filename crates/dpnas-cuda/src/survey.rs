@@ -74,7 +74,7 @@ impl CudaEncoder {
     /// # Errors
     /// As [`Encode::encode`].
     pub fn times(&self, images: &CudaImages) -> Result<Vec<f64>, EngineError> {
-        images.check(&self.plan)?;
+        images.check(self.shared(), &self.plan)?;
         let gpu = &self.shared().gpu;
         let timed = || -> Result<Vec<f64>, CudaError> {
             let mut times = Vec::new();

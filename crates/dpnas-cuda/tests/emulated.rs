@@ -141,6 +141,27 @@ fn rows_on_the_device_are_those_of_the_host() {
 }
 
 #[test]
+fn images_and_rows_of_another_engine_are_refused() {
+    emulated("images_and_rows_of_another_engine_are_refused", None, || {
+        let (one, other) = (CudaEngine::new(0).unwrap(), CudaEngine::new(0).unwrap());
+        let shape = ImageShape::square(1, 4);
+        let images = other.upload(Images::new(shape, &[0.5; 32]).unwrap()).unwrap().unwrap();
+        let prior = Prior::draw(&plan("[C(8,3,1,1,1), SM(2)]", shape), WeightInit::KaimingNormal, Seed(1)).unwrap();
+        let error = one.encoder(&prior).unwrap().encode_resident(&images).map(drop).unwrap_err();
+        assert!(error.to_string().ends_with("the images are of another engine"), "{error}");
+        let (bits, labels) = problem(2, 8, 20);
+        let rows = CudaRows::upload(&other, &bits, 8).unwrap();
+        let splits = FitSplits { train: (&rows, &labels), valid: (&rows, &labels), test: None };
+        let config = ProbeConfig { epochs: 1, ..ProbeConfig::paper(Seed(0)) };
+        let error = one.fit_rows(&config, 2, splits, &mut |_| ControlFlow::Continue(())).unwrap_err();
+        assert!(error.to_string().ends_with("the rows are of another engine"), "{error}");
+        for features in [0, 7] {
+            assert!(CudaRows::upload(&one, &bits, features).is_err());
+        }
+    });
+}
+
+#[test]
 fn too_little_memory_is_told_from_other_failures() {
     emulated("too_little_memory_is_told_from_other_failures", Some(1_200_000), || {
         let (engine, shape) = (CudaEngine::new(0).unwrap(), ImageShape::square(1, 16));

@@ -67,7 +67,7 @@ pub fn leave_one_out_memory(rows: usize, features: usize, classes: usize, thread
     let (n, d, c, threads) = (rows as u64, features as u64, classes as u64, threads as u64);
     let order = d.min(n);
     // Scatter and Gram matrix, or the rows if they are fewer; then eigenvectors and the decomposition's workspace.
-    let matrices = 32 * order * order + if d > n { 8 * n * d } else { 12 * d * d };
+    let matrices = 32 * order * order + if d > n { 12 * n * d + 24 * c * d } else { 12 * d * d };
     let blocks = threads * BLOCK as u64 * (4 * d + 24 * order + 8 * c);
     matrices + blocks + 8 * (GRID as u64 + 4) * order * (c + 1)
 }

@@ -36,6 +36,11 @@ pub trait Engine: Send + Sync {
         Ok(None)
     }
 
+    /// Images that the device computes at once, if it always computes as many. Chunks of another size waste time.
+    fn chunk(&self, _: &Plan) -> Option<NonZeroUsize> {
+        None
+    }
+
     /// Upper bound of the memory of a plan's encoder.
     ///
     /// It decides how many images are computed at once, and which plans are out of memory, so it must depend only on

@@ -129,17 +129,19 @@ fn deep_prior(options: &EmbedOptions, data: &DataSet, stop: Arc<AtomicBool>) -> 
 }
 
 fn json(manifest: &Manifest, output: &Path) -> String {
-    serde_json::json!({
+    let mut json = serde_json::json!({
         "output": output,
         "layout": manifest.layout,
         "net": manifest.net,
         "weight_seed": manifest.weight_seed,
-        "members": manifest.members,
         "features": manifest.features,
         "rows": manifest.rows,
         "classes": manifest.class_names.len(),
-    })
-    .to_string()
+    });
+    if !manifest.members.is_empty() {
+        json["members"] = serde_json::json!(manifest.members);
+    }
+    json.to_string()
 }
 
 fn text(manifest: &Manifest, output: &Path) -> String {

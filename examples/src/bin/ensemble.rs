@@ -93,7 +93,13 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         let members: Vec<Member> = steps.iter().map(|step| step.member.clone()).collect();
         let mut scores = Vec::new();
         for size in sizes(members.len()) {
-            let score = prior.score_ensemble(&members[..size])?;
+            let score = match prior.score_ensemble(&members[..size]) {
+                Err(error @ ScoreError::OutOfMemory { .. }) if !scores.is_empty() => {
+                    eprintln(&format!("{error}; larger ensembles are not scored"));
+                    break;
+                }
+                score => score?,
+            };
             eprintln(&format!("{size} members: reward {:.4}, test {:.4}", score.reward, score.test_accuracy));
             scores.push((size, steps[size - 1].features, score));
         }

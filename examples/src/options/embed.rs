@@ -5,7 +5,7 @@ use super::job::{Job, job};
 use super::score::{rows_of_search, search_of};
 use super::{DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags, ResourceOptions};
 use crate::progress::eprintln;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use std::path::Path;
 use toml::{Table, Value};
 
@@ -61,7 +61,13 @@ impl Job for EmbedOptions {
     }
 
     fn resolved(mut self) -> Result<Self> {
-        self.embedding.weight_seed.get_or_insert(self.data.seed);
+        match self.embedding.ensemble {
+            Some(_) => ensure!(
+                self.embedding.weight_seed.is_none(),
+                "weight-seed: the ensemble names the seed of each member; leave it out"
+            ),
+            None => drop(self.embedding.weight_seed.get_or_insert(self.data.seed)),
+        }
         self.resources = self.resources.resolved();
         Ok(self)
     }

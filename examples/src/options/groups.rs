@@ -105,7 +105,7 @@ option_group! {
     /// `cuda:N` (burn, built with --features cuda) [default: cpu]
     #[arg(value_name = "NAME")]
     device: String = "cpu".to_owned();
-    /// Number type of encoders: f32, or bf16 with f32 sums (device `cpu` only) [default: f32]
+    /// Number type of encoders: f32, or bf16 with f32 sums (devices `cpu` and `cudnn`) [default: f32]
     #[arg(value_name = "NAME")]
     precision: String = "f32".to_owned();
     /// CPU threads; 0 for all cores. Changes no result [default: 0]

@@ -51,6 +51,10 @@ fn a_search_ends_in_an_ensemble_that_is_written_and_repeated() {
         }
         first += columns;
     }
+    let mut seeded = Command::new(env!("CARGO_BIN_EXE_embed"));
+    seeded.arg("--ensemble").arg(run.join("ensemble.json")).args(["--weight-seed", "2", "--output", "x"]);
+    let message = stderr(&seeded.output().unwrap());
+    assert!(message.contains("weight-seed: the ensemble names the seed of each member; leave it out"), "{message}");
     let wrong =
         Command::new(env!("CARGO_BIN_EXE_embed")).args(["--ensemble", "Cargo.toml", "--output", "x"]).output().unwrap();
     assert!(stderr(&wrong).contains("Cargo.toml is no ensemble.json"), "{}", stderr(&wrong));

@@ -1,7 +1,7 @@
 //! Heads beside slower ways to the same numbers.
 
 use crate::{empty, of_all, rows};
-use dpnas_heads::{FixedPoint, Lambda, Projection, Statistics, ridge};
+use dpnas_heads::{FixedPoint, HeadError, Lambda, Projection, RowKernel, Statistics, ridge};
 use dpnas_seed::Seed;
 use faer::linalg::solvers::DenseSolveCore as _;
 use faer::{Col, Mat};
@@ -60,6 +60,27 @@ fn leave_one_out_depends_on_no_number_of_threads() {
         };
         assert!(on(1) == on(3));
     }
+}
+
+#[test]
+fn products_of_rows_add_up_to_the_features_side_by_side() {
+    for (count, features) in [(60, 7), (40, 90)] {
+        let (values, labels) = rows(6, count, features);
+        let cut = features / 3;
+        let part = |from: usize, to: usize| -> Vec<f32> {
+            values.chunks_exact(features).flat_map(|row| row[from..to].to_vec()).collect()
+        };
+        let of = |from: usize, to: usize| RowKernel::of(&part(from, to), to - from).unwrap();
+        let joint = of(0, cut).beside(&of(cut, features)).unwrap();
+        let (error, accuracy) = joint.leave_one_out(&labels).unwrap();
+        let expected = of_all(&values, features, &labels).unwrap();
+        assert!((error / expected.error - 1.0).abs() < 1e-8, "{error} {}", expected.error);
+        assert_eq!((accuracy, joint.features()), (expected.accuracy, features));
+    }
+    let two = RowKernel::of(&[1.0, 2.0], 1).unwrap();
+    assert!(matches!(two.leave_one_out(&[1]), Err(HeadError::Empty)));
+    assert!(two.beside(&RowKernel::of(&[1.0, 2.0, 3.0], 1).unwrap()).is_err());
+    assert!(RowKernel::of(&[f32::NAN, 1.0], 1).is_err() && RowKernel::of(&[], 1).is_err());
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use crate::deep_prior::embedding::Embedding;
 use crate::deep_prior::ridge::{ridge_memory, ridge_rows};
 use crate::store::{EmbeddingWriter, Manifest, Member, SplitName};
-use crate::{DeepPrior, EmbedError, Metrics, ScoreError, StoreRequest};
+use crate::{DeepPrior, EmbedError, Metrics, RowPlace, ScoreError, Splits, StoreRequest};
 use dpnas_grammar::Net;
 use dpnas_heads::{HeadError, RowKernel};
+use dpnas_prior::EngineError;
 use dpnas_seed::Seed;
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -86,6 +87,15 @@ impl DeepPrior {
         on_event: &mut dyn FnMut(EnsembleEvent<'_>),
     ) -> Result<Vec<EnsembleStep>, ScoreError> {
         let (indices, labels) = self.images_of_choice(config.images.get());
+        let (images, budget) = (indices.len() as u64, self.config.memory_budget);
+        let bytes = 8 * images * images * (candidates.len() as u64 + 6) + 12 * images * config.most_features as u64;
+        if bytes > budget {
+            let reason = format!(
+                "{} candidates on {images} images take {bytes} bytes, the budget is {budget}; use fewer",
+                candidates.len()
+            );
+            return Err(ScoreError::OutOfMemory { net: "the choice of an ensemble".to_owned(), reason });
+        }
         let mut left = Vec::new();
         for (candidate, net) in candidates.iter().enumerate() {
             let features = net.plan(self.splits.train.shape())?.features();
@@ -99,7 +109,12 @@ impl DeepPrior {
                     on_event(EnsembleEvent::Embedded { candidate });
                     left.push(embedded);
                 }
-                Err(error @ (ScoreError::OutOfMemory { .. } | ScoreError::NotFinite)) => {
+                Err(
+                    error @ (ScoreError::OutOfMemory { .. }
+                    | ScoreError::NotFinite
+                    | ScoreError::Draw(_)
+                    | ScoreError::Engine(EngineError::OutOfMemory { .. })),
+                ) => {
                     on_event(EnsembleEvent::LeftOut { candidate, reason: &error.to_string() });
                 }
                 Err(error) => return Err(error),
@@ -146,9 +161,7 @@ impl DeepPrior {
     /// [`ScoreError::OutOfMemory`] if the regression does not fit the memory budget; others as
     /// [`choose_ensemble`](Self::choose_ensemble).
     pub fn score_ensemble(&self, members: &[Member]) -> Result<Metrics, ScoreError> {
-        let embeddings: Vec<Embedding> =
-            members.iter().map(|member| self.embedding(&member.net, member.weight_seed)).collect::<Result<_, _>>()?;
-        let columns: Vec<usize> = embeddings.iter().map(|embedding| embedding.splits()[0].columns()).collect();
+        let columns = self.columns(members)?;
         let features = columns.iter().sum();
         let (bytes, budget) =
             (ridge_memory(&self.splits, features, self.config.probe.threads), self.config.memory_budget);
@@ -156,6 +169,7 @@ impl DeepPrior {
             let reason = format!("a ridge regression of {features} features takes {bytes} of {budget} bytes");
             return Err(ScoreError::OutOfMemory { net: format!("an ensemble of {}", members.len()), reason });
         }
+        let embeddings = self.embeddings_of(members, features)?;
         ridge_rows(&self.splits, &self.stop, features, &|split, range, out| {
             let (indices, mut part, mut first) = (range.collect::<Vec<_>>(), Vec::new(), 0);
             for (embedding, columns) in embeddings.iter().zip(&columns) {
@@ -181,11 +195,10 @@ impl DeepPrior {
         request: &StoreRequest,
         on_rows: &mut dyn FnMut(usize),
     ) -> Result<Manifest, EmbedError> {
-        let members = [&[first.clone()], others].concat();
-        let embeddings: Vec<Embedding> =
-            members.iter().map(|member| self.embedding(&member.net, member.weight_seed)).collect::<Result<_, _>>()?;
-        let columns: Vec<usize> = embeddings.iter().map(|embedding| embedding.splits()[0].columns()).collect();
+        let members = [std::slice::from_ref(first), others].concat();
+        let columns = self.columns(&members)?;
         let features = columns.iter().sum();
+        let embeddings = self.embeddings_of(&members, features)?;
         let (plan, _) = self.fitting_plan(&first.net)?;
         let manifest = Manifest { features, members, ..self.manifest(&plan, first.weight_seed, request) };
         let sets = [&self.splits.train, &self.splits.valid, &self.splits.test];
@@ -211,8 +224,28 @@ impl DeepPrior {
         Ok(writer.finish()?.0)
     }
 
-    fn embedding(&self, net: &Net, weight_seed: Seed) -> Result<Embedding, ScoreError> {
-        let (plan, memory) = self.fitting_plan(net)?;
+    /// Features of each member.
+    fn columns(&self, members: &[Member]) -> Result<Vec<usize>, ScoreError> {
+        let features = |member: &Member| -> Result<usize, ScoreError> {
+            let plan = member.net.plan(self.splits.train.shape())?;
+            Ok(usize::try_from(plan.features()).unwrap_or(usize::MAX))
+        };
+        members.iter().map(features).collect()
+    }
+
+    /// The rows of all members, in files if together they take more than half of the memory budget.
+    fn embeddings_of(&self, members: &[Member], features: usize) -> Result<Vec<Embedding>, ScoreError> {
+        let Splits { train, valid, test, .. } = &self.splits;
+        let bytes = 4 * (train.len() + valid.len() + test.len()) as u64 * features as u64;
+        let place = if bytes > self.config.memory_budget / 2 { RowPlace::File } else { RowPlace::Memory };
+        members.iter().map(|member| self.embedding(&member.net, member.weight_seed, place)).collect()
+    }
+
+    fn embedding(&self, net: &Net, weight_seed: Seed, place: RowPlace) -> Result<Embedding, ScoreError> {
+        let (plan, mut memory) = self.fitting_plan(net)?;
+        if place == RowPlace::File {
+            memory.rows = place;
+        }
         self.embeddings(memory, weight_seed).of(&plan)
     }
 
@@ -230,7 +263,7 @@ impl DeepPrior {
 
     fn candidate(&self, net: &Net, indices: &[usize]) -> Result<Candidate, ScoreError> {
         let weight_seed = self.config.draw.seed(self.config.weight_seed, net);
-        let embedding = self.embedding(net, weight_seed)?;
+        let embedding = self.embedding(net, weight_seed, RowPlace::Memory)?;
         let [train, valid, _] = embedding.splits();
         let features = train.columns();
         let of_train = indices.partition_point(|index| *index < train.rows());

@@ -48,7 +48,7 @@ use dpnas_train::{Bf16, FitEngine, FitMemory, Fitted, TestSchedule, TrainEngine,
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 /// Scores architectures as deep priors.
 ///
@@ -59,8 +59,8 @@ pub struct DeepPrior {
     trainer: Option<Box<dyn TrainEngine>>,
     /// Trains classifiers where the engine keeps the rows.
     fit_engine: Option<Box<dyn FitEngine>>,
-    /// The images on the engine's device, once they are needed; `None` if it keeps none or has no room.
-    on_device: OnceLock<Option<[Resident; 3]>>,
+    /// The images on the engine's device, once they are needed and as long as there is room.
+    on_device: Mutex<Option<Arc<[Resident; 3]>>>,
     splits: Splits,
     /// Calibration images of the normalisation, with their indices in the training set.
     calibration: (Vec<usize>, ImageSet),
@@ -87,7 +87,7 @@ impl DeepPrior {
             engine,
             trainer: None,
             fit_engine: None,
-            on_device: OnceLock::new(),
+            on_device: Mutex::default(),
             splits,
             calibration,
             config,
@@ -255,7 +255,7 @@ impl DeepPrior {
             features: plan.features(),
             dtype,
             images: (train.len() + valid.len() + test.len()) as u64,
-            largest_chunk: self.config.largest_chunk,
+            largest_chunk: self.engine.chunk(plan).unwrap_or(self.config.largest_chunk),
         }
     }
 
@@ -317,7 +317,8 @@ impl DeepPrior {
         };
         let layers =
             self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));
-        format!("{}; {classifier}{layers}", self.describe_rows(weights))
+        let device = if self.fit_engine.is_some() { " on the device" } else { "" };
+        format!("{}; {classifier}{device}{layers}", self.describe_rows(weights))
     }
 
     /// Text that names every setting that decides an embedding.

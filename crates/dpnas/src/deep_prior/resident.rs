@@ -6,7 +6,8 @@ use crate::{DeepPrior, Head, Outcome, ScoreError};
 use dpnas_grammar::Plan;
 use dpnas_prior::{EncodeExt, EngineError, Measure, NormMode, Prior, Resident};
 use dpnas_seed::Seed;
-use dpnas_train::{DeviceSet, FitEngine, Fitted};
+use dpnas_train::{DeviceSet, FitEngine, Fitted, TrainError};
+use std::sync::{Arc, PoisonError};
 
 impl DeepPrior {
     /// `None` if the settings, the architecture or the device's memory ask for rows on the host.
@@ -15,8 +16,13 @@ impl DeepPrior {
         let fitted = match self.fit_on_device(fit_engine, plan, weight_seed) {
             Ok(Some(fitted)) => Ok(fitted),
             Ok(None) => return Ok(None),
-            Err(ScoreError::Engine(error @ EngineError::OutOfMemory { .. })) => {
-                tracing::debug!("{error}; the rows of {} go through the host", plan.net());
+            Err(
+                error @ (ScoreError::Engine(EngineError::OutOfMemory { .. })
+                | ScoreError::Train(TrainError::OutOfMemory { .. })),
+            ) => {
+                // Room for the encoder, which now passes rows to the host.
+                self.on_device.lock().unwrap_or_else(PoisonError::into_inner).take();
+                tracing::warn!("{error}; the rows of {} go through the host", plan.net());
                 return Ok(None);
             }
             Err(ScoreError::Draw(error)) => return Ok(Some(Outcome::OutOfMemory { reason: error.to_string() })),
@@ -43,7 +49,7 @@ impl DeepPrior {
         plan: &Plan,
         weight_seed: Seed,
     ) -> Result<Option<Fitted>, ScoreError> {
-        let Some(images) = self.images_on_device() else { return Ok(None) };
+        let Some(images) = self.images_on_device()? else { return Ok(None) };
         let prior = Prior::draw(plan, self.config.init, weight_seed)?;
         let mut encoder = self.engine.load(&prior)?;
         if self.config.norm.effective_mode() == NormMode::Calibrated {
@@ -56,7 +62,7 @@ impl DeepPrior {
             }
             encoder.encode_resident(images)?.ok_or(ScoreError::NotFinite)
         };
-        let [train, valid, test] = images;
+        let [train, valid, test] = &*images;
         let rows = [embed(train)?, embed(valid)?, embed(test)?];
         drop(encoder);
         let sets = [&self.splits.train, &self.splits.valid, &self.splits.test];
@@ -67,21 +73,16 @@ impl DeepPrior {
         completed(fitted).map(Some)
     }
 
-    /// The images of the three splits, copied to the device when they are first needed.
-    fn images_on_device(&self) -> Option<&[Resident; 3]> {
-        let upload = || -> Result<Option<[Resident; 3]>, ScoreError> {
+    /// The images of the three splits, copied to the device when they are needed; `None` if the engine keeps none.
+    fn images_on_device(&self) -> Result<Option<Arc<[Resident; 3]>>, ScoreError> {
+        let mut there = self.on_device.lock().unwrap_or_else(PoisonError::into_inner);
+        if there.is_none() {
             let mut kept = Vec::new();
             for set in [&self.splits.train, &self.splits.valid, &self.splits.test] {
                 kept.extend(self.engine.upload(encode::images(set)?)?);
             }
-            Ok(kept.try_into().ok())
-        };
-        let kept = self.on_device.get_or_init(|| {
-            upload().unwrap_or_else(|error| {
-                tracing::warn!("{error}; the images stay on the host, and rows go through it");
-                None
-            })
-        });
-        kept.as_ref()
+            *there = <[Resident; 3]>::try_from(kept).ok().map(Arc::new);
+        }
+        Ok(there.clone())
     }
 }

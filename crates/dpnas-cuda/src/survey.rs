@@ -72,7 +72,7 @@ impl CudaEncoder {
     /// Seconds of each step of encoding one block: the feature map, each stage, and the rows.
     ///
     /// # Errors
-    /// As [`Encode::encode`].
+    /// As [`Encode::encode`](dpnas_prior::Encode::encode).
     pub fn times(&self, images: &CudaImages) -> Result<Vec<f64>, EngineError> {
         images.check(self.shared(), &self.plan)?;
         let gpu = &self.shared().gpu;

@@ -46,6 +46,25 @@ impl Embeddings<'_> {
         Ok(())
     }
 
+    /// Appends the rows of some sets of images under calibrated normalisation or none.
+    #[cfg(feature = "heads")]
+    pub(crate) fn encode_sets(&mut self, plan: &Plan, sets: &[ImageSet], all: &mut Vec<f32>) -> Result<(), ScoreError> {
+        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
+        let mut encoder = self.engine.load(&prior)?;
+        if self.config.norm.effective_mode() == NormMode::Calibrated {
+            self.calibrate(&mut *encoder)?;
+        }
+        for set in sets {
+            let mut chunk = self.memory.chunk;
+            encoder.encode_in_chunks(images(set)?, &mut chunk, |rows| {
+                self.check(rows)?;
+                all.extend_from_slice(rows);
+                Ok::<(), ScoreError>(())
+            })?;
+        }
+        Ok(())
+    }
+
     /// Calibrates the normalisation. Returns the rows of the calibration set if the encoder computes them on the way
     /// and they fit half of the memory for held activations.
     fn calibrate(&mut self, encoder: &mut dyn Encode) -> Result<Vec<f32>, ScoreError> {

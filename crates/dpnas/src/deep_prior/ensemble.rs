@@ -4,9 +4,10 @@ use crate::deep_prior::embedding::Embedding;
 use crate::deep_prior::ridge::{ridge_memory, ridge_rows};
 use crate::store::{EmbeddingWriter, Manifest, Member, SplitName};
 use crate::{DeepPrior, EmbedError, Metrics, RowPlace, ScoreError, Splits, StoreRequest};
+use dpnas_data::ImageSet;
 use dpnas_grammar::Net;
 use dpnas_heads::{HeadError, RowKernel};
-use dpnas_prior::EngineError;
+use dpnas_prior::{EngineError, NormMode};
 use dpnas_seed::Seed;
 use serde::Serialize;
 use std::num::NonZeroUsize;
@@ -87,6 +88,9 @@ impl DeepPrior {
         on_event: &mut dyn FnMut(EnsembleEvent<'_>),
     ) -> Result<Vec<EnsembleStep>, ScoreError> {
         let (indices, labels) = self.images_of_choice(config.images.get());
+        let of_train = indices.partition_point(|index| *index < self.splits.train.len());
+        let of_valid: Vec<usize> = indices[of_train..].iter().map(|index| index - self.splits.train.len()).collect();
+        let sets = [self.splits.train.select(&indices[..of_train]), self.splits.valid.select(&of_valid)];
         let (images, budget) = (indices.len() as u64, self.config.memory_budget);
         let bytes = 8 * images * images * (candidates.len() as u64 + 6) + 12 * images * config.most_features as u64;
         if bytes > budget {
@@ -104,7 +108,7 @@ impl DeepPrior {
                 on_event(EnsembleEvent::LeftOut { candidate, reason: &reason });
                 continue;
             }
-            match self.candidate(net, &indices) {
+            match self.candidate(net, &indices, &sets) {
                 Ok(embedded) => {
                     on_event(EnsembleEvent::Embedded { candidate });
                     left.push(embedded);
@@ -261,17 +265,25 @@ impl DeepPrior {
         (indices, labels)
     }
 
-    fn candidate(&self, net: &Net, indices: &[usize]) -> Result<Candidate, ScoreError> {
+    fn candidate(&self, net: &Net, indices: &[usize], sets: &[ImageSet; 2]) -> Result<Candidate, ScoreError> {
         let weight_seed = self.config.draw.seed(self.config.weight_seed, net);
-        let embedding = self.embedding(net, weight_seed, RowPlace::Memory)?;
-        let [train, valid, _] = embedding.splits();
-        let features = train.columns();
-        let of_train = indices.partition_point(|index| *index < train.rows());
-        let mut values = vec![0.0; indices.len() * features];
-        let (first, second) = values.split_at_mut(of_train * features);
-        let of_valid: Vec<usize> = indices[of_train..].iter().map(|index| index - train.rows()).collect();
-        train.read_rows(&indices[..of_train], first).map_err(ScoreError::Rows)?;
-        valid.read_rows(&of_valid, second).map_err(ScoreError::Rows)?;
+        let (plan, memory) = self.fitting_plan(net)?;
+        let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+        let mut embeddings = self.embeddings(memory, weight_seed);
+        let mut values = Vec::new();
+        if self.config.norm.effective_mode() == NormMode::Reference {
+            // The rows of an image depend on its mini-batch, so all images are needed.
+            let embedding = embeddings.of(&plan)?;
+            let [train, valid, _] = embedding.splits();
+            let of_train = indices.partition_point(|index| *index < train.rows());
+            let of_valid: Vec<usize> = indices[of_train..].iter().map(|index| index - train.rows()).collect();
+            values.resize(indices.len() * features, 0.0);
+            let (first, second) = values.split_at_mut(of_train * features);
+            train.read_rows(&indices[..of_train], first).map_err(ScoreError::Rows)?;
+            valid.read_rows(&of_valid, second).map_err(ScoreError::Rows)?;
+        } else {
+            embeddings.encode_sets(&plan, sets, &mut values)?;
+        }
         let kernel = RowKernel::of(&values, features)?;
         Ok(Candidate { member: Member { net: net.clone(), weight_seed }, kernel })
     }

@@ -85,7 +85,7 @@ impl CudaRows {
     /// # Errors
     /// [`EngineError::Device`] if the device fails.
     pub fn read(&self) -> Result<Vec<f32>, EngineError> {
-        let bits = read(&self.shared.gpu, &self.values, "reading rows").map_err(|error| self.shared.error(error))?;
+        let bits = self.shared.gpu.read(&self.values, "reading rows").map_err(|error| self.shared.error(error))?;
         let rows = bits.chunks_exact(self.stride).take(self.len).flat_map(|row| &row[..self.features]);
         Ok(rows.map(|&bits| f32::from_bits(u32::from(bits) << 16)).collect())
     }
@@ -117,7 +117,7 @@ impl CudaEncoder {
             for first in (0..images.len()).step_by(self.images_at_once()) {
                 self.encode_to(images, first, &mut values, stride, &broken)?;
             }
-            let broken = read(gpu, &broken, "computing rows")?;
+            let broken = gpu.read(&broken, "computing rows")?;
             let rows = CudaRows { shared: shared.clone(), values, len: images.len(), features, stride };
             Ok(if broken[0] == 0 { Some(rows) } else { None })
         };
@@ -149,7 +149,6 @@ struct Fit {
     decay: f32,
     n: u32,
     stride: u32,
-    features: u32,
     slice: u32,
     classes: u32,
     padded: u32,
@@ -387,7 +386,6 @@ impl<'a> Course<'a> {
             decay: config.weight_decay,
             n: rows.len as u32,
             stride: rows.stride as u32,
-            features: rows.features as u32,
             slice: cut.slice,
             classes: self.classes,
             padded: cut.padded,
@@ -419,14 +417,14 @@ impl<'a> Course<'a> {
         };
         // The device works while the host shuffles.
         self.order = order(config, rows.len, index);
-        let loss: f64 = read(gpu, &self.loss, "training an epoch")?.iter().sum();
-        let correct: u32 = read(gpu, &self.correct, "training an epoch")?.iter().sum();
+        let loss: f64 = gpu.read(&self.loss, "training an epoch")?.iter().sum();
+        let correct: u32 = gpu.read(&self.correct, "training an epoch")?.iter().sum();
         let fraction = |count: &CudaSlice<u32>, len: usize| -> Result<f64, CudaError> {
-            Ok(f64::from(read(gpu, count, "classifying rows")?[0]) / len as f64)
+            Ok(f64::from(gpu.read(count, "classifying rows")?[0]) / len as f64)
         };
         let valid_accuracy = fraction(&valid, self.splits.valid.0.len)?;
         let test_accuracy = test.map(|(count, len)| fraction(&count, len)).transpose()?;
-        match read(gpu, &self.broken, "training an epoch")?[..] {
+        match gpu.read(&self.broken, "training an epoch")?[..] {
             [0, 0] => {}
             [0, _] => return Ok(Err(Split::Valid)),
             _ => return Ok(Err(Split::Train)),
@@ -456,7 +454,7 @@ impl<'a> Course<'a> {
 
     /// The weights, `[classes, features]`.
     fn weights(&self) -> Result<Vec<f32>, CudaError> {
-        let by_feature = read(self.gpu, &self.weights, "reading a classifier")?;
+        let by_feature = self.gpu.read(&self.weights, "reading a classifier")?;
         let (features, padded) = (self.splits.train.0.features, self.cut.padded as usize);
         let classes = 0..self.classes as usize;
         Ok(classes
@@ -468,10 +466,4 @@ impl<'a> Course<'a> {
 
 fn order(config: &ProbeConfig, rows: usize, epoch: u32) -> Vec<u32> {
     config.epoch_order(rows, epoch).into_iter().map(|row| row as u32).collect()
-}
-
-fn read<T: DeviceRepr + Default + Clone>(gpu: &Gpu, slice: &CudaSlice<T>, what: &str) -> Result<Vec<T>, CudaError> {
-    let values = gpu.stream.clone_dtoh(slice).map_err(|error| failed(what, error))?;
-    gpu.wait(what)?;
-    Ok(values)
 }

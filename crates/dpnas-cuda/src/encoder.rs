@@ -347,8 +347,7 @@ impl CudaEncoder {
         for first in (0..images.len).step_by(self.images_at_once()) {
             self.encode_to(&images, first, &mut rows, features, &broken)?;
         }
-        let bits = gpu.stream.clone_dtoh(&rows).map_err(|error| failed("reading rows", error))?;
-        gpu.wait("computing rows")?;
+        let bits = gpu.read(&rows, "computing rows")?;
         out.clear();
         out.extend(bits[..images.len * features].iter().map(|&bits| f32::from_bits(u32::from(bits) << 16)));
         Ok(())

@@ -92,6 +92,12 @@ impl Gpu {
         Ok(slice)
     }
 
+    pub(crate) fn read<T: DeviceRepr>(&self, slice: &CudaSlice<T>, what: &str) -> Result<Vec<T>, CudaError> {
+        let values = self.stream.clone_dtoh(slice).map_err(|error| failed(what, error))?;
+        self.wait(what)?;
+        Ok(values)
+    }
+
     pub(crate) fn wait(&self, what: &str) -> Result<(), CudaError> {
         self.stream.synchronize().map_err(|error| failed(what, error))
     }

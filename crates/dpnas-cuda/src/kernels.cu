@@ -212,7 +212,7 @@ struct Fit {
   u32* broken;                // set if a score is not finite
   double power_1, power_2;    // decays of Adam to the power of the steps so far
   float beta_1, beta_2, rate, epsilon, decay;
-  u32 n, stride, features, slice, classes, padded, batch;
+  u32 n, stride, slice, classes, padded, batch;
   u32 room;                   // batch, rounded up to a multiple of 8
   u32 moments_in_shared;
 };

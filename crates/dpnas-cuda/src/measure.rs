@@ -3,7 +3,7 @@
 use crate::CudaError;
 use crate::convolution::{Activation, Convolution};
 use crate::encoder::{CudaEncoder, Map, Op, Residual};
-use crate::gpu::{failed, launch};
+use crate::gpu::launch;
 use crate::images::CudaImages;
 use cudarc::driver::CudaSlice;
 use dpnas_grammar::ImageShape;
@@ -19,10 +19,8 @@ impl CudaEncoder {
         let deviations: CudaSlice<f32> = gpu.alloc(len, "moments")?;
         let grid = (images as u32, channels.div_ceil(128), 1);
         launch!(gpu, "moments", grid, 128, 0, &map.values, &means, &deviations, &channels, &pixels);
-        let read =
-            |slice: &CudaSlice<f32>| gpu.stream.clone_dtoh(slice).map_err(|error| failed("reading moments", error));
-        let (means, deviations) = (read(&means)?, read(&deviations)?);
-        gpu.wait("measuring a norm")?;
+        let what = "measuring a norm";
+        let (means, deviations) = (gpu.read(&means, what)?, gpu.read(&deviations, what)?);
         let rows = means.chunks_exact(channels as usize).zip(deviations.chunks_exact(channels as usize));
         rows.take(images).for_each(|(means, deviations)| moments.add_image(u64::from(pixels), means, deviations));
         Ok(())

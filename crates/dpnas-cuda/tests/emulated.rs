@@ -118,6 +118,18 @@ fn a_classifier_is_that_of_the_cpu_and_equal_when_repeated() {
 }
 
 #[test]
+fn the_kernel_of_the_classifier_is_a_plain_computation_with_moments_in_either_memory() {
+    // The compiler is there if the emulation is.
+    let Some(folder) = emulation() else { return };
+    let program = folder.join("fit");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulation/fit.cpp");
+    let compiled = Command::new("c++").args(["-std=c++20", "-O1", "-o"]).args([&program, &source]).status().unwrap();
+    assert!(compiled.success());
+    let output = Command::new(&program).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
 fn rows_on_the_device_are_those_of_the_host() {
     emulated("rows_on_the_device_are_those_of_the_host", None, || {
         let (engine, shape) = (CudaEngine::new(0).unwrap(), ImageShape::square(1, 9));

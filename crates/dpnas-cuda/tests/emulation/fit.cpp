@@ -31,7 +31,7 @@ static bool run(Case c) {
     u32 arrived = 0, broken = 0, wide = padded + 4;
     for (int shared_moments = epoch; shared_moments == epoch; shared_moments++) {
       Fit fit{rows.data(), order.data(), labels.data(), w.data(), m.data(), v.data(), scores.data(), &arrived, loss.data(), correct.data(), &broken,
-              p1, p2, .9f, .999f, 1e-3f, 1e-8f, 1e-4f, c.n, stride, c.features, slice, c.classes, padded, c.batch, room, (u32)shared_moments};
+              p1, p2, .9f, .999f, 1e-3f, 1e-8f, 1e-4f, c.n, stride, slice, c.classes, padded, c.batch, room, (u32)shared_moments};
       std::vector<Dim> all;
       for (u32 b = 0; b < blocks; b++) all.push_back({b, 0, 0});
       launch({blocks, 1, 1}, all, c.threads, 4 * (2 * room * xs_stride(slice) + (slice + room) * wide + 2 * slice * padded), [&] { fit_epoch(fit); });

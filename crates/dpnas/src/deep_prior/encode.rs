@@ -13,13 +13,8 @@ impl Embeddings<'_> {
     ///
     /// If the engine runs out of memory, the chunk is halved and stays so.
     pub(crate) fn encode(&mut self, plan: &Plan, sink: &mut RowSink<'_, ScoreError>) -> Result<(), ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
-        let mut encoder = self.engine.load(&prior)?;
+        let (mut encoder, known) = self.encoder(plan)?;
         let (norm, Splits { train, valid, test, .. }) = (self.config.norm, self.splits);
-        let known = match norm.effective_mode() {
-            NormMode::Calibrated => self.calibrate(&mut *encoder)?,
-            NormMode::Reference | NormMode::None => Vec::new(),
-        };
         let indices = if known.is_empty() { &[] } else { self.calibration.0 };
         for (split, set) in SplitName::ALL.into_iter().zip([train, valid, test]) {
             let (mut chunk, set) = (self.memory.chunk, images(set)?);
@@ -46,14 +41,22 @@ impl Embeddings<'_> {
         Ok(())
     }
 
+    /// The encoder of a plan, calibrated if it is to be, and the rows of the calibration set as
+    /// [`calibrate`](Self::calibrate) returns them.
+    fn encoder(&mut self, plan: &Plan) -> Result<(Box<dyn Encode>, Vec<f32>), ScoreError> {
+        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
+        let mut encoder = self.engine.load(&prior)?;
+        let known = match self.config.norm.effective_mode() {
+            NormMode::Calibrated => self.calibrate(&mut *encoder)?,
+            NormMode::Reference | NormMode::None => Vec::new(),
+        };
+        Ok((encoder, known))
+    }
+
     /// Appends the rows of some sets of images under calibrated normalisation or none.
     #[cfg(feature = "heads")]
     pub(crate) fn encode_sets(&mut self, plan: &Plan, sets: &[ImageSet], all: &mut Vec<f32>) -> Result<(), ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
-        let mut encoder = self.engine.load(&prior)?;
-        if self.config.norm.effective_mode() == NormMode::Calibrated {
-            self.calibrate(&mut *encoder)?;
-        }
+        let (encoder, _) = self.encoder(plan)?;
         for set in sets {
             let mut chunk = self.memory.chunk;
             encoder.encode_in_chunks(images(set)?, &mut chunk, |rows| {

@@ -12,7 +12,6 @@ use dpnas_seed::Seed;
 use serde::Serialize;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 
 /// Rows that are stored at once.
 const BLOCK: usize = 1024;
@@ -90,7 +89,8 @@ impl DeepPrior {
         let (indices, labels) = self.images_of_choice(config.images.get());
         let of_train = indices.partition_point(|index| *index < self.splits.train.len());
         let of_valid: Vec<usize> = indices[of_train..].iter().map(|index| index - self.splits.train.len()).collect();
-        let sets = [self.splits.train.select(&indices[..of_train]), self.splits.valid.select(&of_valid)];
+        let parts = [&indices[..of_train], &of_valid];
+        let sets = [self.splits.train.select(parts[0]), self.splits.valid.select(parts[1])];
         let (images, budget) = (indices.len() as u64, self.config.memory_budget);
         let bytes = 8 * images * images * (candidates.len() as u64 + 6) + 12 * images * config.most_features as u64;
         if bytes > budget {
@@ -108,7 +108,7 @@ impl DeepPrior {
                 on_event(EnsembleEvent::LeftOut { candidate, reason: &reason });
                 continue;
             }
-            match self.candidate(net, &indices, &sets) {
+            match self.candidate(net, parts, &sets) {
                 Ok(embedded) => {
                     on_event(EnsembleEvent::Embedded { candidate });
                     left.push(embedded);
@@ -165,8 +165,7 @@ impl DeepPrior {
     /// [`ScoreError::OutOfMemory`] if the regression does not fit the memory budget; others as
     /// [`choose_ensemble`](Self::choose_ensemble).
     pub fn score_ensemble(&self, members: &[Member]) -> Result<Metrics, ScoreError> {
-        let columns = self.columns(members)?;
-        let features = columns.iter().sum();
+        let features = self.features_of(members)?;
         let (bytes, budget) =
             (ridge_memory(&self.splits, features, self.config.probe.threads), self.config.memory_budget);
         if bytes > budget {
@@ -175,14 +174,7 @@ impl DeepPrior {
         }
         let embeddings = self.embeddings_of(members, features)?;
         ridge_rows(&self.splits, &self.stop, features, &|split, range, out| {
-            let (indices, mut part, mut first) = (range.collect::<Vec<_>>(), Vec::new(), 0);
-            for (embedding, columns) in embeddings.iter().zip(&columns) {
-                part.resize(indices.len() * columns, 0.0);
-                embedding.splits()[split].read_rows(&indices, &mut part).map_err(ScoreError::Rows)?;
-                paste(&part, *columns, first, features, out);
-                first += columns;
-            }
-            Ok(())
+            side_by_side(&embeddings, split, &range.collect::<Vec<_>>(), features, out)
         })
     }
 
@@ -200,8 +192,7 @@ impl DeepPrior {
         on_rows: &mut dyn FnMut(usize),
     ) -> Result<Manifest, EmbedError> {
         let members = [std::slice::from_ref(first), others].concat();
-        let columns = self.columns(&members)?;
-        let features = columns.iter().sum();
+        let features = self.features_of(&members)?;
         let embeddings = self.embeddings_of(&members, features)?;
         let (plan, _) = self.fitting_plan(&first.net)?;
         let manifest = Manifest { features, members, ..self.manifest(&plan, first.weight_seed, request) };
@@ -209,18 +200,12 @@ impl DeepPrior {
         let labels = sets.map(|set| set.labels());
         let mut writer = EmbeddingWriter::create(target, manifest, labels, request.existing)?;
         for (split, set) in SplitName::ALL.into_iter().zip(sets) {
-            let (mut rows, mut part) = (Vec::new(), Vec::new());
+            let mut rows = Vec::new();
             for start in (0..set.len()).step_by(BLOCK) {
                 self.check_stop()?;
                 let indices: Vec<usize> = (start..set.len().min(start + BLOCK)).collect();
                 rows.resize(indices.len() * features, 0.0);
-                let mut first = 0;
-                for (embedding, columns) in embeddings.iter().zip(&columns) {
-                    part.resize(indices.len() * columns, 0.0);
-                    embedding.splits()[split as usize].read_rows(&indices, &mut part).map_err(ScoreError::Rows)?;
-                    paste(&part, *columns, first, features, &mut rows);
-                    first += columns;
-                }
+                side_by_side(&embeddings, split as usize, &indices, features, &mut rows)?;
                 writer.push(split, &rows)?;
                 on_rows(indices.len());
             }
@@ -228,13 +213,13 @@ impl DeepPrior {
         Ok(writer.finish()?.0)
     }
 
-    /// Features of each member.
-    fn columns(&self, members: &[Member]) -> Result<Vec<usize>, ScoreError> {
+    /// Features of all members together.
+    fn features_of(&self, members: &[Member]) -> Result<usize, ScoreError> {
         let features = |member: &Member| -> Result<usize, ScoreError> {
             let plan = member.net.plan(self.splits.train.shape())?;
             Ok(usize::try_from(plan.features()).unwrap_or(usize::MAX))
         };
-        members.iter().map(features).collect()
+        members.iter().map(features).sum()
     }
 
     /// The rows of all members, in files if together they take more than half of the memory budget.
@@ -265,7 +250,7 @@ impl DeepPrior {
         (indices, labels)
     }
 
-    fn candidate(&self, net: &Net, indices: &[usize], sets: &[ImageSet; 2]) -> Result<Candidate, ScoreError> {
+    fn candidate(&self, net: &Net, parts: [&[usize]; 2], sets: &[ImageSet; 2]) -> Result<Candidate, ScoreError> {
         let weight_seed = self.config.draw.seed(self.config.weight_seed, net);
         let (plan, memory) = self.fitting_plan(net)?;
         let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
@@ -274,28 +259,36 @@ impl DeepPrior {
         if self.config.norm.effective_mode() == NormMode::Reference {
             // The rows of an image depend on its mini-batch, so all images are needed.
             let embedding = embeddings.of(&plan)?;
-            let [train, valid, _] = embedding.splits();
-            let of_train = indices.partition_point(|index| *index < train.rows());
-            let of_valid: Vec<usize> = indices[of_train..].iter().map(|index| index - train.rows()).collect();
-            values.resize(indices.len() * features, 0.0);
-            let (first, second) = values.split_at_mut(of_train * features);
-            train.read_rows(&indices[..of_train], first).map_err(ScoreError::Rows)?;
-            valid.read_rows(&of_valid, second).map_err(ScoreError::Rows)?;
+            for (matrix, indices) in embedding.splits().iter().zip(parts) {
+                let start = values.len();
+                values.resize(start + indices.len() * features, 0.0);
+                matrix.read_rows(indices, &mut values[start..]).map_err(ScoreError::Rows)?;
+            }
         } else {
             embeddings.encode_sets(&plan, sets, &mut values)?;
         }
         let kernel = RowKernel::of(&values, features)?;
         Ok(Candidate { member: Member { net: net.clone(), weight_seed }, kernel })
     }
-
-    fn check_stop(&self) -> Result<(), ScoreError> {
-        if self.stop.load(Ordering::Relaxed) { Err(ScoreError::Interrupted) } else { Ok(()) }
-    }
 }
 
-/// Copies rows of `columns` values into wider rows, from value `first` of each on.
-fn paste(part: &[f32], columns: usize, first: usize, features: usize, out: &mut [f32]) {
-    for (row, part) in out.chunks_exact_mut(features).zip(part.chunks_exact(columns)) {
-        row[first..first + columns].copy_from_slice(part);
+/// Reads rows of a split, those of all members side by side, `[indices, features]`.
+fn side_by_side(
+    embeddings: &[Embedding],
+    split: usize,
+    indices: &[usize],
+    features: usize,
+    out: &mut [f32],
+) -> Result<(), ScoreError> {
+    let (mut part, mut first) = (Vec::new(), 0);
+    for matrix in embeddings.iter().map(|embedding| &embedding.splits()[split]) {
+        let columns = matrix.columns();
+        part.resize(indices.len() * columns, 0.0);
+        matrix.read_rows(indices, &mut part).map_err(ScoreError::Rows)?;
+        for (row, part) in out.chunks_exact_mut(features).zip(part.chunks_exact(columns)) {
+            row[first..first + columns].copy_from_slice(part);
+        }
+        first += columns;
     }
+    Ok(())
 }

@@ -36,7 +36,7 @@ use crate::deep_prior::embedding::{Embedding, Embeddings, row_dtype};
 use crate::deep_prior::linear_layers::LinearLayers;
 use crate::deep_prior::memory::{Demand, can_have};
 use crate::deep_prior::ridge::{ridge_embedding, ridge_memory};
-use crate::deep_prior::train::train_embedding;
+use crate::deep_prior::train::{flow, train_embedding};
 use crate::full_training::outcome;
 use crate::{EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
@@ -194,6 +194,10 @@ impl DeepPrior {
             };
         }
         self.outcome_of_fit(train_embedding(&self.splits, &self.config.probe, &self.stop, &embedding))
+    }
+
+    fn check_stop(&self) -> Result<(), ScoreError> {
+        if flow(&self.stop).is_break() { Err(ScoreError::Interrupted) } else { Ok(()) }
     }
 
     fn outcome_of_fit(&self, fitted: Result<Fitted, ScoreError>) -> Result<Outcome, ScoreError> {

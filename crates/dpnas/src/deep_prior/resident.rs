@@ -57,9 +57,7 @@ impl DeepPrior {
             encoder.calibrate(&mut Measure::new(set, self.config.norm.epsilon, self.config.largest_chunk))?;
         }
         let embed = |images: &Resident| {
-            if flow(&self.stop).is_break() {
-                return Err(ScoreError::Interrupted);
-            }
+            self.check_stop()?;
             encoder.encode_resident(images)?.ok_or(ScoreError::NotFinite)
         };
         let [train, valid, test] = &*images;

@@ -1,20 +1,24 @@
 //! Compares the rewards of three heads over random architectures, for `docs/science.md`.
 //!
 //! ```sh
-//! cargo run --release -p dpnas-examples --example heads_study -- --nets 300
+//! cargo run --release -p dpnas-examples --example heads_study -- --nets 300 --scores digits.csv
 //! ```
-//! Each architecture is embedded three times: as it is, with another hold-out split, and with other weights.
+//! Each architecture is embedded three times: as it is, with another hold-out split, and with other weights. A study that was
+//! stopped goes on with the architectures that `--scores` does not have.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use dpnas::heads::{HeadError, Lambda, Statistics, leave_one_out, ridge};
+use dpnas::heads::{HeadError, LeaveOneOut, leave_one_out};
 use dpnas::prelude::*;
 use dpnas::search::Feedback;
 use dpnas::train::{Labelled, fit};
 use dpnas::{ScoreError, store::SplitName};
 use dpnas_examples::data;
 use dpnas_examples::options::DataOptions;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
@@ -33,14 +37,18 @@ struct Arguments {
     /// Seed of the architectures, the splits and the weights
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// CSV file of the scores of each architecture; those that it has are not computed again
+    #[arg(long)]
+    scores: PathBuf,
 }
 
 /// The heads, in the order of the table.
 const HEADS: [&str; 3] = ["Adam, 70 epochs, hold-out", "ridge, hold-out", "ridge, leave-one-out"];
 
 /// What three heads give for one embedding.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Scores {
+    /// By head; leave-one-out does not depend on the split.
     rewards: [f64; 3],
     /// Test accuracies of Adam and of the ridge of all training images.
     tests: [f64; 2],
@@ -69,13 +77,31 @@ fn main() -> Result<()> {
     let space = SpaceSettings::small().check(data.train.shape(), data.train.classes())?;
     let settings = SearchSettings { schedule: format!("1.0:{}", arguments.nets).parse()?, ..SearchSettings::paper() };
     let mut search = Search::new(space, settings, seed)?;
+    let file = &arguments.scores;
+    let mut known = Vec::new();
+    if file.exists() {
+        for row in csv::ReaderBuilder::new().has_headers(false).from_path(file)?.into_deserialize() {
+            let row: (Net, [Scores; 3]) =
+                row.with_context(|| format!("{} has no scores of this program", file.display()))?;
+            known.push(row);
+        }
+    }
+    let file = File::options().create(true).append(true).open(file).with_context(|| file.display().to_string())?;
+    let mut out = csv::WriterBuilder::new().has_headers(false).from_writer(file);
+    let mut known = known.into_iter();
     let mut all: Vec<[Scores; 3]> = Vec::new();
     while let Some(candidate) = search.ask()? {
-        let scores = [
-            score(&variants[0], &candidate.net)?,
-            score(&variants[1], &candidate.net)?,
-            score(&variants[2], &candidate.net)?,
-        ];
+        let scores = if let Some((net, scores)) = known.next() {
+            ensure!(net == *candidate.net, "the scores are of another study: {net} is not {}", candidate.net);
+            scores
+        } else {
+            let first = score(&variants[0], &candidate.net, None)?;
+            let split = score(&variants[1], &candidate.net, Some(first))?;
+            let scores = [first, split, score(&variants[2], &candidate.net, None)?];
+            out.serialize((&*candidate.net, scores))?;
+            out.flush()?;
+            scores
+        };
         all.push(scores);
         // With ε = 1 no reward changes what is drawn.
         search.tell(candidate.id, Feedback::Scored { reward: 0.5 })?;
@@ -111,9 +137,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Embeds the images once and fits each head.
+/// Embeds the images once and fits each head. Leave-one-out is taken from the scores of another split of the same rows.
 #[expect(clippy::disallowed_methods, reason = "clock: the seconds of each head")]
-fn score(prior: &DeepPrior, net: &Net) -> Result<Scores> {
+fn score(prior: &DeepPrior, net: &Net, other_split: Option<Scores>) -> Result<Scores> {
     let mut rows = [Vec::new(), Vec::new(), Vec::new()];
     prior.embed(net, prior.config().weight_seed, |split: SplitName, block: &[f32]| {
         rows[split as usize].extend_from_slice(block);
@@ -132,23 +158,30 @@ fn score(prior: &DeepPrior, net: &Net) -> Result<Scores> {
     let adam_seconds = start.elapsed().as_secs_f64();
 
     let start = Instant::now();
-    let mut statistics = Statistics::float(features)?;
-    statistics.add(&rows[0], train)?;
-    let held_out = share(ridge(&statistics, Lambda::Gcv)?.head.correct(&rows[1], valid)?, valid);
+    let held_out = share(ridge(&rows[0], train)?.head.correct(&rows[1], valid)?, valid);
     let ridge_seconds = start.elapsed().as_secs_f64();
 
-    let start = Instant::now();
-    let (all, labels) = ([&rows[0][..], &rows[1]].concat(), [train, valid].concat());
-    let loo = leave_one_out::<HeadError>(features, &labels, |range, out| {
-        out.copy_from_slice(&all[range.start * features..range.end * features]);
-        Ok(())
-    })?;
-    let loo_seconds = start.elapsed().as_secs_f64();
+    let (loo, test_of_ridge, loo_seconds) = if let Some(other) = other_split {
+        (other.rewards[2], other.tests[1], other.seconds[2])
+    } else {
+        let start = Instant::now();
+        let all = ridge(&[&rows[0][..], &rows[1]].concat(), &[train, valid].concat())?;
+        (all.accuracy, share(all.head.correct(&rows[2], test)?, test), start.elapsed().as_secs_f64())
+    };
     Ok(Scores {
-        rewards: [adam.reward(), held_out, loo.accuracy],
-        tests: [adam.test_accuracy, share(loo.head.correct(&rows[2], test)?, test)],
+        rewards: [adam.reward(), held_out, loo],
+        tests: [adam.test_accuracy, test_of_ridge],
         seconds: [adam_seconds, ridge_seconds, loo_seconds],
     })
+}
+
+/// Ridge regression with λ by leave-one-out.
+fn ridge(rows: &[f32], labels: &[u32]) -> Result<LeaveOneOut> {
+    let features = rows.len() / labels.len();
+    Ok(leave_one_out::<HeadError>(features, labels, |range, out| {
+        out.copy_from_slice(&rows[range.start * features..range.end * features]);
+        Ok(())
+    })?)
 }
 
 /// Spearman's correlation with its 95 % bootstrap interval over the architectures.

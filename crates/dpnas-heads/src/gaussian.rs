@@ -1,8 +1,8 @@
 //! Rows drawn from the statistics of a class.
 
+use crate::factor::Factor;
 use crate::lda::shrunk_covariance;
 use crate::moments::Moments;
-use crate::solve::factor;
 use crate::{HeadError, Shrinkage, Statistics};
 use dpnas_seed::Seed;
 use faer::Mat;
@@ -15,8 +15,8 @@ use faer::Mat;
 pub struct ClassGaussians {
     classes: Vec<u32>,
     means: Mat<f64>,
-    /// The lower Cholesky factor of the covariance.
-    factor: Mat<f64>,
+    /// Of the covariance.
+    factor: Factor,
 }
 
 impl ClassGaussians {
@@ -28,11 +28,10 @@ impl ClassGaussians {
     pub fn of(statistics: &Statistics) -> Result<Self, HeadError> {
         let moments = Moments::of(statistics)?;
         let (covariance, sphere, part) = shrunk_covariance(&moments, Shrinkage::Oas)?;
-        let size = covariance.nrows();
         let factor = |part: f64| {
-            factor(&Mat::from_fn(size, size, |i, j| {
-                (1.0 - part) * covariance[(i, j)] + if i == j { part * sphere } else { 0.0 }
-            }))
+            let mut shrunk = covariance.clone();
+            shrunk *= faer::Scale(1.0 - part);
+            Factor::of(shrunk.as_ref(), part * sphere)
         };
         // Rounding may leave a covariance that is no longer positive definite; the whole sphere always is.
         let factor = (0..16).find_map(|attempt| factor((part * 10f64.powi(attempt)).min(1.0)));
@@ -50,16 +49,13 @@ impl ClassGaussians {
         let features = self.means.nrows();
         let mut normal = vec![0.0f32; rows * features];
         seed.stream("pseudo-rows", place as u64).fill_normal(0, &mut normal);
-        let mut out = Vec::with_capacity(normal.len());
-        for draw in normal.chunks_exact(features) {
-            let mut row: Vec<f64> = self.means.col(place).iter().copied().collect();
-            for (column, (j, &weight)) in self.factor.col_iter().zip(draw.iter().enumerate()) {
-                let values = row[j..].iter_mut().zip(column.subrows(j, features - j).iter());
-                values.for_each(|(value, part)| *value += f64::from(weight) * part);
-            }
-            out.extend(row.into_iter().map(|value| value as f32));
-        }
-        out
+        let draws = Mat::from_fn(features, rows, |feature, row| f64::from(normal[row * features + feature]));
+        let deviations = self.factor.times(&draws);
+        let mean = self.means.col(place);
+        deviations
+            .col_iter()
+            .flat_map(|deviation| deviation.iter().zip(mean.iter()).map(|(part, mean)| (mean + part) as f32))
+            .collect()
     }
 }
 

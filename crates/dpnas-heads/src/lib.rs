@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+mod factor;
 mod fixed_point;
 mod format;
 mod gaussian;

@@ -1,19 +1,22 @@
 //! Exact leave-one-out of ridge regression, where the rows are at hand.
 
 use crate::error::check_rows;
+use crate::factor::Factor;
 use crate::linear::largest;
 use crate::moments::Moments;
-use crate::ridge::{GRID, grid, mean_eigenvalue, regression};
-use crate::solve::eigen;
+use crate::ridge::{GRID, grid, lowest, mean_eigenvalue, regression};
 use crate::{HeadError, LinearHead, Statistics};
 use faer::linalg::matmul::matmul;
-use faer::{Accum, ColRef, Mat, MatMut, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Rows that a task works on.
 const BLOCK: usize = 256;
+
+/// Most rows by whose error λ is chosen where each costs as much as a solution.
+const SAMPLE: usize = 4096;
 
 /// Ridge regression with the λ of the smallest leave-one-out error.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,9 +35,12 @@ pub struct LeaveOneOut {
 /// Ridge regression on one-hot targets with λ by exact leave-one-out over all rows (PRESS): the error of each row under the
 /// head of all others is `residual / (1 − leverage)`, so no head is solved for again.
 ///
+/// λ is a minimum of the error on a grid, found by going downhill in steps of two decades, then one, then half a decade. The
+/// system that is solved is that of the features if there are clearly fewer than rows, else that of the rows. In the first
+/// case at most 4,096 rows, evenly spaced, choose λ.
+///
 /// `read` fills a matrix with the rows of a range, row after row. It is called several times for each row, and from several
-/// threads. The eigenvectors are those of the features if there are at most as many as rows, else those of the rows. No
-/// bit depends on the number of threads.
+/// threads. No bit depends on the number of threads.
 ///
 /// # Source
 /// Allen, 1974.
@@ -49,27 +55,34 @@ pub fn leave_one_out<E: From<HeadError> + Send>(
     if labels.len() < 2 {
         return Err(HeadError::Empty.into());
     }
-    let is_primal = features <= labels.len();
+    let is_primal = is_primal(labels.len(), features);
     let moments = if is_primal { moments(features, labels, &read)? } else { means(features, labels, &read)? };
     let place = |label: &u32| moments.classes.binary_search(label).unwrap_or_default();
     let rows = Rows { moments: &moments, classes: labels.iter().map(place).collect(), read };
-    let (lambda, (error, correct), weights) = if is_primal { rows.primal()? } else { rows.dual()? };
+    let fit = if is_primal { rows.primal()? } else { rows.dual()? };
     Ok(LeaveOneOut {
-        head: regression(&moments, &weights),
-        lambda,
-        accuracy: correct as f64 / moments.rows,
-        error: error / moments.rows,
+        head: regression(&moments, &fit.solution),
+        lambda: fit.lambda,
+        accuracy: fit.correct as f64 / moments.rows,
+        error: fit.error / moments.rows,
     })
+}
+
+/// Whether the system of the features is solved. With nearly as many features as rows the errors are ratios of small
+/// numbers, and the system of the rows has them without a difference of large ones.
+fn is_primal(rows: usize, features: usize) -> bool {
+    features <= rows / 4 * 3
 }
 
 /// Bytes that [`leave_one_out`] takes beside the rows, from above.
 pub fn leave_one_out_memory(rows: usize, features: usize, classes: usize, threads: usize) -> u64 {
     let (n, d, c, threads) = (rows as u64, features as u64, classes as u64, threads as u64);
-    let order = d.min(n);
-    // Scatter and Gram matrix, or the rows if they are fewer; then eigenvectors and the decomposition's workspace.
-    let matrices = 32 * order * order + if d > n { 12 * n * d + 24 * c * d } else { 12 * d * d };
+    let is_primal = is_primal(rows, features);
+    let order = if is_primal { d } else { n };
+    // Scatter and Gram matrix, or the rows and their products; then the factor.
+    let matrices = 8 * order * order + if is_primal { 12 * d * d } else { 12 * n * d + 24 * c * d + 8 * n * n };
     let blocks = threads * BLOCK as u64 * (4 * d + 24 * order + 8 * c);
-    matrices + blocks + 8 * (GRID as u64 + 4) * order * (c + 1)
+    matrices + blocks + 64 * (order + BLOCK as u64) * (c + BLOCK as u64)
 }
 
 /// Ranges of rows, a block each.
@@ -128,8 +141,27 @@ fn means<E: From<HeadError>>(
     Ok(Moments { rows, classes: sums.keys().copied().collect(), counts, mean, class_means, scatter: Mat::new() })
 }
 
-/// Sum of squared leave-one-out errors, and number of right predictions.
-type Errors = (f64, usize);
+/// The solution for a λ, and how it predicts rows that it has not seen.
+struct Fit {
+    lambda: f64,
+    /// Weights, or the factors of the rows in them; a column for each class.
+    solution: Mat<f64>,
+    /// Sum of squared errors.
+    error: f64,
+    /// Number of right predictions.
+    correct: usize,
+}
+
+/// The fit with a minimum of the error on the grid of λ.
+fn best_fit<E: From<HeadError>>(
+    mean_eigenvalue: f64,
+    mut fit: impl FnMut(f64) -> Result<Option<Fit>, E>,
+) -> Result<Fit, E> {
+    let grid = grid(mean_eigenvalue);
+    let best = lowest::<_, E>(&grid, |lambda| Ok(fit(lambda)?.map(|fit| (fit.error, fit))))?;
+    let singular = || HeadError::Singular { first: grid[GRID - 1], last: grid[0] };
+    Ok(best.ok_or_else(singular)?)
+}
 
 /// The rows of a problem.
 struct Rows<'a, R> {
@@ -145,112 +177,106 @@ where
     R: Fn(Range<usize>, &mut [f32]) -> Result<(), E> + Sync,
 {
     /// Rows about their mean, row after row.
-    fn centred(&self, range: Range<usize>) -> Result<Vec<f64>, E> {
+    fn centred(&self, rows: &[usize]) -> Result<Vec<f64>, E> {
         let features = self.moments.mean.len();
-        let mut values = vec![0.0; range.len() * features];
-        (self.read)(range, &mut values)?;
+        let mut values = vec![0.0; rows.len() * features];
+        match rows {
+            [first, .., last] if last - first + 1 == rows.len() => (self.read)(*first..last + 1, &mut values)?,
+            _ => {
+                for (row, out) in rows.iter().zip(values.chunks_exact_mut(features)) {
+                    (self.read)(*row..row + 1, out)?;
+                }
+            }
+        }
         check_rows(&values, features)?;
         Ok(values.iter().zip(self.moments.mean.iter().cycle()).map(|(&value, mean)| f64::from(value) - mean).collect())
     }
 
-    /// By the eigenvectors of the features.
-    fn primal(&self) -> Result<(f64, Errors, Mat<f64>), E> {
-        let features = self.moments.mean.len();
-        let (values, vectors) = eigen(&self.moments.scatter)?;
-        let sides = vectors.transpose() * self.moments.centred_means(1.0);
-        let rotated = |range: Range<usize>| {
-            let count = range.len();
-            Ok(multiply(MatRef::from_row_major_slice(&self.centred(range)?, count, features), vectors.as_ref()))
+    /// By the products of the features.
+    fn primal(&self) -> Result<Fit, E> {
+        let sides = self.moments.centred_means(1.0);
+        let count = self.classes.len();
+        let fit = |lambda: f64, rows: &[usize]| -> Result<Option<Fit>, E> {
+            let Some(factor) = Factor::of(self.moments.scatter.as_ref(), lambda) else { return Ok(None) };
+            let solution = factor.solve(&sides);
+            let blocks: Vec<(f64, usize)> = rows
+                .par_chunks(BLOCK)
+                .map(|rows| self.errors_of(rows, &factor, &solution))
+                .collect::<Result<_, E>>()?;
+            // In the order of the rows, so that no number of threads changes a bit.
+            let (error, correct) = blocks.iter().fold((0.0, 0), |sum, block| (sum.0 + block.0, sum.1 + block.1));
+            Ok(Some(Fit { lambda, solution, error, correct }))
         };
-        let lambdas = grid(mean_eigenvalue(&self.moments.scatter));
-        let (lambda, errors) = self.best(&lambdas, &values, &sides, rotated)?;
-        let scaled = Mat::from_fn(features, sides.ncols(), |i, class| sides[(i, class)] / (values[i] + lambda));
-        Ok((lambda, errors, vectors * scaled))
+        let sample = SAMPLE.min(count);
+        let rows: Vec<usize> = (0..sample).map(|place| place * count / sample).collect();
+        let best = best_fit(mean_eigenvalue(&self.moments.scatter), |lambda| fit(lambda, &rows))?;
+        if sample == count {
+            return Ok(best);
+        }
+        let all: Vec<usize> = (0..count).collect();
+        Ok(fit(best.lambda, &all)?.unwrap_or(best))
     }
 
-    /// By the eigenvectors of the rows.
-    fn dual(&self) -> Result<(f64, Errors, Mat<f64>), E> {
+    /// Errors of some rows. The leverage of a row `x` is `xᵀ (S + λ)⁻¹ x`.
+    fn errors_of(&self, rows: &[usize], factor: &Factor, solution: &Mat<f64>) -> Result<(f64, usize), E> {
+        let mut values = self.centred(rows)?;
+        let mut columns = MatMut::from_column_major_slice_mut(&mut values, solution.nrows(), rows.len());
+        let scores = columns.as_ref().transpose() * solution;
+        factor.solve_lower(columns.as_mut());
+        let leverages: Vec<f64> = columns.as_ref().col_iter().map(|column| column.squared_norm_l2()).collect();
+        let share = |class: usize| self.moments.counts[class] / self.moments.rows;
+        Ok(self.errors(rows, |place, class| {
+            let residual = f64::from(class == self.classes[rows[place]]) - share(class) - scores[(place, class)];
+            // A leverage of 1 means that the other rows say nothing about this one.
+            residual / (1.0 - 1.0 / self.moments.rows - leverages[place]).max(f64::EPSILON)
+        }))
+    }
+
+    /// By the products of the rows.
+    fn dual(&self) -> Result<Fit, E> {
         let (count, features) = (self.classes.len(), self.moments.mean.len());
-        let centred = self.centred(0..count)?;
+        let centred = self.centred(&(0..count).collect::<Vec<_>>())?;
         let centred = MatRef::from_row_major_slice(&centred, count, features);
-        let (lambda, errors, factors) = self.of_kernel(&products(centred), features)?;
-        Ok((lambda, errors, centred.transpose() * factors))
+        let fit = self.of_kernel(products(centred), features)?;
+        Ok(Fit { solution: centred.transpose() * &fit.solution, ..fit })
     }
 
-    /// λ, errors and the factors of the rows in the head, from the products of all centred rows with each other.
-    fn of_kernel(&self, kernel: &[f64], features: usize) -> Result<(f64, Errors, Mat<f64>), E> {
+    /// From the products of all centred rows with each other; the solution has the factors of the rows in the head.
+    fn of_kernel(&self, mut kernel: Vec<f64>, features: usize) -> Result<Fit, E> {
         let count = self.classes.len();
         // Its trace is that of the scatter.
-        let trace: f64 = (0..count).map(|row| kernel[row * count + row]).sum();
-        let lambdas = grid(trace / features as f64);
-        let (values, vectors) = eigen(&MatRef::from_row_major_slice(kernel, count, count).to_owned())?;
-        let rotated = |range: Range<usize>| {
-            let row = |row: usize| (0..count).map(move |place| (row, place));
-            Ok(range.flat_map(row).map(|at| vectors[at] * values[at.1].sqrt()).collect())
-        };
+        let trace: f64 = kernel.iter().step_by(count + 1).sum();
+        // Centred rows have a constant direction without products. With one, no small λ hides in its inverse.
+        let raised = trace / count.pow(2) as f64;
+        kernel.iter_mut().for_each(|product| *product += raised);
+        let kernel = MatRef::from_row_major_slice(&kernel, count, count);
         let targets = Mat::from_fn(count, self.moments.classes.len(), |row, class| {
             f64::from(self.classes[row] == class) - self.moments.counts[class] / self.moments.rows
         });
-        let products = vectors.transpose() * targets;
-        let sides = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] * values[i].sqrt());
-        let (lambda, errors) = self.best(&lambdas, &values, &sides, rotated)?;
-        let scaled = Mat::from_fn(count, products.ncols(), |i, class| products[(i, class)] / (values[i] + lambda));
-        Ok((lambda, errors, vectors * scaled))
+        let rows: Vec<usize> = (0..count).collect();
+        best_fit(trace / features as f64, |lambda| {
+            let Some(factor) = Factor::of(kernel, lambda) else { return Ok(None) };
+            let (solution, inverse) = (factor.solve(&targets), factor.inverse_diagonal());
+            let constant = (self.moments.rows * (lambda + self.moments.rows * raised)).recip();
+            // The residual over what the leverage leaves of 1, both divided by λ.
+            let (error, correct) = self.errors(&rows, |row, class| solution[(row, class)] / (inverse[row] - constant));
+            Ok(Some(Fit { lambda, solution, error, correct }))
+        })
     }
 
-    /// The λ of the grid with the smallest error; the largest of equals. `values` are the eigenvalues, `sides` the products of
-    /// rows and targets in the basis of the eigenvectors, and `rotated` gives rows in that basis.
-    fn best(
-        &self,
-        lambdas: &[f64],
-        values: &[f64],
-        sides: &Mat<f64>,
-        rotated: impl Fn(Range<usize>) -> Result<Vec<f64>, E> + Sync,
-    ) -> Result<(f64, Errors), E> {
-        let inverse = Mat::from_fn(values.len(), lambdas.len(), |i, lambda| (values[i] + lambdas[lambda]).recip());
-        let weights: Vec<Mat<f64>> = inverse
-            .col_iter()
-            .map(|inverse| Mat::from_fn(values.len(), sides.ncols(), |i, class| sides[(i, class)] * inverse[i]))
-            .collect();
-        let of_blocks: Vec<Vec<Errors>> = blocks(self.classes.len())
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .map(|range| {
-                let rows = rotated(range.clone())?;
-                let rows = MatRef::from_row_major_slice(&rows, range.len(), values.len());
-                let squares = Mat::from_fn(rows.nrows(), rows.ncols(), |i, j| rows[(i, j)] * rows[(i, j)]);
-                let leverages = squares * &inverse;
-                let classes = &self.classes[range];
-                let errors = |(weights, leverages): (&Mat<f64>, ColRef<'_, f64>)| {
-                    self.errors(rows * weights, leverages, classes)
-                };
-                Ok(weights.iter().zip(leverages.col_iter()).map(errors).collect())
-            })
-            .collect::<Result<_, E>>()?;
-        // In the order of the rows, so that no number of threads changes a bit.
-        let sum = |lambda: usize| {
-            of_blocks.iter().fold((0.0, 0), |sum, block| (sum.0 + block[lambda].0, sum.1 + block[lambda].1))
-        };
-        let errors: Vec<Errors> = (0..lambdas.len()).map(sum).collect();
-        let best = largest(&errors.iter().map(|(error, _)| -error).collect::<Vec<_>>());
-        Ok((lambdas[best], errors[best]))
-    }
-
-    /// Errors of some rows from their scores about the mean and their leverages.
-    fn errors(&self, scores: Mat<f64>, leverages: ColRef<'_, f64>, classes: &[usize]) -> Errors {
+    /// Sum of squared leave-one-out residuals of some rows, and how many are predicted right. `residual` gives that of a
+    /// place among them and a class.
+    fn errors(&self, rows: &[usize], residual: impl Fn(usize, usize) -> f64) -> (f64, usize) {
         let (mut error, mut correct) = (0.0, 0);
-        let mut without = vec![0.0; scores.ncols()];
-        for (row, &own) in classes.iter().enumerate() {
-            // A leverage of 1 means that the other rows say nothing about this one.
-            let factor = (1.0 - 1.0 / self.moments.rows - leverages[row]).max(f64::EPSILON).recip();
-            for (class, score) in without.iter_mut().enumerate() {
-                let target = f64::from(class == own);
-                let share = self.moments.counts[class] / self.moments.rows;
-                let residual = (target - share - scores[(row, class)]) * factor;
-                *score = target - residual;
+        let mut scores = vec![0.0; self.moments.classes.len()];
+        for (place, row) in rows.iter().enumerate() {
+            let own = self.classes[*row];
+            for (class, score) in scores.iter_mut().enumerate() {
+                let residual = residual(place, class);
+                *score = f64::from(class == own) - residual;
                 error += residual * residual;
             }
-            correct += usize::from(largest(&without) == own);
+            correct += usize::from(largest(&scores) == own);
         }
         (error, correct)
     }
@@ -262,7 +288,8 @@ fn products(rows: MatRef<'_, f64>) -> Vec<f64> {
     let mut kernel = vec![0.0; count * count];
     kernel.par_chunks_mut(BLOCK * count).enumerate().for_each(|(block, out)| {
         let block = rows.subrows(block * BLOCK, out.len() / count);
-        out.copy_from_slice(&multiply(block, rows.transpose()));
+        let out = MatMut::from_row_major_slice_mut(out, block.nrows(), count);
+        matmul(out, Accum::Replace, block, rows.transpose(), 1.0, Par::Seq);
     });
     kernel
 }
@@ -331,16 +358,7 @@ impl RowKernel {
         let (mean, class_means, scatter) = (Vec::new(), Mat::new(), Mat::new());
         let moments = Moments { rows, classes, counts, mean, class_means, scatter };
         let read = |_: Range<usize>, _: &mut [f32]| Ok::<(), HeadError>(());
-        let (_, (error, correct), _) =
-            Rows { moments: &moments, classes: places, read }.of_kernel(&self.products, self.features)?;
-        Ok((error / rows, correct as f64 / rows))
+        let fit = Rows { moments: &moments, classes: places, read }.of_kernel(self.products.clone(), self.features)?;
+        Ok((fit.error / rows, fit.correct as f64 / rows))
     }
-}
-
-/// The product of two matrices, row by row.
-fn multiply(left: MatRef<'_, f64>, right: MatRef<'_, f64>) -> Vec<f64> {
-    let mut product = vec![0.0; left.nrows() * right.ncols()];
-    let out = MatMut::from_row_major_slice_mut(&mut product, left.nrows(), right.ncols());
-    matmul(out, Accum::Replace, left, right, 1.0, Par::Seq);
-    product
 }

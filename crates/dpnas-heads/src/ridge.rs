@@ -1,9 +1,11 @@
 //! Ridge regression on one-hot targets.
 
+use crate::factor::Factor;
 use crate::moments::Moments;
-use crate::solve::{Tridiagonal, solve};
+use crate::solve::solve;
 use crate::{HeadError, LinearHead, Solution, Statistics};
-use faer::Mat;
+use faer::{ColRef, Mat};
+use std::convert::Infallible;
 
 /// How λ of a ridge regression is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,7 +13,7 @@ use faer::Mat;
 pub enum Lambda {
     /// This λ, in the units of the Gram matrix.
     Fixed(f64),
-    /// The minimum of generalised cross-validation on a grid, from the statistics alone: no row is held out, and the order
+    /// A minimum of generalised cross-validation on a grid, found by going downhill, from the statistics alone: no row is held out, and the order
     /// of the rows does not matter.
     ///
     /// # Source
@@ -69,37 +71,54 @@ pub(crate) fn grid(mean_eigenvalue: f64) -> Vec<f64> {
     (0..GRID).map(|place| unit * 10f64.powf(2.0 - 0.5 * place as f64)).collect()
 }
 
-/// The λ of the grid with the smallest `rows · RSS / (rows − tr H)²`; the largest of equals.
-///
-/// A tridiagonal matrix that is similar to the scatter gives both for each λ in linear time, without eigenvectors.
-fn generalised_cross_validation(moments: &Moments, sides: &Mat<f64>) -> f64 {
-    let (tridiagonal, sides) = Tridiagonal::of(&moments.scatter, sides.clone());
-    let total: f64 = moments.counts.iter().map(|count| count * (1.0 - count / moments.rows)).sum();
-    let score = |lambda: f64| {
-        let inverse = tridiagonal.inverse(lambda);
-        // H of the centred rows is `X (S + λ)⁻¹ Xᵀ`, of which the trace is `d − λ tr (S + λ)⁻¹`; the bias adds 1.
-        let freedom = 1.0 + sides.nrows() as f64 - lambda * inverse.trace();
-        let explained: f64 = sides
-            .col_iter()
-            .map(|side| {
-                let solution = inverse.times(side);
-                let product: f64 = side.iter().zip(&solution).map(|(side, value)| side * value).sum();
-                product + lambda * solution.iter().map(|value| value * value).sum::<f64>()
-            })
-            .sum();
-        // With as many features as rows small λ explain everything, and only rounding is left: such a λ has no score.
-        match total - explained {
-            rest if rest > RELIABLE * total => moments.rows * rest / (moments.rows - freedom).powi(2),
-            _ => f64::INFINITY,
+/// Where the walk on the grid begins, and its first step.
+const START: (usize, usize) = (8, 4);
+
+/// Goes downhill on the grid in smaller and smaller steps. `fit` gives a score and what has it, or `None` where a λ makes the
+/// system unsolvable; a score that is not finite is none.
+pub(crate) fn lowest<T, E>(
+    grid: &[f64],
+    mut fit: impl FnMut(f64) -> Result<Option<(f64, T)>, E>,
+) -> Result<Option<T>, E> {
+    let (mut middle, mut step) = START;
+    let (mut tried, mut best) = (vec![false; grid.len()], None::<(usize, f64, T)>);
+    while step > 0 {
+        for place in [middle, middle.saturating_sub(step), middle + step] {
+            if place >= grid.len() || std::mem::replace(&mut tried[place], true) {
+                continue;
+            }
+            if let Some((score, value)) = fit(grid[place])?
+                && score.is_finite()
+                && best.as_ref().is_none_or(|(_, best, _)| score < *best)
+            {
+                best = Some((place, score, value));
+            }
         }
-    };
-    let grid = grid(mean_eigenvalue(&moments.scatter));
-    let mut best = (f64::INFINITY, grid[0]);
-    for lambda in grid {
-        let score = score(lambda);
-        if score < best.0 {
-            best = (score, lambda);
+        match best {
+            Some((place, ..)) if place != middle => middle = place,
+            _ => step /= 2,
         }
     }
-    best.1
+    Ok(best.map(|(.., value)| value))
+}
+
+/// The λ with a minimum of `rows · RSS / (rows − tr H)²` on the grid.
+fn generalised_cross_validation(moments: &Moments, sides: &Mat<f64>) -> f64 {
+    let total: f64 = moments.counts.iter().map(|count| count * (1.0 - count / moments.rows)).sum();
+    let score = |lambda: f64| {
+        let factor = Factor::of(moments.scatter.as_ref(), lambda)?;
+        let solution = factor.solve(sides);
+        // H of the centred rows is `X (S + λ)⁻¹ Xᵀ`, of which the trace is `d − λ tr (S + λ)⁻¹`; the bias adds 1.
+        let trace: f64 = factor.inverse_diagonal().iter().sum();
+        let freedom = 1.0 + sides.nrows() as f64 - lambda * trace;
+        let product = |(side, solution): (ColRef<'_, f64>, ColRef<'_, f64>)| side.transpose() * solution;
+        let explained: f64 =
+            sides.col_iter().zip(solution.col_iter()).map(product).sum::<f64>() + lambda * solution.squared_norm_l2();
+        // With as many features as rows small λ explain everything, and only rounding is left: such a λ has no score.
+        let rest = total - explained;
+        (rest > RELIABLE * total).then(|| (moments.rows * rest / (moments.rows - freedom).powi(2), lambda))
+    };
+    let grid = grid(mean_eigenvalue(&moments.scatter));
+    let Ok::<_, Infallible>(best) = lowest(&grid, |lambda| Ok(score(lambda)));
+    best.unwrap_or(grid[0])
 }

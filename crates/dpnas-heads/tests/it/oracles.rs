@@ -127,6 +127,64 @@ fn cross_validation_chooses_as_explicit_residuals_do_with_fewer_rows_than_featur
 }
 
 #[test]
+fn leave_one_out_finds_the_smallest_error_of_the_grid() {
+    for (seed, count, features) in [(9, 30, 60), (10, 61, 60), (11, 45, 200), (12, 400, 20), (13, 150, 100)] {
+        let (values, labels) = rows(seed, count, features);
+        let found = of_all(&values, features, &labels).unwrap();
+        let design = Mat::from_fn(count, features, |row, feature| f64::from(values[row * features + feature]));
+        let mean = |feature: usize| design.col(feature).iter().sum::<f64>() / count as f64;
+        let means: Vec<f64> = (0..features).map(mean).collect();
+        let centred = Mat::from_fn(count, features, |row, feature| design[(row, feature)] - means[feature]);
+        let targets = Mat::from_fn(count, 3, |row, class| f64::from(labels[row] == 5 * class as u32));
+        let eigen = (&centred * centred.transpose()).self_adjoint_eigen(faer::Side::Lower).unwrap();
+        let error = |lambda: f64| {
+            // What is left of the targets: shrunk, and without the mean. That is the direction of the least eigenvalue, unless
+            // fewer features leave others without products.
+            let (mean_is_first, values) = (features >= count, eigen.S().column_vector());
+            let shrunk = Mat::from_fn(count, count, |i, j| {
+                if mean_is_first && j == 0 { 0.0 } else { eigen.U()[(i, j)] * lambda / (values[j].max(0.0) + lambda) }
+            });
+            let mean = if mean_is_first { 0.0 } else { 1.0 / count as f64 };
+            let rest = shrunk * eigen.U().transpose();
+            let rest = Mat::from_fn(count, count, |i, j| rest[(i, j)] - mean);
+            let residuals = &rest * &targets;
+            let of_row = |row: usize| residuals.row(row).squared_norm_l2() / rest[(row, row)].powi(2);
+            (0..count).map(of_row).sum::<f64>() / count as f64
+        };
+        let unit = centred.squared_norm_l2() / features as f64;
+        let grid: Vec<f64> = (0..21).map(|place| unit * 10f64.powf(2.0 - 0.5 * f64::from(place))).collect();
+        assert!(grid.iter().any(|lambda| (lambda / found.lambda - 1.0).abs() < 1e-9));
+        let best = grid.iter().copied().map(error).fold(f64::INFINITY, f64::min);
+        assert!((found.error / error(found.lambda) - 1.0).abs() < 1e-6, "{} {}", found.error, error(found.lambda));
+        assert!(found.error < best * 1.000_001, "{count} rows, {features} features: {} {best}", found.error);
+    }
+}
+
+#[test]
+fn a_sample_chooses_lambda_and_all_rows_give_the_error() {
+    let (count, features) = (5000, 7);
+    let (values, labels) = rows(14, count, features);
+    let found = of_all(&values, features, &labels).unwrap();
+    let mut statistics = Statistics::float(features).unwrap();
+    statistics.add(&values, &labels).unwrap();
+    let (mut error, mut correct) = (0.0, 0);
+    for (row, &label) in values.chunks_exact(features).zip(&labels) {
+        let mut one = Statistics::float(features).unwrap();
+        one.add(row, &[label]).unwrap();
+        let mut others = statistics.clone();
+        others.subtract(&one).unwrap();
+        let head = ridge(&others, Lambda::Fixed(found.lambda)).unwrap().head;
+        let scores = head.scores(row).unwrap();
+        correct += usize::from(head.predict(row).unwrap() == [label]);
+        let squares =
+            head.classes().iter().zip(&scores).map(|(class, score)| (f64::from(*class == label) - score).powi(2));
+        error += squares.sum::<f64>();
+    }
+    assert!((found.error / (error / count as f64) - 1.0).abs() < 1e-6, "{} {}", found.error, error / count as f64);
+    assert_eq!(found.accuracy, f64::from(correct as u32) / count as f64);
+}
+
+#[test]
 fn a_factorisation_that_fails_takes_the_next_lambda_and_says_so() {
     let (count, features) = (40, 2);
     // The second feature is the first: without a λ that is not lost beside 10⁹, the matrix is singular.

@@ -317,7 +317,7 @@ impl DeepPrior {
         } = &self.config;
         let classifier = match head {
             Head::Adam => format!("classifier {}", probe.identity()),
-            Head::Ridge => format!("ridge v2 by leave-one-out, seed {}", probe.seed.0),
+            Head::Ridge => format!("ridge v3 by leave-one-out, seed {}", probe.seed.0),
         };
         let layers =
             self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));

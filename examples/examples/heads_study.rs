@@ -1,7 +1,7 @@
 //! Compares the rewards of three heads over random architectures, for `docs/science.md`.
 //!
 //! ```sh
-//! cargo run --release -p dpnas-examples --example heads_study -- --nets 300 --scores digits.csv
+//! cargo xtask study heads --dataset digits --nets 300 --scores digits.csv
 //! ```
 //! Each architecture is embedded three times: as it is, with another hold-out split, and with other weights. A study that was
 //! stopped goes on with the architectures that `--scores` does not have.

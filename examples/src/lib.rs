@@ -6,6 +6,7 @@ pub mod bytes;
 pub mod continual_output;
 pub mod data;
 pub mod earlier;
+pub mod ensemble;
 pub mod evaluation;
 pub mod fetching;
 pub mod interrupt;

@@ -10,6 +10,7 @@ mod ci;
 mod gpu;
 mod nightly;
 mod process;
+mod study;
 mod tidy;
 
 use anyhow::Context;
@@ -35,6 +36,8 @@ enum Command {
     Bench(Box<bench::Arguments>),
     /// Pack what checks and measures a GPU, for a machine that has one
     Gpu(gpu::Arguments),
+    /// Run a study of docs/science.md; hours long
+    Study(study::Arguments),
     /// Interpret the tests of the kernels' safe and portable code with Miri (nightly)
     Miri(nightly::Arguments),
     /// Run the tests of the kernels under an address sanitizer (nightly)
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::Bench(arguments) => bench::run(&root, &arguments),
         Command::Gpu(arguments) => gpu::run(&root, &arguments),
+        Command::Study(arguments) => study::run(&root, &arguments),
         Command::Miri(arguments) => nightly::miri(&root, &arguments),
         Command::Sanitize(arguments) => nightly::sanitize(&root, &arguments),
     });

@@ -7,6 +7,7 @@ use dpnas::continual::{ContinualEvent, ContinualRunner, EmbeddingRows, PriorRows
 use dpnas::heads::Statistics;
 use dpnas::store::StoredEmbedding;
 use dpnas_examples::continual_output::{ContinualProgress, ContinualResult};
+use dpnas_examples::ensemble::read_members;
 use dpnas_examples::evaluation::{deep_prior, memory_budget};
 use dpnas_examples::interrupt;
 use dpnas_examples::options::{ContinualFlags, ContinualOptions};
@@ -33,6 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   continual
   continual --net '[C(64,3,1,1,1), P(2,2,0,0), SM(10)]' --dataset fashion-mnist --steps 10x1 --orders 10 --draws 5
+  continual --ensemble RUN/ensemble.json --methods joint-ridge,ridge,lda
   continual --embedding DIR --methods joint,ridge,lda,replay --online --buffer 200
   continual --methods ridge --norm none --dataset SITE_1 --save-state 1.safetensors
   continual --methods ridge --norm none --dataset SITE_2 --load-state 1.safetensors --save-state both.safetensors
@@ -114,16 +116,23 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 fn source(session: &mut Session<ContinualOptions>) -> Result<(Box<dyn RowSource>, String)> {
     let learning = session.options.learning.clone();
     if let Some(path) = &learning.embedding {
+        ensure!(learning.ensemble.is_none(), "ensemble: the rows are those of --embedding; leave one of them out");
         let embedding = StoredEmbedding::open(path).context("embedding")?;
         let rows = EmbeddingRows::read(&embedding).context("embedding")?;
         let about =
             format!("{path}: {} training and {} test rows", rows.train_labels().len(), rows.test_labels().len());
         return Ok((Box::new(rows), about));
     }
+    let members = learning.ensemble.as_deref().map(read_members).transpose().context("ensemble")?;
+    ensure!(members.is_none() || learning.net.is_none(), "ensemble: it names the architectures; leave --net out");
     let net = learning.net.as_deref().unwrap_or(NET).parse()?;
     let data = session.load_data()?;
     let prior =
         deep_prior(dpnas_examples::options::Run::evaluation(&session.options), &data, Arc::clone(&session.stop))?;
     let (train, test) = (data.train.len(), data.test.len());
-    Ok((Box::new(PriorRows::new(prior, net)?), format!("{}: {train} training and {test} test images", data.name)))
+    let rows = match members {
+        Some(members) => PriorRows::of_ensemble(prior, &members)?,
+        None => PriorRows::new(prior, net)?,
+    };
+    Ok((Box::new(rows), format!("{}: {train} training and {test} test images", data.name)))
 }

@@ -8,6 +8,7 @@ use dpnas::search::Seed;
 use dpnas::store::{Existing, Manifest, Member, SplitName};
 use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest, WeightDraw};
 use dpnas_examples::data;
+use dpnas_examples::ensemble::read_members;
 use dpnas_examples::evaluation::{self, EvaluationOptions};
 use dpnas_examples::interrupt::{self, stop_on_signals};
 use dpnas_examples::options::{self, ClassifierOptions, EmbedFlags, EmbedOptions, TrainingOptions};
@@ -15,7 +16,6 @@ use dpnas_examples::program::{self, print};
 use dpnas_examples::progress::eprintln;
 use dpnas_examples::row_progress::RowProgress;
 use dpnas_examples::session::use_threads;
-use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -98,17 +98,9 @@ fn members(options: &EmbedOptions, draw: WeightDraw) -> Result<(Member, Vec<Memb
         return Ok((Member { net, weight_seed }, Vec::new()));
     };
     ensure!(stored.net.is_none(), "ensemble: it names the architectures; leave --net out");
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot open {path}"))?;
-    let file: EnsembleFile = serde_json::from_str(&text).with_context(|| format!("{path} is no ensemble.json"))?;
-    let mut members = file.members.into_iter();
+    let mut members = read_members(path)?.into_iter();
     let first = members.next().with_context(|| format!("{path} has no members"))?;
     Ok((first, members.collect()))
-}
-
-/// What is needed of an `ensemble.json`.
-#[derive(Deserialize)]
-struct EnsembleFile {
-    members: Vec<Member>,
 }
 
 /// What embeds. It uses the cache of an earlier search, and begins none.

@@ -3,15 +3,21 @@
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use dpnas::data::DataSet;
+use dpnas::grammar::Net;
 use dpnas::search::{Evolution, Predictor, Search, SearchSettings, Seed, Strategy};
-use dpnas::{EarlierRun, Head, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, pixel_baseline};
-use dpnas_examples::evaluation::{evaluator, probe};
+use dpnas::{
+    EarlierRun, EnsembleConfig, Head, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, Trial,
+    pixel_baseline,
+};
+use dpnas_examples::ensemble::{CANDIDATES, Ensemble, IMAGES, choose, most_features};
+use dpnas_examples::evaluation::{deep_prior, evaluator, probe};
 use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
 use dpnas_examples::output::SearchResult;
 use dpnas_examples::program::{self, print};
-use dpnas_examples::progress::SearchProgress;
+use dpnas_examples::progress::{SearchProgress, eprintln};
 use dpnas_examples::session::{RunFlags, Session, log, resumable};
 use dpnas_examples::{earlier, interrupt};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,6 +47,7 @@ Examples:
   search --dataset fashion-mnist --limit-train 10000     a data set fetched on first use
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
   search --strategy evolution --budget 100               children of the best ones by small edits
+  search --strategy predictor --ensemble 8               ends with eight architectures that are one prior
   search --space paper --schedule paper --dataset fashion-mnist    the published search
   search --full-training --max-fc 2               a conventional search, with full training
   search --resume runs/20261123T231500Z-search-1a2b3c    carry on after Ctrl-C, a crash or a power cut
@@ -54,6 +61,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut session = Session::<SearchOptions>::open(&arguments.flags, &arguments.run)?;
+    ensure!(
+        session.options.search.ensemble == 0 || !session.options.training.full_training,
+        "ensemble: its members are random encoders; leave --full-training out"
+    );
     let data = session.load_data()?;
     let (search, earlier) = search(&session, &data)?;
     let evaluator = evaluator(session.options.evaluation(), &data, Arc::clone(&session.stop))?;
@@ -83,17 +94,50 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let baseline = baseline(&session, &data)?;
     progress.finish();
+    let completed = report.stop == StopReason::Completed;
+    let wanted = NonZeroUsize::new(session.options.search.ensemble).filter(|_| completed);
+    let ensemble = wanted.map(|size| ensemble(&session, &data, &report.best, size)).transpose();
+    let ensemble = ensemble.map_err(|error| resumable::<SearchOptions>(error, &folder))?.flatten();
 
     let settings = folder.settings()?;
     let input = data.train.shape();
     let result = SearchResult { folder: &folder, report: &report, input, baseline, settings: &settings };
     folder.replace("report.html", result.html().as_bytes())?;
-    print(&if arguments.run.json { result.json().to_string() } else { result.text() })?;
+    let mut json = result.json();
+    let mut text = result.text();
+    if let Some(ensemble) = &ensemble {
+        json["ensemble"] = ensemble.write(&folder)?;
+        text += &format!("\n{}\n", ensemble.text(&folder));
+    }
+    print(&if arguments.run.json { json.to_string() } else { text })?;
     Ok(match report.stop {
+        StopReason::Completed if wanted.is_some() && session.flow().is_break() => {
+            interrupt::exit_status().unwrap_or(ExitCode::FAILURE)
+        }
         StopReason::Interrupted => interrupt::exit_status().unwrap_or(ExitCode::FAILURE),
         StopReason::Fruitless { .. } => ExitCode::from(2),
         _ => ExitCode::SUCCESS,
     })
+}
+
+/// The ensemble of `--ensemble`; `None` if no architecture can be a member, or after a signal.
+fn ensemble(
+    session: &Session<SearchOptions>,
+    data: &DataSet,
+    best: &[Trial],
+    size: NonZeroUsize,
+) -> Result<Option<Ensemble>> {
+    let prior = deep_prior(session.options.evaluation(), data, Arc::clone(&session.stop))?;
+    let config = EnsembleConfig { size, most_features: most_features(data.train.len()), images: IMAGES };
+    let best = best.iter().filter(|trial| trial.metrics.reward > 0.0).take(CANDIDATES.get());
+    let nets: Vec<Net> = best.map(|trial| (*trial.net).clone()).collect();
+    match choose(&prior, &nets, &config, 0) {
+        Err(ScoreError::Interrupted) => {
+            eprintln("interrupted; no ensemble was written");
+            Ok(None)
+        }
+        ensemble => Ok(Some(ensemble?).filter(|ensemble| !ensemble.members.is_empty())),
+    }
 }
 
 /// The search core, and the earlier run that it continues.

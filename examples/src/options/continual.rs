@@ -1,5 +1,6 @@
 //! The options of continual learning.
 
+use super::embed::rows_of_ensemble;
 use super::group::option_group;
 use super::job::{Job, Run, job};
 use super::{
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use dpnas::continual::{ClassOrder, ContinualJob, Method, MethodSettings, Steps};
 use dpnas::search::Seed;
 use std::sync::LazyLock;
+use toml::Table;
 
 option_group! {
     /// Streams, methods and their settings.
@@ -20,6 +22,10 @@ option_group! {
     /// The architecture of the frozen encoder; with neither this nor --embedding a small one for the digits
     #[arg(value_name = "NET", allow_hyphen_values = true)]
     net: Option<String> = None;
+    /// ensemble.json of the program `ensemble` or of `search --ensemble`, instead of --net: the rows of its members side by
+    /// side; data set and encoder are those of its search
+    #[arg(value_name = "FILE")]
+    ensemble: Option<String> = None;
     /// Learn the rows of a stored embedding instead, without options of data, encoder and device
     #[arg(value_name = "DIR")]
     embedding: Option<String> = None;
@@ -100,6 +106,10 @@ static NO_TRAINING: LazyLock<TrainingOptions> = LazyLock::new(TrainingOptions::d
 
 impl Job for ContinualOptions {
     type Flags = ContinualFlags;
+
+    fn inherited(given: &Table) -> Result<Table> {
+        rows_of_ensemble(given)
+    }
 
     fn resolved(mut self) -> Result<Self> {
         self.resources = self.resources.resolved();

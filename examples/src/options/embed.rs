@@ -49,15 +49,8 @@ job! {
 impl Job for EmbedOptions {
     type Flags = EmbedFlags;
 
-    /// Data set, encoder and device of the search in whose run folder the ensemble lies.
     fn inherited(given: &Table) -> Result<Table> {
-        let file = given.get("ensemble").and_then(Value::as_str).map(Path::new);
-        let Some(run) = file.and_then(Path::parent).filter(|run| run.join("settings.toml").is_file()) else {
-            return Ok(Table::new());
-        };
-        let table = rows_of_search(search_of(run)?)?;
-        eprintln(&format!("data set and encoder as in {}, unless options say otherwise", run.display()));
-        Ok(table)
+        rows_of_ensemble(given)
     }
 
     fn resolved(mut self) -> Result<Self> {
@@ -71,4 +64,15 @@ impl Job for EmbedOptions {
         self.resources = self.resources.resolved();
         Ok(self)
     }
+}
+
+/// Data set, encoder and device of the search in whose run folder the ensemble of the given options lies.
+pub(super) fn rows_of_ensemble(given: &Table) -> Result<Table> {
+    let file = given.get("ensemble").and_then(Value::as_str).map(Path::new);
+    let Some(run) = file.and_then(Path::parent).filter(|run| run.join("settings.toml").is_file()) else {
+        return Ok(Table::new());
+    };
+    let table = rows_of_search(search_of(run)?)?;
+    eprintln(&format!("data set and encoder as in {}, unless options say otherwise", run.display()));
+    Ok(table)
 }

@@ -25,6 +25,10 @@ option_group! {
     /// [default: small for q-learning; for evolution and predictor a third of the budget of 48 at random, at most 30]
     #[arg(value_name = "SCHEDULE")]
     schedule: Option<String> = None;
+    /// At the end, choose this many of the best architectures that together are one prior, as the program `ensemble` does
+    /// [default: 0]
+    #[arg(value_name = "N")]
+    ensemble: usize = 0;
     /// Step size α of a Q-value update [default: 0.1]
     #[arg(value_name = "X", allow_negative_numbers = true)]
     q_learning_rate: f64 = 0.1;

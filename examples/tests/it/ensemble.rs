@@ -9,6 +9,12 @@ fn ensemble(run: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ensemble")).arg(run).args(arguments).output().unwrap()
 }
 
+fn ensemble_of(run: &Path, arguments: &[&str]) -> serde_json::Value {
+    let output = ensemble(run, arguments);
+    assert!(output.status.success(), "{}", stderr(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 #[test]
 fn a_search_ends_in_an_ensemble_that_is_written_and_repeated() {
     let runs = tempfile::tempdir().unwrap();
@@ -51,6 +57,25 @@ fn a_search_ends_in_an_ensemble_that_is_written_and_repeated() {
         }
         first += columns;
     }
+    let learn = |source: &str, path: &Path| -> serde_json::Value {
+        let mut continual = Command::new(env!("CARGO_BIN_EXE_continual"));
+        continual
+            .args(["--orders", "1", "--methods", "ridge,ncm", "--cache", "off", "--json", "--runs"])
+            .arg(runs.path());
+        let output = continual.arg(source).arg(path).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let file = run.join("ensemble.json");
+    let (of_members, of_rows) = (learn("--ensemble", &file), learn("--embedding", &stored));
+    assert!(of_rows["summary"][0]["weights_digest"].is_string());
+    for method in 0..2 {
+        assert_eq!(of_members["summary"][method]["weights_digest"], of_rows["summary"][method]["weights_digest"]);
+    }
+    let mut named = Command::new(env!("CARGO_BIN_EXE_continual"));
+    let named = named.arg("--ensemble").arg(&file).args(["--net", "[C(4,3,1,1,1), SM(10)]"]).output().unwrap();
+    assert!(stderr(&named).contains("ensemble: it names the architectures; leave --net out"), "{}", stderr(&named));
+
     let mut seeded = Command::new(env!("CARGO_BIN_EXE_embed"));
     seeded.arg("--ensemble").arg(run.join("ensemble.json")).args(["--weight-seed", "2", "--output", "x"]);
     let message = stderr(&seeded.output().unwrap());
@@ -58,6 +83,45 @@ fn a_search_ends_in_an_ensemble_that_is_written_and_repeated() {
     let wrong =
         Command::new(env!("CARGO_BIN_EXE_embed")).args(["--ensemble", "Cargo.toml", "--output", "x"]).output().unwrap();
     assert!(stderr(&wrong).contains("Cargo.toml is no ensemble.json"), "{}", stderr(&wrong));
+}
+
+#[test]
+fn a_search_ends_with_an_ensemble_and_so_does_one_that_was_stopped() {
+    let runs = tempfile::tempdir().unwrap();
+    let options = [&crate::TINY[..], &["--cache", "off", "--ensemble", "2", "--json"]].concat();
+    let output = crate::search().args(&options).arg("--runs").arg(runs.path()).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ensemble = &json["ensemble"];
+    let members: Vec<Member> = serde_json::from_value(ensemble["members"].clone()).unwrap();
+    assert!((1..=2).contains(&members.len()), "{json}");
+    assert_eq!(ensemble["nets"][0].as_str().unwrap(), members[0].net.to_string());
+    assert!(ensemble["test_accuracy"].as_f64().unwrap() > 0.5, "{json}");
+    let run = crate::folder_of(&output);
+    let written = std::fs::read(run.join("ensemble.json")).unwrap();
+    // The program of its own chooses the same.
+    let again = ensemble_of(&run, &["--size", "2", "--draws", "4", "--json"]);
+    assert_eq!(&again["members"], &ensemble["members"]);
+    let fresh = again["fresh_draws"].as_array().unwrap();
+    assert!(
+        fresh.len() == 4 && fresh.iter().any(|draw| draw != &fresh[0]),
+        "each draw has weights of its own: {fresh:?}"
+    );
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let stopped =
+        crate::search().args(&options).args(["--limit", "3", "--runs"]).arg(elsewhere.path()).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&stopped.stdout).unwrap();
+    assert!(json["ensemble"].is_null());
+    let stopped = crate::folder_of(&stopped);
+    let resumed = crate::search().arg("--resume").arg(&stopped).args(["--cache", "off"]).output().unwrap();
+    assert!(resumed.status.success(), "{}", stderr(&resumed));
+    let resumed = String::from_utf8_lossy(&std::fs::read(stopped.join("ensemble.json")).unwrap()).into_owned();
+    let own = String::from_utf8_lossy(&written).replace(&run.display().to_string(), &stopped.display().to_string());
+    assert_eq!(resumed, own);
+
+    let refused = crate::search().args(["--ensemble", "2", "--full-training", "--runs"]).arg(runs.path()).output();
+    let message = stderr(&refused.unwrap());
+    assert!(message.contains("ensemble: its members are random encoders; leave --full-training out"), "{message}");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use super::runner::hex;
 use super::{ContinualError, Input};
-use crate::store::{Manifest, SplitName, StoredEmbedding};
+use crate::store::{Manifest, Member, SplitName, StoredEmbedding};
 use crate::{DeepPrior, ScoreError, StoreRequest, draw_seed};
 use dpnas_grammar::{Net, Plan};
-use dpnas_heads::check_rows;
+use dpnas_heads::{HeadError, check_rows};
 use dpnas_prior::NormMode;
 use dpnas_seed::Seed;
 use sha2::{Digest, Sha256};
@@ -132,12 +132,13 @@ impl RowSource for EmbeddingRows {
     }
 }
 
-/// The embeddings of an architecture, one for each draw of its weights, and the pixels. Training and validation images are
-/// learned.
+/// The embeddings of an architecture or of an ensemble, one for each draw of the weights, and the pixels. Training and
+/// validation images are learned.
 #[derive(Debug)]
 pub struct PriorRows {
     prior: DeepPrior,
-    plan: Plan,
+    /// The encoders, whose rows are side by side, with the seeds of draw 0.
+    encoders: Vec<(Plan, Seed)>,
     train_labels: Vec<u32>,
 }
 
@@ -147,30 +148,43 @@ impl PriorRows {
     /// # Errors
     /// If the architecture does not fit the images.
     pub fn new(prior: DeepPrior, net: Net) -> Result<Self, ScoreError> {
-        let plan = net.plan(prior.splits().train.shape())?;
-        let splits = prior.splits();
-        let train_labels = [splits.train.labels(), splits.valid.labels()].concat();
-        Ok(Self { plan, train_labels, prior })
+        let config = prior.config();
+        let weight_seed = config.draw.seed(config.weight_seed, &net);
+        Self::of_ensemble(prior, &[Member { net, weight_seed }])
     }
 
-    /// The seed of the weights of one draw.
-    pub fn seed(&self, draw: u32) -> Seed {
-        let config = self.prior.config();
-        draw_seed(config.draw.seed(config.weight_seed, self.plan.net()), draw)
+    /// Rows of several encoders side by side. Draw 0 has their own weights.
+    ///
+    /// # Errors
+    /// If there is none, or an architecture does not fit the images.
+    pub fn of_ensemble(prior: DeepPrior, members: &[Member]) -> Result<Self, ScoreError> {
+        let splits = prior.splits();
+        let plan = |member: &Member| Ok((member.net.plan(splits.train.shape())?, member.weight_seed));
+        let encoders = members.iter().map(plan).collect::<Result<Vec<_>, ScoreError>>()?;
+        if encoders.is_empty() {
+            return Err(HeadError::NoFeatures.into());
+        }
+        let train_labels = [splits.train.labels(), splits.valid.labels()].concat();
+        Ok(Self { encoders, train_labels, prior })
+    }
+
+    fn members(&self) -> Vec<Member> {
+        let member = |(plan, weight_seed): &(Plan, Seed)| Member { net: plan.net().clone(), weight_seed: *weight_seed };
+        self.encoders.iter().map(member).collect()
     }
 }
 
 impl RowSource for PriorRows {
     fn identity(&self) -> String {
-        format!(
-            "embedding of {}; {}",
-            self.plan.net(),
-            self.prior.describe_rows(&format!("weights {}", self.seed(0).0))
-        )
+        let others: String = self.members().iter().skip(1).map(beside).collect();
+        let (plan, seed) = &self.encoders[0];
+        format!("embedding of {}{others}; {}", plan.net(), self.prior.describe_rows(&format!("weights {}", seed.0)))
     }
 
     fn encoder(&self) -> String {
-        encoder_of(&self.prior.manifest(&self.plan, self.seed(0), &StoreRequest::npy("")))
+        let (plan, seed) = &self.encoders[0];
+        let manifest = self.prior.manifest(plan, *seed, &StoreRequest::npy(""));
+        encoder_of(&Manifest { members: self.members(), ..manifest })
     }
 
     fn classes(&self) -> u32 {
@@ -179,7 +193,10 @@ impl RowSource for PriorRows {
 
     fn features(&self, input: Input) -> Option<usize> {
         match input {
-            Input::Embedding => Some(usize::try_from(self.plan.features()).unwrap_or(usize::MAX)),
+            Input::Embedding => {
+                let features = self.encoders.iter().map(|(plan, _)| plan.features());
+                Some(usize::try_from(features.fold(0, u64::saturating_add)).unwrap_or(usize::MAX))
+            }
             Input::Pixels => self.prior.splits().train.shape().elements().map(|elements| elements as usize),
         }
     }
@@ -203,31 +220,42 @@ impl RowSource for PriorRows {
             let train = [splits.train.pixels(), splits.valid.pixels()].concat();
             return Ok(Arc::new(Features { features, train, test: splits.test.pixels().to_vec() }));
         }
-        let mut rows = Features { features, train: Vec::new(), test: Vec::new() };
-        let reserve = |rows: &mut Vec<f32>, count: usize| {
+        let zeros = |count: usize| {
+            let mut rows = Vec::new();
             rows.try_reserve_exact(count.saturating_mul(features)).map_err(|_| ScoreError::OutOfMemory {
-                net: self.plan.net().to_string(),
+                net: self.encoders[0].0.net().to_string(),
                 reason: format!("{count} rows of {features} features do not fit the memory"),
-            })
+            })?;
+            rows.resize(count * features, 0.0);
+            Ok::<_, ScoreError>(rows)
         };
-        reserve(&mut rows.train, self.train_labels.len())?;
-        reserve(&mut rows.test, splits.test.len())?;
-        self.prior.embed(self.plan.net(), self.seed(draw), |split, block| {
-            match split {
-                SplitName::Train | SplitName::Val => rows.train.extend_from_slice(block),
-                SplitName::Test => rows.test.extend_from_slice(block),
-            }
-            Ok::<_, ScoreError>(())
-        })?;
-        Ok(Arc::new(rows))
+        let (mut train, mut test) = (zeros(self.train_labels.len())?, zeros(splits.test.len())?);
+        let mut first = 0;
+        for (plan, seed) in &self.encoders {
+            let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
+            let mut next = [train.chunks_exact_mut(features), test.chunks_exact_mut(features)];
+            self.prior.embed(plan.net(), draw_seed(*seed, draw), |split, block| {
+                let rows = &mut next[usize::from(split == SplitName::Test)];
+                for (values, row) in block.chunks_exact(columns).zip(rows) {
+                    row[first..first + columns].copy_from_slice(values);
+                }
+                Ok::<_, ScoreError>(())
+            })?;
+            first += columns;
+        }
+        Ok(Arc::new(Features { features, train, test }))
     }
+}
+
+/// A further encoder of an ensemble.
+fn beside(member: &Member) -> String {
+    format!(" beside {} by {}", member.net, member.weight_seed.0)
 }
 
 /// Everything that decides how an image becomes a row.
 fn encoder_of(manifest: &Manifest) -> String {
     let Manifest { net, engine, weight_seed, members, init, norm, data_fingerprint, .. } = manifest;
-    let others: String =
-        members.iter().skip(1).map(|one| format!(" beside {} by {}", one.net, one.weight_seed.0)).collect();
+    let others: String = members.iter().skip(1).map(beside).collect();
     let images = norm.calibration_images.or(norm.batch_size).map_or_else(String::new, |n| format!(" on {n} images"));
     // Normalisation is frozen on images of the data set.
     let data =

@@ -1,0 +1,242 @@
+//! Compares the strategies of a search over seeds, for `docs/science.md`.
+//!
+//! ```sh
+//! cargo xtask study strategies --out study -- --dataset GLYPHS --limit-train 4000 --epochs 20 --budget 100
+//! ```
+//! Every strategy searches with every seed, and the best architecture of each search is scored with fresh weights, because
+//! the reward that it was chosen by is biased upward. A study that was stopped goes on where it was. It runs the programs
+//! `search` and `score` that lie in its own folder or the one above.
+//!
+//! # Source
+//! Lindauer and Hutter, Best practices for scientific research on neural architecture search, arXiv 1909.02453.
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Parser;
+use dpnas::report::{Curve, CurveGroup, CurveKind, CurvesPlot};
+use dpnas::{Summary, read_replay_buffer};
+use dpnas_examples::session::quoted;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// Compare the strategies of a search over seeds.
+#[derive(Parser)]
+struct Arguments {
+    /// Folder of the study; what is there is not run again
+    #[arg(long)]
+    out: PathBuf,
+    /// Strategies, the first of which the others are compared with
+    #[arg(long, value_delimiter = ',', default_value = "random,q-learning,evolution,predictor")]
+    strategies: Vec<String>,
+    /// Number of seeds, from 0
+    #[arg(long, default_value_t = 10)]
+    seeds: u64,
+    /// Fresh draws of the weights of each chosen architecture
+    #[arg(long, default_value_t = 5)]
+    draws: u32,
+    /// Run nothing, and summarise the seeds that every strategy has
+    #[arg(long)]
+    summary: bool,
+    /// Further options of the searches; scoring has them, too, but those of the search itself
+    #[arg(last = true)]
+    search: Vec<String>,
+}
+
+/// One search and the scores of its best architecture.
+#[derive(Serialize, Deserialize)]
+struct Outcome {
+    command: String,
+    net: String,
+    reward: f64,
+    /// Rewards in the order of the replay buffer.
+    rewards: Vec<f64>,
+    /// Test accuracy of each fresh draw.
+    tests: Vec<f64>,
+    /// Of the search; resumptions are added.
+    seconds: f64,
+}
+
+#[expect(clippy::print_stdout, reason = "a program for the terminal")]
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    ensure!(!arguments.strategies.is_empty() && arguments.draws > 0, "a study needs strategies and draws");
+    let mut complete: Vec<Vec<Outcome>> = Vec::new();
+    for seed in 0..arguments.seeds {
+        let outcomes: Option<Vec<Outcome>> =
+            arguments.strategies.iter().map(|strategy| outcome(&arguments, strategy, seed)).collect::<Result<_>>()?;
+        complete.extend(outcomes);
+    }
+    ensure!(!complete.is_empty(), "no seed has a search by every strategy yet");
+    println!("{}", table(&arguments, &complete));
+    let svg = picture(&arguments, &complete).draw().context("the curves have no points")?;
+    fs::write(arguments.out.join("regret.svg"), svg.as_str())?;
+    fs::write(arguments.out.join("regret.png"), svg.to_png(2.0)?)?;
+    Ok(())
+}
+
+/// Reads the outcome of a search, or runs what is missing of it; `None` if it is missing and nothing may run.
+#[expect(clippy::disallowed_methods, reason = "clock: the seconds of a search")]
+fn outcome(arguments: &Arguments, strategy: &str, seed: u64) -> Result<Option<Outcome>> {
+    let folder = arguments.out.join(format!("{strategy}-{seed}"));
+    let (file, clock) = (folder.join("outcome.json"), folder.join("seconds.txt"));
+    let seed = seed.to_string();
+    let search: Vec<&str> = arguments.search.iter().map(String::as_str).collect();
+    let options = [&search[..], &["--strategy", strategy, "--seed", &seed]].concat();
+    let command = format!("search {}", options.join(" "));
+    if let Ok(text) = fs::read_to_string(&file) {
+        let outcome: Outcome = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
+        ensure!(outcome.command == command, "{} is of `{}`; use another --out", folder.display(), outcome.command);
+        return Ok(Some(outcome));
+    }
+    if arguments.summary {
+        return Ok(None);
+    }
+    fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let runs = folder.to_string_lossy();
+    let begun = fs::read_dir(&folder)?.filter_map(Result::ok).find(|entry| entry.path().join("journal.jsonl").exists());
+    let start = Instant::now();
+    let found = match begun {
+        Some(begun) => program("search", &["--resume", &begun.path().to_string_lossy(), "--cache", "off"]),
+        None => program("search", &[&options[..], &["--runs", &runs, "--cache", "off"]].concat()),
+    };
+    let earlier = fs::read_to_string(&clock).ok().and_then(|text| text.trim().parse::<f64>().ok()).unwrap_or(0.0);
+    let seconds = earlier + start.elapsed().as_secs_f64();
+    fs::write(&clock, format!("{seconds}\n"))?;
+    let found = found?;
+    let (run, net) = (text(&found, "/run")?, text(&found, "/best/net")?);
+    ensure!(text(&found, "/stop")? == "completed", "{run} did not complete: {}", found["stop"]);
+
+    let mut of_score = Vec::new();
+    let mut words = search.iter();
+    while let Some(word) = words.next() {
+        if ["--budget", "--schedule", "--space"].contains(word) {
+            words.next();
+        } else {
+            of_score.push(*word);
+        }
+    }
+    // Draw 0 has the weights of the search.
+    let draws = (arguments.draws + 1).to_string();
+    let fresh = ["--net", net, "--seed", &seed, "--draws", &draws, "--runs", &runs, "--cache", "off"];
+    let scores = program("score", &[&of_score[..], &fresh].concat())?;
+    let tests = scores["results"].as_array().context("`score` gives results")?.iter().skip(1);
+    let path = Path::new(run).join("replay_buffer.csv");
+    let outcome = Outcome {
+        command,
+        net: net.to_owned(),
+        reward: found["best"]["reward"].as_f64().context("a best architecture has a reward")?,
+        rewards: read_replay_buffer(File::open(&path)?, &path)?.iter().map(|row| row.reward()).collect(),
+        tests: tests
+            .map(|draw| draw["test_accuracy"].as_f64().context("a draw was not scored"))
+            .collect::<Result<_>>()?,
+        seconds,
+    };
+    fs::write(folder.join("outcome.part"), serde_json::to_string_pretty(&outcome)?)?;
+    fs::rename(folder.join("outcome.part"), &file)?;
+    Ok(Some(outcome))
+}
+
+fn text<'a>(json: &'a Value, pointer: &str) -> Result<&'a str> {
+    json.pointer(pointer).and_then(Value::as_str).with_context(|| format!("there is no {pointer} in {json}"))
+}
+
+/// Runs a program with `--json`.
+#[expect(clippy::print_stderr, reason = "a program for the terminal")]
+fn program(name: &str, options: &[&str]) -> Result<Value> {
+    let own = std::env::current_exe()?;
+    let path = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
+    let path = path.with_context(|| format!("`{name}` does not lie beside {}", own.display()))?;
+    let words: Vec<String> = options.iter().map(|word| quoted(word.as_ref())).collect();
+    eprintln!("$ {name} {}", words.join(" "));
+    let output =
+        Command::new(path).args(options).arg("--json").stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        bail!("`{name}` ended with {}", output.status);
+    }
+    serde_json::from_slice(&output.stdout).with_context(|| format!("`{name}` printed no JSON"))
+}
+
+/// A row for each strategy; differences to the first one are paired by seed.
+fn table(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> String {
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let test = |outcome: &Outcome| mean(&outcome.tests);
+    let of = |place: usize, measure: &dyn Fn(&Outcome) -> f64| -> Vec<f64> {
+        seeds.iter().map(|outcomes| measure(&outcomes[place])).collect()
+    };
+    let versus = |place: usize, measure: &dyn Fn(&Outcome) -> f64| {
+        let (own, first) = (of(place, measure), of(0, measure));
+        let points: Vec<f64> = own.iter().zip(&first).map(|(own, first)| 100.0 * (own - first)).collect();
+        let higher = points.iter().filter(|difference| **difference > 0.0).count();
+        let interval = Summary::of(&points).and_then(|summary| summary.interval);
+        let interval = interval.map(|(low, high)| format!(" ({low:+.1} to {high:+.1})")).unwrap_or_default();
+        format!("{:+.1}{interval}, {higher} of {}", mean(&points), points.len())
+    };
+    let first = &arguments.strategies[0];
+    let mut text = format!(
+        "{} seeds, {} fresh draws\n\n| strategy | best reward | to `{first}`, points | test accuracy of fresh draws | \
+         to `{first}`, points | mean of the last 20 | s |\n|---|---:|---:|---:|---:|---:|---:|\n",
+        seeds.len(),
+        arguments.draws
+    );
+    for (place, strategy) in arguments.strategies.iter().enumerate() {
+        let last = |outcome: &Outcome| mean(&outcome.rewards[outcome.rewards.len().saturating_sub(20)..]);
+        let [to_reward, to_test] = if place == 0 {
+            [String::new(), String::new()]
+        } else {
+            [versus(place, &|outcome| outcome.reward), versus(place, &test)]
+        };
+        text += &format!(
+            "| `{strategy}` | {:.4} | {to_reward} | {:.4} | {to_test} | {:.3} | {:.0} |\n",
+            mean(&of(place, &|outcome| outcome.reward)),
+            mean(&of(place, &test)),
+            mean(&of(place, &last)),
+            mean(&of(place, &|outcome| outcome.seconds)),
+        );
+    }
+    text +=
+        "\n| seed | strategy | best reward | test accuracy of fresh draws | architecture |\n|---:|---|---:|---|---|\n";
+    for (seed, outcomes) in seeds.iter().enumerate() {
+        for (strategy, outcome) in arguments.strategies.iter().zip(outcomes) {
+            let tests: Vec<String> = outcome.tests.iter().map(|test| format!("{test:.4}")).collect();
+            text += &format!(
+                "| {seed} | `{strategy}` | {:.4} | {} | `{}` |\n",
+                outcome.reward,
+                tests.join(" "),
+                outcome.net
+            );
+        }
+    }
+    text
+}
+
+/// The best reward so far, with the 95 % interval of its mean over the seeds.
+fn picture(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> CurvesPlot {
+    let groups = arguments.strategies.iter().enumerate().map(|(place, strategy)| {
+        let best_so_far = |outcomes: &Vec<Outcome>| -> Vec<f64> {
+            let rewards = outcomes[place].rewards.iter();
+            rewards
+                .scan(0.0f64, |best, reward| {
+                    *best = best.max(*reward);
+                    Some(*best)
+                })
+                .collect()
+        };
+        let curves: Vec<Vec<f64>> = seeds.iter().map(best_so_far).collect();
+        let length = curves.iter().map(Vec::len).min().unwrap_or(0);
+        let summaries: Vec<Summary> =
+            (0..length).filter_map(|i| Summary::of(&curves.iter().map(|curve| curve[i]).collect::<Vec<_>>())).collect();
+        let band = summaries.iter().filter_map(|summary| summary.interval).collect();
+        let values = summaries.iter().map(|summary| summary.mean).collect();
+        let curve = Curve { kind: CurveKind::Valid, values, band };
+        CurveGroup { name: strategy.clone(), curves: vec![curve] }
+    });
+    CurvesPlot {
+        title: format!("Best reward so far, mean of {} seeds", seeds.len()),
+        x_name: "architectures".to_owned(),
+        width: 900,
+        groups: groups.collect(),
+    }
+}

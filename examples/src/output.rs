@@ -50,6 +50,7 @@ impl SearchResult<'_> {
         if report.stop != StopReason::Completed {
             let more = match report.stop {
                 StopReason::Fruitless { evaluations } => format!(" --max-fruitless {}", 2 * evaluations),
+                StopReason::TimeIsOver => " --time MORE".to_owned(),
                 _ => String::new(),
             };
             text.push_str(&format!("\nGo on with:\n  {}{more}\n", resume_command::<SearchOptions>(self.folder)));

@@ -47,7 +47,7 @@ Examples:
   search --dataset fashion-mnist --limit-train 10000     a data set fetched on first use
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
   search --strategy evolution --budget 100               children of the best ones by small edits
-  search --strategy predictor --ensemble 8               ends with eight architectures that are one prior
+  search --strategy predictor --time 2h --ensemble 8     ends with eight architectures that are one prior
   search --space paper --schedule paper --dataset fashion-mnist    the published search
   search --full-training --max-fc 2               a conventional search, with full training
   search --resume runs/20261123T231500Z-search-1a2b3c    carry on after Ctrl-C, a crash or a power cut
@@ -88,13 +88,16 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Some(limit) = arguments.limit {
         runner = runner.with_limit(limit);
     }
+    if let Some(time) = session.options.search.time()? {
+        runner = runner.with_time(time);
+    }
     let report = match runner.run() {
         Err(error) if begun => return Err(resumable::<SearchOptions>(error, &folder)),
         report => report?,
     };
     let baseline = baseline(&session, &data)?;
     progress.finish();
-    let completed = report.stop == StopReason::Completed;
+    let completed = matches!(report.stop, StopReason::Completed | StopReason::TimeIsOver);
     let wanted = NonZeroUsize::new(session.options.search.ensemble).filter(|_| completed);
     let ensemble = wanted.map(|size| ensemble(&session, &data, &report.best, size)).transpose();
     let ensemble = ensemble.map_err(|error| resumable::<SearchOptions>(error, &folder))?.flatten();
@@ -111,9 +114,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     print(&if arguments.run.json { json.to_string() } else { text })?;
     Ok(match report.stop {
-        StopReason::Completed if wanted.is_some() && session.flow().is_break() => {
-            interrupt::exit_status().unwrap_or(ExitCode::FAILURE)
-        }
+        _ if wanted.is_some() && session.flow().is_break() => interrupt::exit_status().unwrap_or(ExitCode::FAILURE),
         StopReason::Interrupted => interrupt::exit_status().unwrap_or(ExitCode::FAILURE),
         StopReason::Fruitless { .. } => ExitCode::from(2),
         _ => ExitCode::SUCCESS,

@@ -131,9 +131,9 @@ option_group! {
 }
 
 impl ResourceOptions {
-    /// Options that may change when a run is resumed, because no result depends on them. The data set may have moved;
-    /// its fingerprint is checked.
-    pub const RESUMABLE: [&str; 10] = [
+    /// Options that may change when a run is resumed, because no result depends on them, or only how far a search goes. The
+    /// data set may have moved; its fingerprint is checked.
+    pub const RESUMABLE: [&str; 11] = [
         "threads",
         "memory-budget",
         "chunk",
@@ -144,6 +144,7 @@ impl ResourceOptions {
         "embedding",
         "offline",
         "mirror",
+        "time",
     ];
 
     /// The options with the memory budget as a number, so that settings do not depend on the memory that is free later.

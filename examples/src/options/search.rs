@@ -6,8 +6,9 @@ use super::{
     ClassifierFlags, ClassifierOptions, DataFlags, DataOptions, EncoderFlags, EncoderOptions, ResourceFlags,
     ResourceOptions, SpaceChoice, TrainingFlags, TrainingOptions,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use dpnas::search::{Phase, Schedule};
+use std::time::Duration;
 
 option_group! {
     /// State space, schedule and learner.
@@ -21,6 +22,10 @@ option_group! {
     /// Number of architectures; a schedule for the strategy follows from it
     #[arg(value_name = "N")]
     budget: Option<u32> = None;
+    /// End after this time, for example 45m or 2h; that before a resume counts. The evaluation in progress is finished.
+    /// q-learning needs --budget or --schedule, too
+    #[arg(value_name = "TIME")]
+    time: Option<String> = None;
     /// Number of architectures for each ε: `paper` (2,403), `small` (48), or for example 1.0:150,0.5:50,0.0:3
     /// [default: small for q-learning; for evolution and predictor a third of the budget of 48 at random, at most 30]
     #[arg(value_name = "SCHEDULE")]
@@ -107,6 +112,9 @@ run!(SearchOptions, "search", "journal.jsonl");
 /// Architectures of a search that says nothing else: those of the schedule `small`.
 const DEFAULT_BUDGET: u32 = 48;
 
+/// Architectures of a search that only time ends.
+const UNLIMITED: u32 = 1_000_000;
+
 /// Most random architectures at the beginning of an evolution.
 const MOST_RANDOM: u32 = 30;
 
@@ -143,6 +151,18 @@ impl StrategyName {
 }
 
 impl WalkOptions {
+    /// The time of the run, if it is limited.
+    ///
+    /// # Errors
+    /// If it is 0 or no time.
+    pub fn time(&self) -> Result<Option<Duration>> {
+        let Some(text) = &self.time else { return Ok(None) };
+        let time =
+            humantime::parse_duration(text).with_context(|| format!("time: `{text}`; use for example 45m or 2h"))?;
+        ensure!(!time.is_zero(), "time: without any there is no search; use for example 45m or 2h");
+        Ok(Some(time))
+    }
+
     /// The strategy.
     ///
     /// # Errors
@@ -186,11 +206,20 @@ impl Job for SearchOptions {
         space.max_depth = walk.max_conv.take().unwrap_or(space.max_depth);
         space.max_fc = walk.max_fc.take().unwrap_or(space.max_fc);
         walk.space = SpaceChoice::Explicit(space);
+        walk.time()?;
         let (budget, schedule) = (walk.budget.take(), walk.schedule.take());
         walk.schedule = Some(match (schedule, budget) {
             (Some(_), Some(_)) => bail!("budget: the schedule says how many architectures; leave one of them out"),
             (None, Some(0)) => bail!("budget: 0 architectures are no search; use at least 1"),
             (Some(schedule), None) => schedule,
+            (None, None) if walk.time.is_some() => {
+                let strategy = walk.strategy()?;
+                ensure!(
+                    strategy != StrategyName::QLearning,
+                    "time: the ε of q-learning depends on the number of architectures; add --budget or --schedule"
+                );
+                strategy.schedule(UNLIMITED)?.to_string()
+            }
             (None, budget) => walk.strategy()?.schedule(budget.unwrap_or(DEFAULT_BUDGET))?.to_string(),
         });
         self.resources = self.resources.resolved();

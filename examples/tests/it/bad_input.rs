@@ -170,7 +170,7 @@ fn a_flag_that_would_change_a_resumed_run_is_refused() {
     assert_eq!(
         stderr(&output),
         "error: --epochs cannot change while a run is resumed: its settings.toml decides. Only --threads, \
-         --memory-budget, --chunk, --cache, --cache-budget, --dataset, --data-dir, --offline, --mirror may\n"
+         --memory-budget, --chunk, --cache, --cache-budget, --dataset, --data-dir, --offline, --mirror, --time may\n"
     );
     let settings = folder.join("settings.toml");
     let text = std::fs::read_to_string(&settings).unwrap();

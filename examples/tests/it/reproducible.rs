@@ -165,6 +165,23 @@ fn an_evolution_is_the_same_whatever_threads_and_interruptions() {
 }
 
 #[test]
+fn a_search_ends_when_its_time_is_over_and_goes_on_with_more() {
+    let runs = tempfile::tempdir().unwrap();
+    let options = ["--limit-train", "100", "--epochs", "2", "--strategy", "evolution", "--cache", "off", "--json"];
+    let output = search().arg("--runs").arg(runs.path()).args(options).args(["--time", "1s"]).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["stop"], "time is over");
+    let folder = folder_of(&output);
+    let ended = replay_buffer(&folder);
+    let resume = |more: &[&str]| search().arg("--resume").arg(&folder).args(more).output().unwrap();
+    let again = String::from_utf8_lossy(&resume(&[]).stdout).into_owned();
+    assert!(again.contains("Search ended (time is over)") && again.contains("--time MORE"), "{again}");
+    assert_eq!(replay_buffer(&folder), ended);
+    assert!(resume(&["--time", "1h", "--limit", "1"]).status.success());
+    assert!(replay_buffer(&folder).starts_with(&ended) && replay_buffer(&folder).len() > ended.len());
+}
+
+#[test]
 fn a_budget_makes_the_schedule_of_its_strategy() {
     let runs = tempfile::tempdir().unwrap();
     let schedule = |arguments: &[&str]| {
@@ -179,12 +196,17 @@ fn a_budget_makes_the_schedule_of_its_strategy() {
     assert_eq!(schedule(&["--strategy", "random", "--budget", "7"]), "1.0:7");
     assert_eq!(schedule(&["--strategy", "evolution"]), "1.0:16,0.0:32");
     assert_eq!(schedule(&["--strategy", "evolution", "--budget", "200"]), "1.0:30,0.0:170");
+    assert_eq!(schedule(&["--strategy", "evolution", "--time", "2h"]), "1.0:30,0.0:999970");
+    assert_eq!(schedule(&["--time", "2h", "--budget", "24"]), "1.0:12,0.7:4,0.4:4,0.1:3,0.0:1");
     for (arguments, expected) in [
         (
             &["--strategy", "annealing"][..],
             "strategy: `annealing` is unknown; use q-learning, evolution, predictor or random",
         ),
         (&["--budget", "0"], "0 architectures"),
+        (&["--time", "0s"], "time: without any there is no search; use for example 45m or 2h"),
+        (&["--time", "long"], "time: `long`; use for example 45m or 2h"),
+        (&["--time", "2h"], "time: the ε of q-learning depends on the number of architectures; add --budget"),
         (&["--budget", "5", "--schedule", "small"], "budget: the schedule says how many"),
         (&["--strategy", "evolution", "--initial-q", "0.5"], "initial-q: it belongs to --strategy q-learning"),
         (&["--strategy", "random", "--schedule", "small"], "schedule: random architectures have the ε 1.0 alone"),

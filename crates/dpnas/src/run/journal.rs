@@ -14,6 +14,9 @@
 //! "continued":{"replay_buffer":"<SHA-256>","q_values":"<SHA-256>","epsilon":0.5,"position":40}
 //! ```
 //!
+//! Where a run's time is limited, `told` has `"seconds":12.5`, the seconds of the run so far: the run ends after the first that
+//! reach the limit, also when it is repeated.
+//!
 //! Each line is written at once and synced. A killed process leaves at most one incomplete last line; resuming cuts it
 //! off. Only types of this module are serialised, so a change in another module does not change the format. The journal
 //! of a scoring run has other events (`crates/dpnas/src/scoring/event.rs`) but is otherwise the same.
@@ -49,6 +52,9 @@ pub(crate) enum Event {
     },
     Told {
         id: u64,
+        /// Seconds of the run so far, where they are limited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
         #[serde(flatten)]
         outcome: ToldOutcome,
     },
@@ -310,7 +316,7 @@ mod tests {
     }
 
     fn told(id: u64, outcome: &Outcome) -> Event {
-        Event::Told { id, outcome: outcome.into() }
+        Event::Told { id, seconds: None, outcome: outcome.into() }
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub enum StopReason {
     Interrupted,
     /// The limit of evaluations was reached.
     LimitReached,
+    /// The time of the run is over.
+    TimeIsOver,
     /// The search finds no further candidate.
     Barren(AskError),
     /// Too many evaluations in a row did not count towards the schedule: they had reward 0, were rejected or did not
@@ -71,6 +73,7 @@ impl fmt::Display for StopReason {
             Self::Completed => f.pad("completed"),
             Self::Interrupted => f.pad("interrupted"),
             Self::LimitReached => f.pad("limit reached"),
+            Self::TimeIsOver => f.pad("time is over"),
             Self::Barren(error) => write!(f, "barren: {error}"),
             Self::Fruitless { evaluations } => {
                 write!(f, "fruitless: none of the last {evaluations} evaluations counts")

@@ -11,14 +11,14 @@ use dpnas_search::{Candidate, CandidateId, Feedback, Search};
 use std::collections::BTreeMap;
 
 /// Repeats the journal's asks and tells on a new search, and checks each candidate against the journal. Returns the
-/// candidate that was asked for but not told, if any.
+/// candidate that was asked for but not told, if any, and the seconds of the run so far.
 pub(crate) fn replay(
     search: &mut Search,
     identity: &str,
     events: Vec<Event>,
     trials: &mut Trials,
-) -> Result<Option<Candidate>, RunError> {
-    let mut in_flight = BTreeMap::new();
+) -> Result<(Option<Candidate>, f64), RunError> {
+    let (mut in_flight, mut used) = (BTreeMap::new(), 0.0);
     for event in events {
         match event {
             Event::Begun { identity: begun, seed, continued: other, .. } => {
@@ -46,7 +46,8 @@ pub(crate) fn replay(
                     _ => return Err(RunError::Diverged { journal, found }),
                 };
             }
-            Event::Told { id, outcome } => {
+            Event::Told { id, seconds, outcome } => {
+                used = seconds.unwrap_or(used);
                 let Some(candidate) = in_flight.remove(&CandidateId(id)) else {
                     return Err(RunError::Diverged {
                         journal: format!("an outcome of candidate {id}"),
@@ -58,7 +59,7 @@ pub(crate) fn replay(
             Event::Ended { .. } => {}
         }
     }
-    Ok(in_flight.into_values().next())
+    Ok((in_flight.into_values().next(), used))
 }
 
 /// Checks that the earlier run is the one that this run began with.

@@ -9,6 +9,7 @@ use crate::{EarlierRun, Evaluate, EvaluateError, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 /// Default of [`Runner::with_max_fruitless`].
 pub const MAX_FRUITLESS: u64 = 500;
@@ -46,6 +47,7 @@ pub struct Runner<'a, E> {
     earlier: Option<EarlierRun>,
     folder: Option<RunFolder>,
     limit: Option<u64>,
+    time: Option<Duration>,
     max_fruitless: u64,
     hook: Option<Hook<'a>>,
 }
@@ -60,7 +62,16 @@ impl<E: Evaluate> fmt::Debug for Runner<'_, E> {
 impl<'a, E: Evaluate> Runner<'a, E> {
     /// A runner in memory, without a limit.
     pub fn new(search: Search, evaluator: E) -> Self {
-        Self { search, evaluator, earlier: None, folder: None, limit: None, max_fruitless: MAX_FRUITLESS, hook: None }
+        Self {
+            search,
+            evaluator,
+            earlier: None,
+            folder: None,
+            limit: None,
+            time: None,
+            max_fruitless: MAX_FRUITLESS,
+            hook: None,
+        }
     }
 
     /// Sets the earlier run from which [`EarlierRun::search`] made the search. Its rows come first in the replay
@@ -83,6 +94,14 @@ impl<'a, E: Evaluate> Runner<'a, E> {
     #[must_use]
     pub fn with_limit(mut self, evaluations: u64) -> Self {
         self.limit = Some(evaluations);
+        self
+    }
+
+    /// Ends the run after the first evaluation with which it has taken this time, that before a resume included. The journal
+    /// has the seconds, so a repeated run ends at the same place.
+    #[must_use]
+    pub fn with_time(mut self, time: Duration) -> Self {
+        self.time = Some(time);
         self
     }
 
@@ -118,11 +137,13 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             return Err(RunError::EarlierRun { search: self.search.earlier_rows(), given });
         }
         let mut trials = Trials::after(self.earlier.clone());
-        let (mut journal, pending) = self.open_journal(&mut trials)?;
+        let clock = Clock::begin();
+        let (mut journal, pending, used) = self.open_journal(&mut trials)?;
+        let clock = Clock { used, ..clock };
         let resumed = trials.len();
         let artifacts = self.folder.as_ref().map(|folder| Artifacts::open(folder, self.search.rows(), &trials));
         let mut artifacts = artifacts.transpose()?;
-        let result = self.advance(&mut trials, pending, &mut journal, &mut artifacts);
+        let result = self.advance(&mut trials, pending, clock, &mut journal, &mut artifacts);
         // The files must match the journal even after an error. The first error is the cause, so it is returned.
         let finished = artifacts.as_mut().map_or(Ok(()), |artifacts| artifacts.finish(&self.search, &trials));
         let (stop, evaluated) = result?;
@@ -131,35 +152,41 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         Ok(Report::new(&self.search, &trials, stop, evaluated, resumed))
     }
 
-    /// Opens or begins the journal. Returns it with the candidate that was asked for but not told before a resume.
-    fn open_journal(&mut self, trials: &mut Trials) -> Result<(Option<Journal>, Option<Candidate>), RunError> {
-        let Some(folder) = &self.folder else { return Ok((None, None)) };
+    /// Opens or begins the journal. Returns it with the candidate that was asked for but not told before a resume, and the
+    /// seconds until then.
+    fn open_journal(&mut self, trials: &mut Trials) -> Result<(Option<Journal>, Option<Candidate>, f64), RunError> {
+        let Some(folder) = &self.folder else { return Ok((None, None, 0.0)) };
         let (path, identity) = (folder.file("journal.jsonl"), self.evaluator.identity());
         if !path.exists() {
             let continued = self.earlier.as_ref().map(EarlierRun::continued);
             if let Some(earlier) = &self.earlier {
                 earlier.copy_into(folder)?;
             }
-            return Ok((Some(Journal::begin(&path, &identity, self.search.seed().0, continued)?), None));
+            return Ok((Some(Journal::begin(&path, &identity, self.search.seed().0, continued)?), None, 0.0));
         }
         let (journal, events) = Journal::resume(&path)?;
-        let pending = replay(&mut self.search, &identity, events, trials)?;
+        let (pending, used) = replay(&mut self.search, &identity, events, trials)?;
         let progress = self.search.progress();
         if self.call(&RunEvent::Resumed { evaluated: trials.len(), progress }).is_break() {
             self.limit = Some(0);
         }
-        Ok((Some(journal), pending))
+        Ok((Some(journal), pending, used))
     }
 
     fn advance(
         &mut self,
         trials: &mut Trials,
         mut pending: Option<Candidate>,
+        clock: Clock,
         journal: &mut Option<Journal>,
         artifacts: &mut Option<Artifacts>,
     ) -> Result<(StopReason, u64), RunError> {
         let mut evaluated = 0;
+        let mut seconds = clock.used;
         loop {
+            if self.time.is_some_and(|time| seconds >= time.as_secs_f64()) && !self.search.is_finished() {
+                return Ok((StopReason::TimeIsOver, evaluated));
+            }
             if self.limit.is_some_and(|limit| evaluated >= limit) && !self.search.is_finished() {
                 return Ok((StopReason::LimitReached, evaluated));
             }
@@ -192,7 +219,9 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                 Err(error) => return Err(error.into()),
             };
             outcome.check(&candidate.net)?;
-            write(journal, || Event::Told { id: candidate.id.0, outcome: (&outcome).into() })?;
+            seconds = clock.seconds();
+            let recorded = self.time.map(|_| seconds);
+            write(journal, || Event::Told { id: candidate.id.0, seconds: recorded, outcome: (&outcome).into() })?;
             evaluated += 1;
             tell(&mut self.search, trials, &candidate, &outcome)?;
             if let Some(artifacts) = artifacts {
@@ -208,6 +237,25 @@ impl<'a, E: Evaluate> Runner<'a, E> {
 
     fn call(&mut self, event: &RunEvent<'_>) -> ControlFlow<()> {
         self.hook.as_mut().map_or(ControlFlow::Continue(()), |hook| hook(event))
+    }
+}
+
+/// The time that a run has taken.
+#[derive(Clone, Copy)]
+struct Clock {
+    begun: Instant,
+    /// Seconds before a resume.
+    used: f64,
+}
+
+impl Clock {
+    #[expect(clippy::disallowed_methods, reason = "clock: the user limits a run's time, and the journal records it")]
+    fn begin() -> Self {
+        Self { begun: Instant::now(), used: 0.0 }
+    }
+
+    fn seconds(self) -> f64 {
+        self.used + self.begun.elapsed().as_secs_f64()
     }
 }
 

@@ -8,6 +8,7 @@ use dpnas::{
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 fn search(seed: u64) -> Search {
     let space = SpaceSettings::small().check(ImageShape::square(1, 8), 4).unwrap();
@@ -76,6 +77,32 @@ fn a_search_in_memory_and_in_a_folder_is_the_same() {
     let origins: BTreeSet<bool> = report.rows.iter().map(|row| row.metrics.is_some()).collect();
     assert_eq!(origins.len(), 2, "some rows are scored and some rejected");
     assert!(report.best.windows(2).all(|pair| pair[0].metrics.reward >= pair[1].metrics.reward));
+}
+
+#[test]
+fn a_run_ends_with_its_time_and_ends_there_again() {
+    let runs = tempfile::tempdir().unwrap();
+    let (whole, _) = whole(runs.path());
+    assert!(!file(&whole, "journal.jsonl").contains("seconds"), "only a limit needs them");
+    let folder = folder(runs.path());
+    let run = |time: Duration| {
+        Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).with_time(time).run().unwrap()
+    };
+    // Any evaluation takes longer.
+    let first = run(Duration::from_nanos(1));
+    assert_eq!((&first.stop, first.evaluated), (&StopReason::TimeIsOver, 1));
+    let journal = file(&folder, "journal.jsonl");
+    let again = run(Duration::from_nanos(1));
+    assert_eq!((&again.stop, again.evaluated, &again.rows), (&StopReason::TimeIsOver, 0, &first.rows));
+    // What a journal says decides, whatever this machine takes.
+    let start = journal.find("\"seconds\":").unwrap() + 10;
+    let end = start + journal[start..].find(',').unwrap();
+    let slow = format!("{}3600.5{}", &journal[..start], &journal[end..]);
+    std::fs::write(folder.file("journal.jsonl"), slow).unwrap();
+    assert_eq!(run(Duration::from_secs(3600)).evaluated, 0);
+    let last = run(Duration::from_secs(36_000));
+    assert_eq!(last.stop, StopReason::Completed);
+    assert_eq!(file(&folder, "replay_buffer.csv"), file(&whole, "replay_buffer.csv"));
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn main() {
         let grid = FixedPoint::of_rows(&values[..features * rows.min(1024)], features).expect("there are rows");
         let mut best = [[f64::INFINITY; 3]; 3];
         let mut keep = |place: usize, seconds: &[f64]| {
-            best[place].iter_mut().zip(seconds).for_each(|(best, seconds)| *best = best.min(seconds));
+            best[place].iter_mut().zip(seconds).for_each(|(best, seconds)| *best = best.min(*seconds));
         };
         for _ in 0..TURNS {
             keep(0, &ours(Statistics::exact(grid.clone()), &values, &labels));

@@ -141,12 +141,12 @@ impl SearchProgress {
                 self.display.bar.set_message(format!("{strategy}, ε = {epsilon}, {rate:.1} a minute, {best}"));
                 let (counted, total) = (progress.counted, progress.total);
                 if self.display.bar.is_hidden() && (self.evaluated.is_multiple_of(10) || counted == total) {
-                    let left = match counted.saturating_sub(self.counted.unwrap_or_default()) {
-                        0 => String::new(),
-                        new => {
-                            let left = elapsed.mul_f64(total.saturating_sub(counted) as f64 / new as f64);
-                            format!("{} left, ", HumanDuration(left))
+                    let new = counted.saturating_sub(self.counted.unwrap_or_default());
+                    let left = match total.saturating_sub(counted) {
+                        rest if rest > 0 && new > 0 => {
+                            format!("{} left, ", HumanDuration(elapsed.mul_f64(rest as f64 / new as f64)))
                         }
+                        _ => String::new(),
                     };
                     eprintln(&format!(
                         "{counted}/{total} architectures, {strategy}, ε = {epsilon}, {rate:.1} a minute, {left}{best}"

@@ -68,7 +68,7 @@
 
   // The table: a click on a heading sorts, the box filters.
   const table = document.getElementById('nets');
-  const filter = make('input', { type: 'search', id: 'filter', placeholder: 'Filter: C(32 ◆', spellcheck: false });
+  const filter = make('input', { type: 'search', id: 'filter', placeholder: 'Filter, such as C(32 or ◆', spellcheck: false });
   if (table) {
     const [heads, rows] = [[...table.tHead.rows[0].cells], [...table.tBodies[0].rows]];
     const texts = rows.map(row => row.textContent.toLowerCase());

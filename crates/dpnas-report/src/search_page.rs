@@ -211,7 +211,7 @@ impl<'a> View<'a> {
             plot.groups.push(line("expected best of as many random architectures", expected));
             caption += &format!(
                 " The other line is the expected highest of as many draws from the {} rewards that this search drew at \
-                 random (ε = 1). It cannot rise above the best of them, so it is too low far to the right of them.",
+                 random (ε = 1). It cannot rise above the best of them: beyond as many architectures it is too low.",
                 random.len()
             );
         }

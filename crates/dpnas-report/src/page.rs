@@ -11,8 +11,10 @@ const STYLE: &str = concat!("\n", include_str!("report.css"));
 /// As a comment of the script, the mark of XML keeps the page well-formed.
 const SCRIPT: &str = concat!("//<![CDATA[\n", include_str!("report.js"), "//]]>\n");
 
-/// Seconds that a reader rests before the page of a running job is loaded again.
-const RELOAD: u32 = 5;
+/// Seconds that a reader rests before the page of a running job is loaded again, and bytes of a page that take another
+/// second: showing a large page again costs the machine time.
+const RELOAD: usize = 5;
+const BYTES: usize = 50_000;
 
 /// What a page does in the browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,37 +57,37 @@ impl PageText {
         sections: impl IntoIterator<Item = (String, String)>,
     ) -> String {
         let title = escape(&self.title);
-        let (style, script) = (checksum(STYLE), checksum(SCRIPT));
-        let (policy, script) = match behaviour {
-            Behaviour::Still => (String::new(), String::new()),
-            _ => (format!("; script-src {script}"), format!("<script>{SCRIPT}</script>\n")),
-        };
-        let body = match behaviour {
-            Behaviour::Renewed => format!("<body data-reload=\"{RELOAD}\">"),
-            _ => "<body>".to_owned(),
-        };
-        let mut out = format!(
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src &#39;none&#39;; style-src {style}{policy}\"/>\n\
-             <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n\
-             <style>{STYLE}</style>\n</head>\n{body}\n<main>\n<h1>{title}</h1>\n"
-        );
+        let mut main = format!("<h1>{title}</h1>\n");
         if !self.subtitle.is_empty() {
-            out += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
+            main += &format!("<p class=\"subtitle\">{}</p>\n", escape(&self.subtitle));
         }
         if !self.summary.is_empty() {
             let entries = rows(&self.summary, |name, value| format!("<div><dt>{name}</dt><dd>{value}</dd></div>\n"));
-            out += &format!("<dl class=\"summary\">\n{entries}</dl>\n");
+            main += &format!("<dl class=\"summary\">\n{entries}</dl>\n");
         }
         let settings = (!self.settings.is_empty()).then(|| ("Settings".to_owned(), self.settings_table()));
         for (heading, markup) in sections.into_iter().chain(settings) {
-            out += &format!("<section>\n<h2>{}</h2>\n{markup}</section>\n", escape(&heading));
+            main += &format!("<section>\n<h2>{}</h2>\n{markup}</section>\n", escape(&heading));
         }
         if !self.footer.is_empty() {
-            out += &format!("<footer>{}</footer>\n", escape(&self.footer));
+            main += &format!("<footer>{}</footer>\n", escape(&self.footer));
         }
-        out + "</main>\n" + &script + "</body>\n</html>\n"
+        let (policy, script) = match behaviour {
+            Behaviour::Still => (String::new(), String::new()),
+            _ => (format!("; script-src {}", checksum(SCRIPT)), format!("<script>{SCRIPT}</script>\n")),
+        };
+        let reload = match behaviour {
+            Behaviour::Renewed => format!(" data-reload=\"{}\"", RELOAD + main.len() / BYTES),
+            _ => String::new(),
+        };
+        format!(
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src &#39;none&#39;; style-src {}{policy}\"/>\n\
+             <meta name=\"color-scheme\" content=\"light dark\"/>\n<title>{title}</title>\n\
+             <style>{STYLE}</style>\n</head>\n<body{reload}>\n<main>\n{main}</main>\n{script}</body>\n</html>\n",
+            checksum(STYLE)
+        )
     }
 
     fn settings_table(&self) -> String {

@@ -26,16 +26,19 @@
     tip.style.top = `${scrollY + (above > 0 ? above : box.bottom + 8)}px`;
   };
   for (const svg of document.querySelectorAll('figure svg')) {
-    const circles = [...svg.querySelectorAll('.points circle')].filter(circle => circle.firstElementChild);
+    const circles = [...svg.querySelectorAll('.points circle')];
     if (!circles.length) continue;
-    const places = circles.map(circle => {
-      circle.label = circle.textContent;
-      circle.firstElementChild.remove();
-      return [circle.cx.baseVal.value, circle.cy.baseVal.value];
-    });
     svg.setAttribute('role', 'group');
     circles[0].setAttribute('tabindex', 0);
+    // Thousands of points: nothing is done to them before it is needed. The browser's own tips would be a second one.
+    let places;
+    const prepare = () => places ??= circles.map(circle => {
+      circle.label = circle.textContent;
+      circle.replaceChildren();
+      return [Number(circle.getAttribute('cx')), Number(circle.getAttribute('cy'))];
+    });
     svg.addEventListener('focusin', ({ target }) => {
+      prepare();
       target.setAttribute('role', 'img');
       target.setAttribute('aria-label', target.label);
       show(target);
@@ -54,7 +57,7 @@
     const point = event => {
       const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
       let [nearest, least] = [null, 12 ** 2];
-      places.forEach(([cx, cy], i) => {
+      prepare().forEach(([cx, cy], i) => {
         const distance = (cx - x) ** 2 + (cy - y) ** 2;
         if (distance < least) [nearest, least] = [circles[i], distance];
       });

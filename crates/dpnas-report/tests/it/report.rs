@@ -154,7 +154,7 @@ fn only_a_running_search_is_loaded_again() {
     let mut report = full();
     assert!(!report.to_html().contains("<body data-reload="));
     report.running = true;
-    assert!(report.to_html().contains("<body data-reload=\"5\">"));
+    assert!(report.to_html().contains("<body data-reload=\"5\">\n"));
 }
 
 #[test]

@@ -13,8 +13,8 @@ pub(crate) fn expected_best(rewards: &[f64], draws: usize, step: usize) -> Vec<f
         rising.iter().enumerate().map(|(i, reward)| reward * (below(i + 1) - below(i))).sum()
     };
     let computed = |k: usize| k == 1 || k == draws || k.is_multiple_of(step);
-    let draws = if rising.is_empty() { 1..=0 } else { 1..=draws };
-    draws.map(|k| if computed(k) { value(k) } else { f64::NAN }).collect()
+    let last = if rising.is_empty() { 0 } else { draws };
+    (1..=last).map(|k| if computed(k) { value(k) } else { f64::NAN }).collect()
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn report(points: &[RewardPoint]) -> SearchPage {
             net: format!("[C({width},5,1,2,1), P(4,4,0,0), C({maps},3,1,1,0), C({},1,1,0,1), SM(10)]", 16 + i),
             reward: point.reward,
             valid_accuracy: point.reward + 0.004,
-            test_accuracy: (i % 9 != 0).then_some(point.reward - 0.006),
+            test_accuracy: (!i.is_multiple_of(9)).then_some(point.reward - 0.006),
             features: Some(49 * (16 + i as u64)),
             multiply_adds: Some(784 * width * (25 + 9 * maps) + 49 * maps * i as u64),
             parameters: Some(width * (25 + 9 * maps) + maps * i as u64 + 490 * (16 + i as u64)),

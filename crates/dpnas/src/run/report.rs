@@ -37,7 +37,7 @@ pub enum RunEvent<'a> {
         best: Option<&'a Trial>,
     },
     /// It is time to renew what a reader sees: at the start, and then so seldom that gathering this and the hook take
-    /// about 2 % of the time. When it comes depends on the clock.
+    /// at most 2 % of the time. When it comes depends on the clock.
     SoFar {
         /// The replay buffer.
         rows: &'a [ReplayRow],

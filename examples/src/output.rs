@@ -3,25 +3,70 @@
 use crate::options::SearchOptions;
 use crate::session::resume_command;
 use dpnas::grammar::ImageShape;
-use dpnas::report::{Baseline, BestNet, PageText, PlotOptions, SearchPage, reward_plot};
-use dpnas::{Report, RunFolder, StopReason, Summary, Trial, reward_points};
+use dpnas::report::{Baseline, BestNet, Cost, PageText, SearchPage};
+use dpnas::search::Progress;
+use dpnas::{ReplayRow, Report, RunFolder, StopReason, Summary, Trial, reward_points};
 use serde_json::{Value, json};
 
 /// Best architectures that are listed.
 const LISTED: usize = 5;
 
-/// A search at its end: what is printed and reported.
+/// What the report of a search says of it from the start to the end.
+pub struct SearchReport<'a> {
+    /// The run's folder.
+    pub folder: &'a RunFolder,
+    /// The settings' text.
+    pub settings: &'a str,
+    /// The images' shape.
+    pub input: ImageShape,
+    /// Name of the strategy.
+    pub strategy: &'a str,
+    /// The cost that is an objective beside the reward.
+    pub objective: Option<Cost>,
+}
+
+impl SearchReport<'_> {
+    /// The page of a replay buffer and the scored architectures, best first.
+    pub fn page(&self, state: &str, rows: &[ReplayRow], best: &[Trial], progress: Progress) -> SearchPage {
+        let mut text = page_text(self.folder, self.settings);
+        text.subtitle = format!("Deep-prior architecture search: {state}");
+        text.summary = vec![
+            ("architectures scored".to_owned(), best.len().to_string()),
+            ("rows of the replay buffer".to_owned(), rows.len().to_string()),
+            ("schedule".to_owned(), format!("{} of {}", progress.counted, progress.total)),
+        ];
+        let reward = best.first().map(|best| ("best reward".to_owned(), format!("{:.4}", best.metrics.reward)));
+        text.summary.extend(reward);
+        let mut page = SearchPage::new(text);
+        page.strategy = self.strategy.to_owned();
+        page.objective = self.objective;
+        page.rows = reward_points(rows).into_iter().zip(rows.iter().map(|row| row.net.clone())).collect();
+        page.nets = best.iter().map(|scored| self.net(scored)).collect();
+        page
+    }
+
+    fn net(&self, scored: &Trial) -> BestNet {
+        let plan = scored.net.plan(self.input).ok();
+        BestNet {
+            net: scored.net.to_string(),
+            reward: scored.metrics.reward,
+            valid_accuracy: scored.metrics.best_valid(),
+            test_accuracy: Some(scored.metrics.test_accuracy),
+            features: plan.as_ref().map(|plan| plan.features()),
+            multiply_adds: plan.as_ref().map(|plan| plan.multiply_adds()),
+            parameters: plan.as_ref().map(|plan| plan.parameters()),
+        }
+    }
+}
+
+/// A search at its end: what is printed.
 pub struct SearchResult<'a> {
     /// The run's folder.
     pub folder: &'a RunFolder,
     /// The report of the runner.
     pub report: &'a Report,
-    /// The images' shape.
-    pub input: ImageShape,
-    /// Test accuracy of the linear classifier on raw pixels, as a fraction; `None` if it was not trained to its end.
-    pub baseline: Option<f64>,
-    /// The settings' text.
-    pub settings: &'a str,
+    /// The page of the report.
+    pub page: &'a SearchPage,
 }
 
 impl SearchResult<'_> {
@@ -37,13 +82,22 @@ impl SearchResult<'_> {
             text.push_str(&format!(" ({earlier} of them by the earlier run)"));
         }
         text.push_str(&format!(", {} rows in the replay buffer.\n\n", report.rows.len()));
-        if !report.best.is_empty() {
-            text.push_str("  reward   test   architecture\n");
+        let nets = &self.page.nets;
+        let column = |text: &str| self.page.objective.map_or_else(String::new, |_| format!("{text:>13}   "));
+        let (cost, listed) = match self.page.objective {
+            Some(cost) => (cost.name(), cost.front(nets)),
+            None => ("", nets.iter().take(LISTED).collect()),
+        };
+        if !listed.is_empty() {
+            text.push_str(&format!("  reward   test   {}architecture\n", column(cost)));
         }
-        for Trial { net, metrics, .. } in report.best.iter().take(LISTED) {
-            text.push_str(&format!("  {:.4}  {:.4}  {net}\n", metrics.reward, metrics.test_accuracy));
+        for net in listed {
+            let test = net.test_accuracy.unwrap_or_default();
+            let cost = self.page.objective.and_then(|cost| cost.of(net)).unwrap_or_default();
+            let cost = column(&cost.to_string());
+            text.push_str(&format!("  {:.4}  {test:.4}  {cost}{}\n", net.reward, net.net));
         }
-        if let Some(baseline) = self.baseline {
+        if let Some(Baseline { test_accuracy: baseline, .. }) = self.page.baseline {
             text.push_str(&format!("          {baseline:.4}  (the same linear classifier on raw pixels)\n"));
         }
         text.push_str(&list_files(self.folder, &["replay_buffer.csv", "q_values.csv", "rewards.png", "report.html"]));
@@ -67,46 +121,27 @@ impl SearchResult<'_> {
                 "test_accuracy": best.metrics.test_accuracy,
             })
         });
-        json!({
+        let mut json = json!({
             "run": self.folder.path(),
             "stop": self.report.stop.to_string(),
             "candidates": self.report.best.len(),
             "rows": self.report.rows.len(),
             "best": best,
-            "baseline_test_accuracy": self.baseline,
-        })
-    }
-
-    /// The HTML report.
-    pub fn html(&self) -> String {
-        let report = self.report;
-        let mut text = page_text(self.folder, self.settings);
-        text.subtitle = format!("Deep-prior architecture search: {}", report.stop);
-        text.summary = vec![
-            ("architectures scored".to_owned(), report.best.len().to_string()),
-            ("rows of the replay buffer".to_owned(), report.rows.len().to_string()),
-            ("schedule".to_owned(), format!("{} of {}", report.progress.counted, report.progress.total)),
-        ];
-        let mut page = SearchPage::new(text);
-        page.plot = reward_plot(&reward_points(&report.rows), &PlotOptions::titled("Rewards of the search"));
-        page.best = report.best.iter().take(20).map(|scored| self.best_net(scored)).collect();
-        page.baseline = self
-            .baseline
-            .map(|test_accuracy| Baseline { name: "linear classifier on raw pixels".to_owned(), test_accuracy });
-        page.to_html()
-    }
-
-    fn best_net(&self, scored: &Trial) -> BestNet {
-        let plan = scored.net.plan(self.input).ok();
-        BestNet {
-            net: scored.net.to_string(),
-            reward: scored.metrics.reward,
-            valid_accuracy: scored.metrics.best_valid(),
-            test_accuracy: Some(scored.metrics.test_accuracy),
-            features: plan.as_ref().map(|plan| plan.features()),
-            multiply_adds: plan.as_ref().map(|plan| plan.multiply_adds()),
-            parameters: plan.as_ref().map(|plan| plan.parameters()),
+            "baseline_test_accuracy": self.page.baseline.as_ref().map(|baseline| baseline.test_accuracy),
+        });
+        if let Some(cost) = self.page.objective {
+            let net = |net: &BestNet| {
+                json!({
+                    "net": net.net,
+                    "reward": net.reward,
+                    "test_accuracy": net.test_accuracy,
+                    "multiply_adds": net.multiply_adds,
+                    "parameters": net.parameters,
+                })
+            };
+            json["front"] = cost.front(&self.page.nets).into_iter().map(net).collect();
         }
+        json
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::warnings;
 use dpnas::{Outcome, RunEvent};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::time::Instant;
@@ -89,17 +89,20 @@ const WARN_FRUITLESS: u64 = 50;
 /// Shows a search: a bar on a terminal, a line for ten candidates elsewhere, and each candidate in the log.
 pub struct SearchProgress {
     display: Display,
+    strategy: String,
     started: Instant,
+    /// Architectures that counted at the start.
+    counted: Option<u64>,
     evaluated: u64,
 }
 
 impl SearchProgress {
-    /// A display on standard error and a log; both also show the libraries' warnings.
-    pub fn new(log: Option<File>) -> Self {
-        let display = Display::new("architectures", log);
+    /// A display of a strategy on standard error and a log; both also show the libraries' warnings.
+    pub fn new(strategy: &str, log: Option<File>) -> Self {
+        let (display, strategy) = (Display::new("architectures", log), strategy.to_owned());
         #[expect(clippy::disallowed_methods, reason = "clock: shows a rate and decides no result")]
         let started = Instant::now();
-        Self { display, started, evaluated: 0 }
+        Self { display, strategy, started, counted: None, evaluated: 0 }
     }
 
     /// Shows one event.
@@ -112,6 +115,7 @@ impl SearchProgress {
                 self.display.say(&format!("resumed: {evaluated} scored architectures are in the journal"));
             }
             RunEvent::Evaluating { candidate, progress } => {
+                self.counted.get_or_insert(progress.counted);
                 self.display.bar.set_length(progress.total);
                 self.display.bar.set_position(progress.counted);
                 self.display
@@ -129,19 +133,33 @@ impl SearchProgress {
                          {outcome}. Look at the data set and the settings"
                     ));
                 }
-                let rate = self.evaluated as f64 / self.started.elapsed().as_secs_f64().max(1e-9) * 60.0;
+                let elapsed = self.started.elapsed();
+                let rate = self.evaluated as f64 / elapsed.as_secs_f64().max(1e-9) * 60.0;
                 let best =
                     best.map_or_else(String::new, |best| format!("best {:.4} {}", best.metrics.reward, best.net));
-                self.display.bar.set_message(format!("{rate:.1} a minute, ε = {}, {best}", candidate.epsilon));
-                if self.display.bar.is_hidden()
-                    && (self.evaluated.is_multiple_of(10) || progress.counted == progress.total)
-                {
-                    let (counted, total) = (progress.counted, progress.total);
-                    eprintln(&format!("{counted}/{total} architectures, {rate:.1} a minute, {best}"));
+                let (strategy, epsilon) = (&self.strategy, candidate.epsilon);
+                self.display.bar.set_message(format!("{strategy}, ε = {epsilon}, {rate:.1} a minute, {best}"));
+                let (counted, total) = (progress.counted, progress.total);
+                if self.display.bar.is_hidden() && (self.evaluated.is_multiple_of(10) || counted == total) {
+                    let new = counted.saturating_sub(self.counted.unwrap_or_default());
+                    let left = match total.saturating_sub(counted) {
+                        rest if rest > 0 && new > 0 => {
+                            format!("{} left, ", HumanDuration(elapsed.mul_f64(rest as f64 / new as f64)))
+                        }
+                        _ => String::new(),
+                    };
+                    eprintln(&format!(
+                        "{counted}/{total} architectures, {strategy}, ε = {epsilon}, {rate:.1} a minute, {left}{best}"
+                    ));
                 }
             }
             _ => {}
         }
+    }
+
+    /// Shows a warning.
+    pub fn warn(&mut self, text: &str) {
+        self.display.say(&format!("warning: {text}"));
     }
 
     /// Removes the bar from the terminal.

@@ -67,9 +67,18 @@ impl Canvas {
     }
 
     /// A filled circle.
-    pub(crate) fn dot(&mut self, (x, y): (f64, f64), radius: f64, colour: &str) {
+    pub(crate) fn dot(&mut self, at: (f64, f64), radius: f64, colour: &str) {
+        self.point(at, radius, colour, "");
+    }
+
+    /// A filled circle that tells what it is when it is pointed at, unless the label is empty.
+    pub(crate) fn point(&mut self, (x, y): (f64, f64), radius: f64, colour: &str, label: &str) {
         let (x, y, radius) = (number(x), number(y), number(radius));
-        self.raw(&format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\"/>"));
+        let circle = format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\" fill=\"{colour}\"");
+        self.raw(&match label {
+            "" => circle + "/>",
+            label => format!("{circle}><title>{}</title></circle>", escape(label)),
+        });
     }
 
     /// A filled rectangle, in the colours of the group.

@@ -1,12 +1,13 @@
 //! Learning curves: accuracies after each epoch.
 
-use crate::canvas::{Align, Canvas};
+use crate::canvas::Canvas;
 use crate::colour::palette;
-use crate::font::{self, ASCENT, CAPITAL, DESCENT, width};
+use crate::font::{self, DESCENT};
 use crate::frame::{
-    accuracy_range, accuracy_ticks, draw_entry, draw_frame, draw_names, draw_paper, is_accuracy, level, title_height,
+    accuracy_range, accuracy_ticks, draw_entry, draw_frame, draw_names, draw_paper, draw_y_axis, is_accuracy,
+    title_height, y_axis_width,
 };
-use crate::layout::{Area, EDGE, GAP, MARK, upright_name};
+use crate::layout::{Area, EDGE, GAP, MARK};
 use crate::scale::{Scale, Tick, ticks};
 use crate::series::thin_line;
 use crate::svg::Svg;
@@ -25,6 +26,8 @@ pub struct CurvesPlot {
     pub title: String,
     /// What is counted from left to right, from 1.
     pub x_name: String,
+    /// What the curves show; if empty, the accuracy of their images.
+    pub y_name: String,
     /// Width of the picture, in pixels; taken as 480 if smaller and 8,000 if larger.
     pub width: u32,
     /// The architectures, or other things with curves.
@@ -98,7 +101,8 @@ impl Curve {
 impl CurvesPlot {
     /// A picture 960 pixels wide without architectures; the fields are public.
     pub fn titled(title: impl Into<String>) -> Self {
-        Self { title: title.into(), x_name: "epoch".to_owned(), width: 960, groups: Vec::new() }
+        let (x_name, y_name) = ("epoch".to_owned(), String::new());
+        Self { title: title.into(), x_name, y_name, width: 960, groups: Vec::new() }
     }
 
     /// Draws it; `None` if no curve has a value from 0 to 1.
@@ -121,14 +125,13 @@ impl CurvesPlot {
         let description = format!("Curves of accuracy: {}; {}s: {epochs}.", groups.len(), self.x_name);
         let mut canvas = Canvas::new(width, height, name, &description);
         draw_paper(&mut canvas, width, height);
-        layout.draw_axes(
-            &mut canvas,
-            match kinds[..] {
-                [CurveKind::Valid] => "validation accuracy",
-                [CurveKind::Test] => "test accuracy",
-                _ => "accuracy",
-            },
-        );
+        let y_name = match (self.y_name.trim(), &kinds[..]) {
+            ("", [CurveKind::Valid]) => "validation accuracy",
+            ("", [CurveKind::Test]) => "test accuracy",
+            ("", _) => "accuracy",
+            (name, _) => name,
+        };
+        draw_y_axis(&mut canvas, layout.panel, &layout.y, &layout.y_ticks, y_name);
         for (index, group) in groups.iter().enumerate() {
             let stroke = if groups.iter().map(|group| group.curves.len()).sum::<usize>() > 24 { 1.1 } else { 1.7 };
             let colour = palette(index, groups.len());
@@ -165,8 +168,7 @@ impl Layout {
     fn new(plot: &CurvesPlot, groups: &[&CurveGroup], kinds: &[CurveKind], range: (f64, f64), epochs: f64) -> Self {
         let picture_width = f64::from(plot.width.clamp(480, 8000));
         let y_ticks = accuracy_ticks(range, 9);
-        let widest = y_ticks.iter().map(|tick| width(&tick.text, style::TICK)).fold(0.0, f64::max);
-        let (left, right) = (EDGE + style::NAME + 8.0 + widest + GAP + MARK, picture_width - EDGE - 16.0);
+        let (left, right) = (y_axis_width(&y_ticks), picture_width - EDGE - 16.0);
         let top = title_height(plot.title.trim());
         let panel = Area { left, top, right, bottom: top + PANEL };
         let margin = (0.02 * epochs).max(0.5);
@@ -207,26 +209,6 @@ impl Layout {
             names,
             panel,
         }
-    }
-
-    fn draw_axes(&self, canvas: &mut Canvas, y_name: &str) {
-        let panel = self.panel;
-        canvas.open("grid", &format!("fill=\"none\" stroke=\"{}\"", style::GRID));
-        for tick in &self.y_ticks {
-            let y = self.y.at(tick.value);
-            canvas.path(&[(panel.left - MARK, y), (panel.right, y)]);
-        }
-        canvas.close();
-        canvas.open("y-axis", &format!("fill=\"{}\"", style::SOFT_INK));
-        for tick in &self.y_ticks {
-            let at = (panel.left - MARK - GAP, self.y.at(tick.value) + CAPITAL * style::TICK / 2.0);
-            canvas.text(&level("y-tick", at, style::TICK, Align::End, &tick.text));
-        }
-        let bounds = (panel.top, panel.bottom);
-        let name = upright_name(y_name, EDGE + ASCENT * style::NAME, panel.middle().1, bounds);
-        let text = level("y-name", name.at, name.size, Align::Middle, y_name);
-        canvas.text(&crate::canvas::Text { degrees: -90.0, ..text });
-        canvas.close();
     }
 
     fn draw_curve(&self, canvas: &mut Canvas, curve: &Curve, colour: &str, stroke: f64, dashes: &str) {

@@ -1,8 +1,8 @@
 //! Common parts of the pictures of a scoring: range, grid, frame, title and legend.
 
 use crate::canvas::{Align, Canvas, Text};
-use crate::font::CAPITAL;
-use crate::layout::{Area, EDGE, GAP, MARK, title};
+use crate::font::{ASCENT, CAPITAL, width};
+use crate::layout::{Area, EDGE, GAP, MARK, title, upright_name};
 use crate::scale::{Scale, Tick, range_with_margin, ticks};
 use crate::{legend, style};
 
@@ -50,6 +50,31 @@ pub(crate) fn draw_frame(canvas: &mut Canvas, panel: Area, x: &Scale, x_ticks: &
         let at = (x.at(tick.value), bottom + MARK + GAP + CAPITAL * style::TICK);
         canvas.text(&level("x-tick", at, style::TICK, Align::Middle, &tick.text));
     }
+    canvas.close();
+}
+
+/// The left edge of a panel whose axis has these ticks and a name.
+pub(crate) fn y_axis_width(ticks: &[Tick]) -> f64 {
+    let widest = ticks.iter().map(|tick| width(&tick.text, style::TICK)).fold(0.0, f64::max);
+    EDGE + style::NAME + 8.0 + widest + GAP + MARK
+}
+
+/// The grid lines, texts and name of the axis at the left of a panel.
+pub(crate) fn draw_y_axis(canvas: &mut Canvas, panel: Area, y: &Scale, y_ticks: &[Tick], name: &str) {
+    canvas.open("grid", &format!("fill=\"none\" stroke=\"{}\"", style::GRID));
+    for tick in y_ticks {
+        let y = y.at(tick.value);
+        canvas.path(&[(panel.left - MARK, y), (panel.right, y)]);
+    }
+    canvas.close();
+    canvas.open("y-axis", &format!("fill=\"{}\"", style::SOFT_INK));
+    for tick in y_ticks {
+        let at = (panel.left - MARK - GAP, y.at(tick.value) + CAPITAL * style::TICK / 2.0);
+        canvas.text(&level("y-tick", at, style::TICK, Align::End, &tick.text));
+    }
+    let place = upright_name(name, EDGE + ASCENT * style::NAME, panel.middle().1, (panel.top, panel.bottom));
+    let text = level("y-name", place.at, place.size, Align::Middle, name);
+    canvas.text(&Text { degrees: -90.0, ..text });
     canvas.close();
 }
 

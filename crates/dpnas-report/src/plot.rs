@@ -46,8 +46,17 @@ impl PlotOptions {
 /// # Source
 /// SPEC §13.
 pub fn reward_plot(points: &[RewardPoint], options: &PlotOptions) -> Option<Svg> {
+    let counted: Vec<RewardPoint> = points.iter().filter(|point| point.counts()).copied().collect();
+    labelled_reward_plot(&counted, options, &|_| String::new())
+}
+
+/// As [`reward_plot`], of points that all count, each with a label by its index.
+pub(crate) fn labelled_reward_plot(
+    points: &[RewardPoint],
+    options: &PlotOptions,
+    label: &dyn Fn(usize) -> String,
+) -> Option<Svg> {
     let window = options.window.max(1);
-    let points: Vec<RewardPoint> = points.iter().filter(|point| point.counts()).copied().collect();
     if points.len() <= window {
         return None;
     }
@@ -55,7 +64,7 @@ pub fn reward_plot(points: &[RewardPoint], options: &PlotOptions) -> Option<Svg>
     let rewards: Vec<f64> = points.iter().map(|point| point.reward).collect();
     let lowest = rewards.iter().copied().fold(f64::MAX, f64::min);
     let best = rewards.iter().copied().fold(f64::MIN, f64::max);
-    let ends = phase_ends(&points);
+    let ends = phase_ends(points);
     let every = stride(points.len());
     let layout = Layout::new(Contents {
         size: (f64::from(width), f64::from(height)),
@@ -72,11 +81,11 @@ pub fn reward_plot(points: &[RewardPoint], options: &PlotOptions) -> Option<Svg>
     });
 
     let name = if options.title.trim().is_empty() { "Rewards" } else { options.title.trim() };
-    let mut canvas = Canvas::new(width, height, name, &description(&points, window, best));
+    let mut canvas = Canvas::new(width, height, name, &description(points, window, best));
     canvas.raw(&format!("<rect class=\"paper\" width=\"{width}\" height=\"{height}\" fill=\"{}\"/>", style::PAPER));
     draw_axes(&mut canvas, &layout);
     draw_phases(&mut canvas, &layout, &ends);
-    draw_points(&mut canvas, &layout, &rewards, every);
+    draw_points(&mut canvas, &layout, &rewards, every, label);
     draw_average(&mut canvas, &layout, &rewards, window);
     draw_bar(&mut canvas, &layout);
     draw_names(&mut canvas, &layout);
@@ -172,7 +181,7 @@ fn draw_phases(canvas: &mut Canvas, layout: &Layout, ends: &[PhaseEnd]) {
     canvas.close();
 }
 
-fn draw_points(canvas: &mut Canvas, layout: &Layout, rewards: &[f64], every: usize) {
+fn draw_points(canvas: &mut Canvas, layout: &Layout, rewards: &[f64], every: usize, label: &dyn Fn(usize) -> String) {
     let radius = style::radius(rewards.len());
     canvas.open(
         "points",
@@ -180,7 +189,7 @@ fn draw_points(canvas: &mut Canvas, layout: &Layout, rewards: &[f64], every: usi
     );
     for (i, reward) in rewards.iter().enumerate().step_by(every) {
         let at = (layout.x.at((i + 1) as f64), layout.y.at(*reward));
-        canvas.dot(at, radius, &viridis(layout.y.share(*reward)));
+        canvas.point(at, radius, &viridis(layout.y.share(*reward)), &label(i));
     }
     canvas.close();
 }

@@ -1,8 +1,22 @@
 //! The HTML report of a search: one file, nothing to load.
 
 use crate::canvas::escape;
-use crate::page::{MISSING, PageText, percent};
+use crate::front::{front_plot, pareto_front};
+use crate::number::short;
+use crate::page::{Behaviour, MISSING, PageText, percent};
+use crate::plot::{PlotOptions, labelled_reward_plot};
+use crate::random_search::expected_best;
+use crate::scale::epsilon_text;
 use crate::svg::Svg;
+use crate::{Curve, CurveGroup, CurveKind, CurvesPlot, RewardPoint};
+use std::collections::{HashMap, HashSet};
+
+/// Rows of the table; architectures on a front come on top.
+const MOST_ROWS: usize = 1_000;
+/// Fewest random architectures that tell what chance finds.
+const FEWEST_RANDOM: usize = 20;
+/// Points of a curve over the width of its picture.
+const CURVE_POINTS: usize = 480;
 
 /// The report of a search.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,15 +24,21 @@ use crate::svg::Svg;
 pub struct SearchPage {
     /// The texts around the rest.
     pub text: PageText,
-    /// The reward plot; without it the report says when there will be one.
-    pub plot: Option<Svg>,
-    /// The best architectures, best first.
-    pub best: Vec<BestNet>,
+    /// Whether the search runs: the page loads itself again.
+    pub running: bool,
+    /// What draws an architecture where chance does not, such as `q-learning`.
+    pub strategy: String,
+    /// The rows of the replay buffer, each with its architecture string.
+    pub rows: Vec<(RewardPoint, String)>,
+    /// All scored architectures, best first.
+    pub nets: Vec<BestNet>,
+    /// The cost that is an objective beside the reward: the architectures on the front of both are listed.
+    pub objective: Option<Cost>,
     /// A test accuracy to compare with.
     pub baseline: Option<Baseline>,
 }
 
-/// One architecture of the table of the best.
+/// A scored architecture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BestNet {
     /// The architecture string.
@@ -37,6 +57,50 @@ pub struct BestNet {
     pub parameters: Option<u64>,
 }
 
+/// What an architecture costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// Multiply-adds of one image.
+    MultiplyAdds,
+    /// Weights of encoder and classifier.
+    Parameters,
+}
+
+impl Cost {
+    const ALL: [Self; 2] = [Self::MultiplyAdds, Self::Parameters];
+
+    /// Its name: `multiply-adds` or `parameters`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MultiplyAdds => "multiply-adds",
+            Self::Parameters => "parameters",
+        }
+    }
+
+    /// The architectures, given best first, on the Pareto front of their rewards and this cost, the cheapest first.
+    /// Those without the cost, or whose reward is not above 0, are left out.
+    pub fn front(self, nets: &[BestNet]) -> Vec<&BestNet> {
+        let nets = self.known(nets);
+        pareto_front(&self.points(&nets)).into_iter().map(|i| nets[i]).collect()
+    }
+
+    /// What an architecture costs, if it is known.
+    pub fn of(self, net: &BestNet) -> Option<u64> {
+        match self {
+            Self::MultiplyAdds => net.multiply_adds,
+            Self::Parameters => net.parameters,
+        }
+    }
+
+    fn known(self, nets: &[BestNet]) -> Vec<&BestNet> {
+        nets.iter().filter(|net| self.of(net).is_some() && net.reward > 0.0).collect()
+    }
+
+    fn points(self, nets: &[&BestNet]) -> Vec<(u64, f64)> {
+        nets.iter().map(|net| (self.of(net).unwrap_or_default(), net.reward)).collect()
+    }
+}
+
 /// The test accuracy of a simpler model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Baseline {
@@ -52,100 +116,197 @@ impl SearchPage {
         Self { text, ..Self::default() }
     }
 
-    /// The report as one HTML document without scripts, images or styles from elsewhere; it is also well-formed XML.
+    /// The report as one HTML document without images, styles or scripts from elsewhere; it is also well-formed XML. Its
+    /// own script tells, sorts and filters.
     pub fn to_html(&self) -> String {
-        let sections = [("Rewards", self.plot_html()), ("Best architectures", self.best_html())];
-        self.text.document(sections.map(|(heading, markup)| (heading.to_owned(), markup)))
+        let view = View::new(self);
+        let sections = [
+            Some(("Rewards".to_owned(), view.rewards())),
+            view.best_so_far().map(|markup| ("Best reward so far".to_owned(), markup)),
+            view.costs().map(|markup| ("Reward and cost".to_owned(), markup)),
+            self.objective.map(|cost| (format!("Front of reward and {}", cost.name()), view.front(cost))),
+            Some(("Best architectures".to_owned(), view.table())),
+        ];
+        let behaviour = if self.running { Behaviour::Renewed } else { Behaviour::Alive };
+        self.text.document(behaviour, sections.into_iter().flatten())
+    }
+}
+
+/// A page with what its parts share.
+struct View<'a> {
+    page: &'a SearchPage,
+    /// The rows that count, in order.
+    points: Vec<RewardPoint>,
+    names: Vec<&'a str>,
+    /// The first of these rows of each architecture, and its place among the best.
+    first: HashMap<&'a str, usize>,
+    ranks: HashMap<&'a str, usize>,
+    /// The architectures on the front of each cost.
+    fronts: [HashSet<&'a str>; 2],
+}
+
+impl<'a> View<'a> {
+    fn new(page: &'a SearchPage) -> Self {
+        let counted = page.rows.iter().filter(|(point, _)| point.counts());
+        let (points, names): (Vec<RewardPoint>, Vec<&str>) = counted.map(|(point, net)| (*point, net.as_str())).unzip();
+        Self {
+            first: names.iter().enumerate().rev().map(|(i, net)| (*net, i)).collect(),
+            ranks: page.nets.iter().enumerate().rev().map(|(i, net)| (net.net.as_str(), i)).collect(),
+            fronts: Cost::ALL.map(|cost| cost.front(&page.nets).into_iter().map(|net| net.net.as_str()).collect()),
+            page,
+            points,
+            names,
+        }
     }
 
-    fn plot_html(&self) -> String {
-        match &self.plot {
-            Some(svg) => format!(
-                "<figure>\n{svg}<figcaption>Each point is one architecture in the order of the search, coloured by its \
-                 reward. Rejected architectures are left out.</figcaption>\n</figure>\n"
-            ),
-            None => {
-                "<p class=\"note\">The plot appears as soon as more than 20 architectures have a reward above 0.</p>\n"
-                    .to_owned()
+    /// What a point says of its row.
+    fn label(&self, row: usize) -> String {
+        let (RewardPoint { epsilon, reward }, net) = (self.points[row], self.names[row]);
+        let mut label = format!("architecture {}, {}", row + 1, epsilon_text(epsilon));
+        if !self.page.strategy.is_empty() {
+            label += &format!(", {}", self.page.strategy);
+        }
+        label += &format!("\nreward {reward:.4}");
+        let scored = self.ranks.get(net).map(|rank| &self.page.nets[*rank]);
+        for cost in Cost::ALL {
+            if let Some(count) = scored.and_then(|net| cost.of(net)) {
+                label += &format!(", {} {}", short(count), cost.name());
             }
         }
+        label + "\n" + net
     }
 
-    fn best_html(&self) -> String {
-        if self.best.is_empty() {
-            return "<p class=\"note\">No architecture has been scored yet.</p>\n".to_owned();
+    fn rewards(&self) -> String {
+        let options = PlotOptions::titled("Rewards of the search");
+        match labelled_reward_plot(&self.points, &options, &|row| self.label(row)) {
+            Some(svg) => figure(
+                &svg,
+                "Each point is one architecture in the order of the search, coloured by its reward. Point at one to see \
+                 which. Rejected architectures are left out.",
+            ),
+            None => note("The plot appears as soon as more than 20 architectures have a reward above 0."),
         }
-        let heads = ["Reward", "Validation", "Test", "Features", "Multiply-adds", "Parameters"];
-        let heads: String = heads.iter().map(|head| format!("<th scope=\"col\" class=\"n\">{head}</th>")).collect();
-        let rows: String = self.best.iter().enumerate().map(|(i, net)| net.row(i + 1)).collect();
-        let baseline = self.baseline.iter().map(|baseline| {
+    }
+
+    fn best_so_far(&self) -> Option<String> {
+        let mut best = 0.0_f64;
+        let reached = self.points.iter().map(|point| {
+            best = best.max(point.reward);
+            best
+        });
+        let line = |name: &str, values| CurveGroup {
+            name: name.to_owned(),
+            curves: vec![Curve::new(CurveKind::Valid, values)],
+        };
+        let mut plot = CurvesPlot::titled("");
+        plot.x_name = "architecture".to_owned();
+        plot.y_name = "reward".to_owned();
+        plot.groups = vec![line("best so far in this search", reached.collect())];
+        let random: Vec<f64> =
+            self.points.iter().filter(|point| point.epsilon == 1.0).map(|point| point.reward).collect();
+        let mut caption = "The highest reward so far.".to_owned();
+        if random.len() >= FEWEST_RANDOM {
+            let count = self.points.len();
+            let expected = expected_best(&random, count, count.div_ceil(CURVE_POINTS));
+            plot.groups.push(line("expected best of as many random architectures", expected));
+            caption += &format!(
+                " The other line is the expected highest of as many draws from the {} rewards that this search drew at \
+                 random (ε = 1). It cannot rise above the best of them: beyond as many architectures it is too low.",
+                random.len()
+            );
+        }
+        (self.points.len() > 1).then(|| plot.draw()).flatten().map(|svg| figure(&svg, &caption))
+    }
+
+    fn costs(&self) -> Option<String> {
+        let plots = Cost::ALL.into_iter().filter_map(|cost| {
+            let nets = cost.known(&self.page.nets);
+            let label =
+                |i: usize| self.first.get(nets[i].net.as_str()).map_or_else(String::new, |row| self.label(*row));
+            front_plot(&cost.points(&nets), cost.name(), &label)
+        });
+        let plots: String = plots.map(|svg| svg.as_str().to_owned()).collect();
+        (!plots.is_empty()).then(|| {
+            format!(
+                "<figure>\n<div class=\"pair\">\n{plots}</div>\n<figcaption>Each point is one architecture; up and to the \
+                 left is better. The line is the Pareto front: no other architecture is at least as cheap and at least \
+                 as good.</figcaption>\n</figure>\n"
+            )
+        })
+    }
+
+    fn front(&self, cost: Cost) -> String {
+        let front: Vec<usize> = cost
+            .front(&self.page.nets)
+            .into_iter()
+            .filter_map(|net| self.ranks.get(net.net.as_str()).copied())
+            .collect();
+        if front.is_empty() { none() } else { self.rows("", &front, "") }
+    }
+
+    fn table(&self) -> String {
+        let nets = &self.page.nets;
+        if nets.is_empty() {
+            return none();
+        }
+        let listed =
+            |i: &usize| *i < MOST_ROWS || self.fronts.iter().any(|front| front.contains(nets[*i].net.as_str()));
+        let listed: Vec<usize> = (0..nets.len()).filter(listed).collect();
+        let foot = self.page.baseline.iter().map(|baseline| {
             format!(
                 "<tfoot><tr><td></td><th scope=\"row\">{}</th><td></td><td></td><td class=\"n\">{}</td><td></td><td></td><td></td></tr></tfoot>\n",
                 escape(&baseline.name),
                 percent(baseline.test_accuracy)
             )
         });
+        let rest = match nets.len() - listed.len() {
+            0 => String::new(),
+            _ => format!("The best {MOST_ROWS} and the fronts of {}; the replay buffer has all. ", nets.len()),
+        };
+        let table = self.rows(" id=\"nets\"", &listed, &foot.collect::<String>());
+        format!("{table}<p class=\"note small\">{rest}◆ marks the front of reward and this cost.</p>\n")
+    }
+
+    fn rows(&self, attributes: &str, ranks: &[usize], foot: &str) -> String {
+        let heads = ["Reward", "Validation", "Test", "Features", "Multiply-adds", "Parameters"];
+        let heads: String = heads.iter().map(|head| format!("<th scope=\"col\" class=\"n\">{head}</th>")).collect();
+        let rows: String = ranks.iter().map(|rank| self.row(*rank)).collect();
         format!(
-            "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\" class=\"n\">#</th>\
-             <th scope=\"col\">Architecture</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n{}</table></div>\n",
-            baseline.collect::<String>()
+            "<div class=\"wide\"><table{attributes}>\n<thead><tr><th scope=\"col\" class=\"n\">#</th>\
+             <th scope=\"col\">Architecture</th>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n{foot}</table></div>\n"
         )
     }
-}
 
-impl BestNet {
     fn row(&self, rank: usize) -> String {
-        let reward = if self.reward.is_finite() { format!("{:.4}", self.reward) } else { MISSING.to_owned() };
-        let test = self.test_accuracy.map_or_else(|| MISSING.to_owned(), percent);
-        let counts = [self.features, self.multiply_adds, self.parameters].map(|value| match value {
-            Some(value) => format!("<td class=\"n\" title=\"{value}\">{}</td>", short(value)),
+        let net = &self.page.nets[rank];
+        let reward = if net.reward.is_finite() { format!("{:.4}", net.reward) } else { MISSING.to_owned() };
+        let test = net.test_accuracy.map_or_else(|| MISSING.to_owned(), percent);
+        let count = |value: Option<u64>, mark: &str| match value {
+            Some(value) => format!("<td class=\"n\" title=\"{value}\">{mark}{}</td>", short(value)),
             None => format!("<td class=\"n\">{MISSING}</td>"),
-        });
+        };
+        let costs = [0, 1]
+            .map(|i| count(Cost::ALL[i].of(net), if self.fronts[i].contains(net.net.as_str()) { "◆ " } else { "" }));
         format!(
-            "<tr><td class=\"n\">{rank}</td><td><code>{}</code></td><td class=\"n\">{reward}</td><td class=\"n\">{}</td>\
-             <td class=\"n\">{test}</td>{}</tr>\n",
-            escape(&self.net),
-            percent(self.valid_accuracy),
-            counts.concat()
+            "<tr><td class=\"n\">{}</td><td><code>{}</code></td><td class=\"n\">{reward}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{test}</td>{}{}</tr>\n",
+            rank + 1,
+            escape(&net.net),
+            percent(net.valid_accuracy),
+            count(net.features, ""),
+            costs.concat()
         )
     }
 }
 
-/// A count in three digits and a prefix: 14,700,000,000 is `14.7 G`; below 10,000 the count itself.
-fn short(count: u64) -> String {
-    if count < 10_000 {
-        return count.to_string();
-    }
-    let mut value = count as f64;
-    for prefix in ["k", "M", "G", "T", "P", "E"] {
-        value /= 1000.0;
-        // 999.5 would read as 1000: the next prefix takes it.
-        if value < 999.5 || prefix == "E" {
-            let decimals = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
-            return format!("{value:.decimals$} {prefix}");
-        }
-    }
-    count.to_string()
+fn figure(svg: &Svg, caption: &str) -> String {
+    format!("<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>\n", escape(caption))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn note(text: &str) -> String {
+    format!("<p class=\"note\">{text}</p>\n")
+}
 
-    #[test]
-    fn counts_read_in_three_digits() {
-        for (count, text) in [
-            (0, "0"),
-            (9_999, "9999"),
-            (10_000, "10.0 k"),
-            (12_345, "12.3 k"),
-            (999_499, "999 k"),
-            (999_500, "1.00 M"),
-            (3_770_000, "3.77 M"),
-            (14_700_000_000, "14.7 G"),
-            (u64::MAX, "18.4 E"),
-        ] {
-            assert_eq!(short(count), text);
-        }
-    }
+fn none() -> String {
+    note("No architecture has been scored yet.")
 }

@@ -1,7 +1,7 @@
 //! The HTML report of a run with pictures and one table.
 
 use crate::canvas::escape;
-use crate::page::PageText;
+use crate::page::{Behaviour, PageText};
 use crate::svg::Svg;
 
 /// The report of a run: pictures and a table.
@@ -54,7 +54,7 @@ impl TablePage {
             let (svg, caption) = (&figure.svg, escape(&figure.caption));
             (figure.heading.clone(), format!("<figure>\n{svg}<figcaption>{caption}</figcaption>\n</figure>\n"))
         });
-        self.text.document(figures.chain([(self.heading.clone(), self.table())]))
+        self.text.document(Behaviour::Still, figures.chain([(self.heading.clone(), self.table())]))
     }
 
     fn table(&self) -> String {

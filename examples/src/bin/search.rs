@@ -1,9 +1,10 @@
 //! Searches for deep priors: random encoders whose embedding a linear classifier separates well.
 
 use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use dpnas::data::DataSet;
 use dpnas::grammar::Net;
+use dpnas::report::{Baseline, Cost, SearchPage};
 use dpnas::search::{Evolution, Predictor, Search, SearchSettings, Seed, Strategy};
 use dpnas::{
     EarlierRun, EnsembleConfig, Head, MAX_FRUITLESS, RunEvent, Runner, ScoreError, Splits, StopReason, Trial,
@@ -12,7 +13,7 @@ use dpnas::{
 use dpnas_examples::ensemble::{CANDIDATES, Ensemble, IMAGES, choose, most_features};
 use dpnas_examples::evaluation::{deep_prior, evaluator, probe};
 use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
-use dpnas_examples::output::SearchResult;
+use dpnas_examples::output::{SearchReport, SearchResult};
 use dpnas_examples::program::{self, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
 use dpnas_examples::session::{RunFlags, Session, log, resumable};
@@ -39,6 +40,30 @@ struct Arguments {
     /// End, with exit status 2, after this many evaluations in a row that do not count towards the schedule
     #[arg(long, value_name = "N", default_value_t = MAX_FRUITLESS, help_heading = "Run")]
     max_fruitless: u64,
+    /// What is listed at the end: the best by their reward, or the Pareto front of reward and a cost. The strategy goes by
+    /// the reward in any case
+    #[arg(long, value_enum, value_name = "NAME", default_value = "reward", help_heading = "Run")]
+    objective: Objective,
+}
+
+/// What makes an architecture worth listing.
+#[derive(Clone, Copy, ValueEnum)]
+enum Objective {
+    Reward,
+    #[value(name = "reward,multiply-adds")]
+    MultiplyAdds,
+    #[value(name = "reward,parameters")]
+    Parameters,
+}
+
+impl Objective {
+    fn cost(self) -> Option<Cost> {
+        match self {
+            Self::Reward => None,
+            Self::MultiplyAdds => Some(Cost::MultiplyAdds),
+            Self::Parameters => Some(Cost::Parameters),
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -73,11 +98,22 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         earlier::announce(earlier, search.progress());
     }
 
-    let mut progress = SearchProgress::new(Some(log(&folder)?));
-    let mut begun = false;
+    let (settings, strategy) = (folder.settings()?, &session.options.search.strategy);
+    let (input, objective) = (data.train.shape(), arguments.objective.cost());
+    let describe = SearchReport { folder: &folder, settings: &settings, input, strategy, objective };
+    let write = |page: &SearchPage| folder.replace("report.html", page.to_html().as_bytes());
+    let mut progress = SearchProgress::new(strategy, Some(log(&folder)?));
+    let (mut begun, mut unfinished) = (false, None);
     let hook = |event: &RunEvent<'_>| {
         begun = true;
         progress.show(event);
+        if let RunEvent::SoFar { rows, best, progress: done } = event {
+            let page = unfinished.insert(describe.page("running", rows, best, *done));
+            page.running = true;
+            if let Err(error) = write(page) {
+                progress.warn(&format!("{:#}", anyhow::Error::from(error)));
+            }
+        }
         session.flow()
     };
     let mut runner = Runner::new(search, evaluator).in_folder(folder.clone()).with_hook(hook);
@@ -92,20 +128,29 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         runner = runner.with_time(time);
     }
     let report = match runner.run() {
-        Err(error) if begun => return Err(resumable::<SearchOptions>(error, &folder)),
+        Err(error) if begun => {
+            if let Some(mut page) = unfinished {
+                page.running = false;
+                page.text.subtitle = "Deep-prior architecture search: ended by an error".to_owned();
+                // The error of the run is the one to tell.
+                let _ = write(&page);
+            }
+            return Err(resumable::<SearchOptions>(error, &folder));
+        }
         report => report?,
     };
+    let mut page = describe.page(&report.stop.to_string(), &report.rows, &report.best, report.progress);
     let baseline = baseline(&session, &data)?;
+    page.baseline =
+        baseline.map(|test_accuracy| Baseline { name: "linear classifier on raw pixels".to_owned(), test_accuracy });
+    write(&page)?;
     progress.finish();
     let completed = matches!(report.stop, StopReason::Completed | StopReason::TimeIsOver);
     let wanted = NonZeroUsize::new(session.options.search.ensemble).filter(|_| completed);
     let ensemble = wanted.map(|size| ensemble(&session, &data, &report.best, size)).transpose();
     let ensemble = ensemble.map_err(|error| resumable::<SearchOptions>(error, &folder))?.flatten();
 
-    let settings = folder.settings()?;
-    let input = data.train.shape();
-    let result = SearchResult { folder: &folder, report: &report, input, baseline, settings: &settings };
-    folder.replace("report.html", result.html().as_bytes())?;
+    let result = SearchResult { folder: &folder, report: &report, page: &page };
     let mut json = result.json();
     let mut text = result.text();
     if let Some(ensemble) = &ensemble {

@@ -28,6 +28,27 @@ fn search_prints_one_json_object_with_the_promised_fields() {
 }
 
 #[test]
+fn a_second_objective_lists_the_front_of_a_finished_search() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = tiny(runs.path(), &[]);
+    let arguments = ["--resume", folder.to_str().unwrap(), "--cache", "off", "--objective", "reward,parameters"];
+    let json = run_json(env!("CARGO_BIN_EXE_search"), &[&arguments[..], &["--json"]].concat());
+    let front: Vec<(u64, f64)> = json["front"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|net| (net["parameters"].as_u64().unwrap(), net["reward"].as_f64().unwrap()))
+        .collect();
+    assert!(front.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1), "{json}");
+    assert_eq!(front.last().unwrap().1, json["best"]["reward"].as_f64().unwrap());
+    let output = search().args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("  reward   test      parameters   architecture\n"), "{text}");
+    let html = std::fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(html.contains("<h2>Front of reward and parameters</h2>") && !html.contains("<body data-reload="));
+}
+
+#[test]
 fn a_run_folder_has_every_file() {
     let runs = tempfile::tempdir().unwrap();
     let folder = tiny(runs.path(), &["--schedule", "1.0:22", "--epochs", "2"]);

@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod binaries;
+#[cfg(target_os = "linux")]
+mod browser;
 mod continual;
 mod continuing;
 mod conventional;

@@ -4,10 +4,12 @@
 use crate::csv::replay_buffer::ReplayWriter;
 use crate::run::folder::io;
 #[cfg(feature = "report")]
-use crate::run::picture::Picture;
+use crate::run::picture::draw_rewards;
 use crate::run::report::RunError;
 use crate::run::trials::Trials;
 use crate::{RunFolder, write_q_values};
+#[cfg(feature = "report")]
+use dpnas_report::RewardPoint;
 use dpnas_search::{Row, Search};
 use std::fs::{File, OpenOptions};
 
@@ -19,8 +21,6 @@ pub(crate) struct Artifacts {
     folder: RunFolder,
     replay_buffer: ReplayWriter<File>,
     rows: usize,
-    #[cfg(feature = "report")]
-    picture: Picture,
 }
 
 impl Artifacts {
@@ -33,49 +33,37 @@ impl Artifacts {
             fields.try_for_each(|fields| writer.write_fields(&fields))
         })?;
         let file = OpenOptions::new().append(true).open(&path).map_err(|source| io(&path, source))?;
-        let mut artifacts = Self {
-            folder: folder.clone(),
-            replay_buffer: ReplayWriter::continuing(file, rows.len()),
-            rows: 0,
-            #[cfg(feature = "report")]
-            picture: Picture::default(),
-        };
-        rows.iter().for_each(|row| artifacts.count(row));
-        Ok(artifacts)
+        let replay_buffer = ReplayWriter::continuing(file, rows.len());
+        Ok(Self { folder: folder.clone(), replay_buffer, rows: rows.len() })
     }
 
-    /// Appends new rows, and redraws the picture from time to time.
-    pub(crate) fn update(&mut self, rows: &[Row], trials: &Trials) -> Result<(), RunError> {
-        self.append(rows, trials)?;
+    /// Draws the picture of these rows.
+    #[cfg_attr(not(feature = "report"), expect(unused_variables, reason = "there is no picture"))]
+    pub(crate) fn draw(&self, rows: &[Row]) -> Result<(), RunError> {
         #[cfg(feature = "report")]
-        self.picture.update(&self.folder)?;
+        {
+            let points = rows.iter().map(|row| RewardPoint { epsilon: row.epsilon, reward: row.reward });
+            draw_rewards(&self.folder, &points.collect::<Vec<_>>())?;
+        }
         Ok(())
     }
 
     /// Brings every file up to date.
     pub(crate) fn finish(&mut self, search: &Search, trials: &Trials) -> Result<(), RunError> {
-        self.append(search.rows(), trials)?;
+        self.update(search.rows(), trials)?;
         if search.strategy().is_none() {
             self.folder.replace_with("q_values.csv", |file| write_q_values(search.q_table(), file))?;
         }
-        #[cfg(feature = "report")]
-        self.picture.draw(&self.folder)?;
-        Ok(())
+        self.draw(search.rows())
     }
 
-    fn append(&mut self, rows: &[Row], trials: &Trials) -> Result<(), RunError> {
+    /// Appends new rows.
+    pub(crate) fn update(&mut self, rows: &[Row], trials: &Trials) -> Result<(), RunError> {
         for (number, row) in rows.iter().enumerate().skip(self.rows) {
             let written = self.replay_buffer.write_fields(&trials.fields(number, row));
             written.map_err(|source| io(&self.folder.file(REPLAY_BUFFER), source))?;
-            self.count(row);
+            self.rows += 1;
         }
         Ok(())
-    }
-
-    #[cfg_attr(not(feature = "report"), expect(unused_variables, reason = "only the picture looks at the row"))]
-    fn count(&mut self, row: &Row) {
-        self.rows += 1;
-        #[cfg(feature = "report")]
-        self.picture.push(row);
     }
 }

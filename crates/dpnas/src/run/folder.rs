@@ -7,7 +7,7 @@
 //!   replay_buffer.csv   rebuilt from the journal, appended to while the search runs
 //!   q_values.csv        rewritten when the run stops
 //!   rewards.svg, .png   redrawn while the search runs
-//!   report.html         rewritten when the run stops
+//!   report.html         rewritten while the search runs
 //!   log.txt             messages of the program
 //!   continued_*.csv     copies of the files of the run that this one continues, if any
 //! ```

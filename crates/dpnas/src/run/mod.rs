@@ -5,6 +5,7 @@ pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod journal;
 pub(crate) mod other_evaluation;
+mod pace;
 #[cfg(feature = "report")]
 pub(crate) mod picture;
 pub(crate) mod report;

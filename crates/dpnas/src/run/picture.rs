@@ -3,35 +3,6 @@
 use crate::run::report::RunError;
 use crate::{FolderError, ReplayRow, RunFolder};
 use dpnas_report::{PlotOptions, ReportError, RewardPoint, Svg, reward_plot};
-use dpnas_search::Row;
-
-/// The picture is redrawn after this many new rows.
-const REDRAW_ROWS: usize = 20;
-
-/// The reward plot of a running search.
-#[derive(Debug, Default)]
-pub(crate) struct Picture {
-    points: Vec<RewardPoint>,
-    drawn: usize,
-}
-
-impl Picture {
-    /// Adds a row of the replay buffer.
-    pub(crate) fn push(&mut self, row: &Row) {
-        self.points.push(RewardPoint { epsilon: row.epsilon, reward: row.reward });
-    }
-
-    /// Draws the picture if there are enough new rows.
-    pub(crate) fn update(&mut self, folder: &RunFolder) -> Result<(), RunError> {
-        if self.points.len() < self.drawn + REDRAW_ROWS { Ok(()) } else { self.draw(folder) }
-    }
-
-    /// Draws the picture of all rows.
-    pub(crate) fn draw(&mut self, folder: &RunFolder) -> Result<(), RunError> {
-        self.drawn = self.points.len();
-        draw_rewards(folder, &self.points)
-    }
-}
 
 /// The points of the reward plot of a replay buffer.
 pub fn reward_points(rows: &[ReplayRow]) -> Vec<RewardPoint> {

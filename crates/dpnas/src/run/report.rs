@@ -36,6 +36,16 @@ pub enum RunEvent<'a> {
         /// The best architecture so far.
         best: Option<&'a Trial>,
     },
+    /// It is time to renew what a reader sees: at the start, and then so seldom that gathering this and the hook take
+    /// at most 2 % of the time. When it comes depends on the clock.
+    SoFar {
+        /// The replay buffer.
+        rows: &'a [ReplayRow],
+        /// Every scored architecture, including those of a continued run, the highest reward first.
+        best: &'a [Trial],
+        /// Progress of the search.
+        progress: Progress,
+    },
 }
 
 /// Why a run ended.

@@ -2,10 +2,11 @@
 
 use crate::run::files::Artifacts;
 use crate::run::journal::{Event, Journal};
+use crate::run::pace::Pace;
 use crate::run::report::{Report, RunError, RunEvent, StopReason};
 use crate::run::resume::{replay, tell};
 use crate::run::trials::Trials;
-use crate::{EarlierRun, Evaluate, EvaluateError, RunFolder};
+use crate::{EarlierRun, Evaluate, EvaluateError, ReplayRow, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -183,6 +184,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
     ) -> Result<(StopReason, u64), RunError> {
         let mut evaluated = 0;
         let mut seconds = clock.used;
+        let mut pace = Pace::default();
         loop {
             if self.time.is_some_and(|time| seconds >= time.as_secs_f64()) && !self.search.is_finished() {
                 return Ok((StopReason::TimeIsOver, evaluated));
@@ -209,6 +211,9 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                     Err(error) => return Ok((StopReason::Barren(error), evaluated)),
                 },
             };
+            if pace.renew(|| self.so_far(trials, artifacts)).transpose()?.is_some_and(|flow| flow.is_break()) {
+                return Ok((StopReason::Interrupted, evaluated));
+            }
             let progress = self.search.progress();
             if self.call(&RunEvent::Evaluating { candidate: &candidate, progress }).is_break() {
                 return Ok((StopReason::Interrupted, evaluated));
@@ -233,6 +238,19 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                 return Ok((StopReason::Interrupted, evaluated));
             }
         }
+    }
+
+    /// Renews the picture, and gives the hook the run so far.
+    fn so_far(&mut self, trials: &Trials, artifacts: &Option<Artifacts>) -> Result<ControlFlow<()>, RunError> {
+        if let Some(artifacts) = artifacts {
+            artifacts.draw(self.search.rows())?;
+        }
+        if self.hook.is_none() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let rows: Vec<ReplayRow> = self.search.rows().iter().map(|row| trials.row(row)).collect();
+        let (best, progress) = (trials.ranked(), self.search.progress());
+        Ok(self.call(&RunEvent::SoFar { rows: &rows, best: &best, progress }))
     }
 
     fn call(&mut self, event: &RunEvent<'_>) -> ControlFlow<()> {

@@ -157,6 +157,33 @@ fn the_folder_is_up_to_date_after_each_outcome() {
 }
 
 #[test]
+fn a_hook_gets_the_run_so_far_at_the_start_of_each_sitting() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = folder(runs.path());
+    let sitting = |limit| {
+        let mut seen = Vec::new();
+        let hook = |event: &RunEvent<'_>| {
+            if let RunEvent::SoFar { rows, best, progress, .. } = event {
+                seen.push((rows.len(), best.len(), progress.counted));
+            }
+            ControlFlow::Continue(())
+        };
+        let runner = Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).with_hook(hook);
+        let report = runner.with_limit(limit).run().unwrap();
+        (seen[0], (report.rows.len(), report.best.len(), report.progress.counted))
+    };
+    let (start, end) = sitting(5);
+    assert_eq!(start, (0, 0, 0));
+    assert_eq!(sitting(1).0, end);
+    let hook = |event: &RunEvent<'_>| match event {
+        RunEvent::SoFar { .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    };
+    let report = Runner::new(search(1), ByLength::default()).with_hook(hook).run().unwrap();
+    assert_eq!((report.stop, report.evaluated), (StopReason::Interrupted, 0));
+}
+
+#[test]
 fn a_failed_evaluation_keeps_what_was_recorded() {
     let runs = tempfile::tempdir().unwrap();
     let (expected, _) = whole(runs.path());

@@ -236,6 +236,7 @@ fn picture(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> CurvesPlot {
     CurvesPlot {
         title: format!("Best reward so far, mean of {} seeds", seeds.len()),
         x_name: "architectures".to_owned(),
+        y_name: "best reward so far".to_owned(),
         width: 900,
         groups: groups.collect(),
     }

@@ -67,6 +67,8 @@ pub struct SearchResult<'a> {
     pub report: &'a Report,
     /// The page of the report.
     pub page: &'a SearchPage,
+    /// Seconds of this sitting.
+    pub seconds: f64,
 }
 
 impl SearchResult<'_> {
@@ -124,6 +126,9 @@ impl SearchResult<'_> {
         let mut json = json!({
             "run": self.folder.path(),
             "stop": self.report.stop.to_string(),
+            "strategy": self.page.strategy,
+            "budget": self.report.progress.total,
+            "seconds": self.seconds,
             "candidates": self.report.best.len(),
             "rows": self.report.rows.len(),
             "best": best,

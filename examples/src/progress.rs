@@ -1,11 +1,12 @@
 //! Progress of a search on the terminal and in a log.
 
 use crate::warnings;
+use dpnas::search::Progress;
 use dpnas::{Outcome, RunEvent};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A bar on standard error, hidden unless that is a terminal.
 pub(crate) fn bar(template: &str) -> ProgressBar {
@@ -94,15 +95,17 @@ pub struct SearchProgress {
     /// Architectures that counted at the start.
     counted: Option<u64>,
     evaluated: u64,
+    /// The time of the run, if it is limited.
+    time: Option<Duration>,
 }
 
 impl SearchProgress {
     /// A display of a strategy on standard error and a log; both also show the libraries' warnings.
-    pub fn new(strategy: &str, log: Option<File>) -> Self {
+    pub fn new(strategy: &str, time: Option<Duration>, log: Option<File>) -> Self {
         let (display, strategy) = (Display::new("architectures", log), strategy.to_owned());
         #[expect(clippy::disallowed_methods, reason = "clock: shows a rate and decides no result")]
         let started = Instant::now();
-        Self { display, strategy, started, counted: None, evaluated: 0 }
+        Self { display, strategy, started, counted: None, evaluated: 0, time }
     }
 
     /// Shows one event.
@@ -116,7 +119,7 @@ impl SearchProgress {
             }
             RunEvent::Evaluating { candidate, progress } => {
                 self.counted.get_or_insert(progress.counted);
-                self.display.bar.set_length(progress.total);
+                self.display.bar.set_length(self.expected(progress));
                 self.display.bar.set_position(progress.counted);
                 self.display
                     .log(&format!("candidate {} at ε = {}: {}", candidate.id, candidate.epsilon, candidate.net));
@@ -139,7 +142,8 @@ impl SearchProgress {
                     best.map_or_else(String::new, |best| format!("best {:.4} {}", best.metrics.reward, best.net));
                 let (strategy, epsilon) = (&self.strategy, candidate.epsilon);
                 self.display.bar.set_message(format!("{strategy}, ε = {epsilon}, {rate:.1} a minute, {best}"));
-                let (counted, total) = (progress.counted, progress.total);
+                let (counted, total) = (progress.counted, self.expected(progress));
+                self.display.bar.set_length(total);
                 if self.display.bar.is_hidden() && (self.evaluated.is_multiple_of(10) || counted == total) {
                     let new = counted.saturating_sub(self.counted.unwrap_or_default());
                     let left = match total.saturating_sub(counted) {
@@ -154,6 +158,24 @@ impl SearchProgress {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Seconds of this sitting.
+    pub fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Architectures at the end: those of the schedule, or as many as this sitting has time for at its rate.
+    fn expected(&self, progress: &Progress) -> u64 {
+        let new = progress.counted.saturating_sub(self.counted.unwrap_or_default());
+        match self.time {
+            Some(time) if new > 0 => {
+                let whole = time.as_secs_f64() / self.started.elapsed().as_secs_f64().max(1e-9);
+                let more = (new as f64 * (whole - 1.0).max(0.0)).ceil() as u64;
+                progress.total.min(progress.counted.saturating_add(more))
+            }
+            _ => progress.total,
         }
     }
 

@@ -102,7 +102,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let (input, objective) = (data.train.shape(), arguments.objective.cost());
     let describe = SearchReport { folder: &folder, settings: &settings, input, strategy, objective };
     let write = |page: &SearchPage| folder.replace("report.html", page.to_html().as_bytes());
-    let mut progress = SearchProgress::new(strategy, Some(log(&folder)?));
+    let time = session.options.search.time()?;
+    let mut progress = SearchProgress::new(strategy, time, Some(log(&folder)?));
     let (mut begun, mut unfinished) = (false, None);
     let hook = |event: &RunEvent<'_>| {
         begun = true;
@@ -124,7 +125,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     if let Some(limit) = arguments.limit {
         runner = runner.with_limit(limit);
     }
-    if let Some(time) = session.options.search.time()? {
+    if let Some(time) = time {
         runner = runner.with_time(time);
     }
     let report = match runner.run() {
@@ -150,7 +151,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let ensemble = wanted.map(|size| ensemble(&session, &data, &report.best, size)).transpose();
     let ensemble = ensemble.map_err(|error| resumable::<SearchOptions>(error, &folder))?.flatten();
 
-    let result = SearchResult { folder: &folder, report: &report, page: &page };
+    let result = SearchResult { folder: &folder, report: &report, page: &page, seconds: progress.seconds() };
     let mut json = result.json();
     let mut text = result.text();
     if let Some(ensemble) = &ensemble {

@@ -42,7 +42,7 @@ impl EvaluationOptions<'_> {
             "lr-schedule: the linear classifier of a deep prior has a constant learning rate; add --full-training, or \
              leave it out"
         );
-        let head: Head = self.classifier.head.parse().context("head")?;
+        let head = self.classifier.head()?;
         ensure!(
             !full_training || head == Head::Adam,
             "head: full training trains its classifier with Adam; leave --head out"
@@ -105,7 +105,7 @@ pub fn deep_prior(options: EvaluationOptions<'_>, data: &DataSet, stop: Arc<Atom
         draw: encoder.draw.parse().context("draw")?,
         norm: normalisation(encoder)?,
         calibration_images: at_least_one("calibration-images", encoder.calibration_images)?,
-        head: classifier.head.parse().context("head")?,
+        head: classifier.head()?,
         probe: probe(classifier, resources, seed)?,
         memory_budget: memory_budget(resources)?,
         largest_chunk: at_least_one("chunk", resources.chunk)?,

@@ -82,7 +82,8 @@ pub fn leave_one_out_memory(rows: usize, features: usize, classes: usize, thread
     // Scatter and Gram matrix, or the rows and their products; then the factor.
     let matrices = 8 * order * order + if is_primal { 12 * d * d } else { 12 * n * d + 24 * c * d + 8 * n * n };
     let blocks = threads * BLOCK as u64 * (4 * d + 24 * order + 8 * c);
-    matrices + blocks + 64 * (order + BLOCK as u64) * (c + BLOCK as u64)
+    // Solutions, and the blocks that the factor has beside its triangle.
+    matrices + blocks + 8 * order * (8 * c + 200)
 }
 
 /// Ranges of rows, a block each.

@@ -91,6 +91,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         "ensemble: its members are random encoders; leave --full-training out"
     );
     let data = session.load_data()?;
+    if session.resumed.is_none() {
+        session.options.choose_head(data.train.len());
+    }
     let (search, earlier) = search(&session, &data)?;
     let evaluator = evaluator(session.options.evaluation(), &data, Arc::clone(&session.stop))?;
     let folder = session.folder(&data, &format!("{} classes", data.train.classes()))?;
@@ -194,7 +197,7 @@ fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, O
     let SpaceChoice::Explicit(space) = &walk.space else {
         bail!("the space of a run is spelled out in its settings; `space` has only a name");
     };
-    let adam = options.training.full_training || options.classifier.head == Head::Adam.to_string();
+    let adam = options.training.full_training || options.classifier.head()? == Head::Adam;
     ensure!(
         adam || space.max_fc == 0,
         "max-fc: a ridge regression trains no fully connected layers; use --head adam, or 0"
@@ -239,7 +242,7 @@ fn baseline(session: &Session<SearchOptions>, data: &DataSet) -> Result<Option<f
     }
     let seed = Seed(session.options.data.seed);
     let probe = probe(&session.options.classifier, &session.options.resources, seed)?;
-    let head = session.options.classifier.head.parse()?;
+    let head = session.options.classifier.head()?;
     match pixel_baseline(&Splits::hold_out(data, seed)?, head, &probe, &session.stop) {
         Ok(metrics) => Ok(Some(metrics.test_accuracy)),
         Err(ScoreError::Interrupted) => Ok(None),

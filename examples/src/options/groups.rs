@@ -1,7 +1,9 @@
 //! The groups that several jobs share.
 
-use crate::bytes;
+use crate::bytes::{self, AUTO};
 use crate::options::group::option_group;
+use anyhow::{Context, Result};
+use dpnas::Head;
 use std::path::{Path, PathBuf};
 
 option_group! {
@@ -70,10 +72,12 @@ option_group! {
     /// The classifier and its training.
     ClassifierOptions, ClassifierFlags, "Classifier";
 
-    /// `adam`: softmax regression, the reward is the validation accuracy; or `ridge`: closed form without a held-out part, the
-    /// reward is the leave-one-out accuracy, and the other options of the classifier have no effect [default: adam]
+    /// `adam`: softmax regression, the reward is the validation accuracy; `ridge`: closed form without a held-out part, the
+    /// reward is the leave-one-out accuracy, and the other options of the classifier have no effect; or `auto`: adam, but in
+    /// a search ridge with at most 5,000 training images, if no other option of the classifier is given, nothing is trained in
+    /// full, no earlier run continued, and the schedule is not `paper` [default: auto]
     #[arg(value_name = "NAME")]
-    head: String = "adam".to_owned();
+    head: String = AUTO.to_owned();
     /// Epochs of the classifier [default: 70]
     #[arg(value_name = "N")]
     epochs: u32 = 70;
@@ -128,6 +132,16 @@ option_group! {
     /// Largest size of that folder [default: 2GiB]
     #[arg(value_name = "SIZE")]
     cache_budget: String = "2GiB".to_owned();
+}
+
+impl ClassifierOptions {
+    /// What classifies. `auto` is Adam; a search decides before.
+    ///
+    /// # Errors
+    /// If its name is unknown.
+    pub fn head(&self) -> Result<Head> {
+        if self.head == AUTO { Ok(Head::Adam) } else { self.head.parse().context("head") }
+    }
 }
 
 impl ResourceOptions {

@@ -72,6 +72,7 @@ impl Job for ScoreOptions {
 
     fn resolved(mut self) -> Result<Self> {
         self.resources = self.resources.resolved();
+        self.classifier.head = self.classifier.head()?.to_string();
         Ok(self)
     }
 

@@ -7,6 +7,7 @@ use super::{
     ResourceOptions, SpaceChoice, TrainingFlags, TrainingOptions,
 };
 use anyhow::{Context, Result, bail, ensure};
+use dpnas::Head;
 use dpnas::search::{Phase, Schedule};
 use std::time::Duration;
 
@@ -189,6 +190,26 @@ impl WalkOptions {
     }
 }
 
+/// Most training images for which `--head auto` is a ridge regression. Its reward has less noise; its time grows with their
+/// cube.
+const MOST_OF_RIDGE: usize = 5_000;
+
+impl SearchOptions {
+    /// Spells out the head `auto`, once the number of training images is known.
+    pub fn choose_head(&mut self, training_images: usize) {
+        let Self { classifier, training, earlier, search, .. } = self;
+        let no_layers = matches!(&search.space, SpaceChoice::Explicit(space) if space.max_fc == 0);
+        let as_published = search.schedule.as_deref().is_some_and(|text| text.parse() == Ok(Schedule::paper()));
+        let is_small = training_images <= MOST_OF_RIDGE && no_layers && !as_published;
+        if *classifier == ClassifierOptions::default() {
+            let ridge = is_small && !training.full_training && !earlier.continue_search;
+            classifier.head = if ridge { Head::Ridge } else { Head::Adam }.to_string();
+        } else if classifier.head().is_ok_and(|head| head == Head::Adam) {
+            classifier.head = Head::Adam.to_string();
+        }
+    }
+}
+
 impl Job for SearchOptions {
     type Flags = SearchFlags;
 
@@ -231,6 +252,33 @@ impl Job for SearchOptions {
 mod tests {
     use crate::options::{self, SearchFlags, SearchOptions};
     use dpnas::RunFolder;
+
+    #[test]
+    fn the_head_of_a_small_search_is_a_ridge_regression_and_otherwise_the_published_one() {
+        let chosen = |text: &str, images: usize| {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("options.toml");
+            std::fs::write(&path, text).unwrap();
+            let mut search: SearchOptions = options::options(&SearchFlags::default(), Some(&path)).unwrap();
+            search.choose_head(images);
+            search.classifier.head
+        };
+        assert_eq!(chosen("", 5_000), "ridge");
+        assert_eq!(chosen("space = \"paper\"", 5_000), "ridge");
+        assert_eq!(chosen("", 5_001), "adam");
+        for other in [
+            "schedule = \"paper\"",
+            "epochs = 20",
+            "weight-decay = 0.1",
+            "max-fc = 1",
+            "full-training = true",
+            "continue-search = true",
+            "head = \"adam\"",
+        ] {
+            assert_eq!(chosen(other, 1_000), "adam", "{other}");
+        }
+        assert_eq!(chosen("head = \"ridge\"\nepochs = 20", 10_000), "ridge");
+    }
 
     #[test]
     fn settings_without_an_initial_q_have_the_threshold_that_the_run_began_with() {

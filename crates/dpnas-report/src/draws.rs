@@ -93,7 +93,7 @@ impl DrawsPlot {
     pub fn titled(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
-            measure: "reward (mean of the last five validation accuracies)".to_owned(),
+            measure: "reward (validation accuracy)".to_owned(),
             width: 960,
             series: Vec::new(),
             groups: Vec::new(),

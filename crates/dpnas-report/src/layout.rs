@@ -17,7 +17,7 @@ const BAR_GAP: f64 = 20.0;
 const BAR: f64 = 14.0;
 
 pub(crate) const X_NAME: &str = "architecture";
-pub(crate) const Y_NAME: &str = "reward (mean of the last five validation accuracies)";
+pub(crate) const Y_NAME: &str = "reward (validation accuracy)";
 pub(crate) const BAR_NAME: &str = "reward of one architecture";
 
 /// A rectangle by its four sides, in pixels.

@@ -43,7 +43,7 @@ pub struct SearchPage {
 pub struct BestNet {
     /// The architecture string.
     pub net: String,
-    /// Mean of the last five validation accuracies, as a fraction.
+    /// Its reward, as a fraction.
     pub reward: f64,
     /// Best validation accuracy of all epochs, as a fraction.
     pub valid_accuracy: f64,

@@ -5,7 +5,7 @@
 pub struct RewardPoint {
     /// The ε of the architecture.
     pub epsilon: f64,
-    /// The mean of its last five validation accuracies, as a fraction; 0 for a rejected architecture.
+    /// Its reward, as a fraction; 0 for a rejected architecture.
     pub reward: f64,
 }
 

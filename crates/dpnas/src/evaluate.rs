@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metrics {
-    /// The reward of the search: the mean of the last five validation accuracies.
+    /// The reward of the search: the mean of the last five validation accuracies, or a leave-one-out accuracy.
     pub reward: f64,
     /// Whether training reached its last epoch; false after early stopping.
     pub train_flag: bool,

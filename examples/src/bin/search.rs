@@ -68,7 +68,7 @@ impl Objective {
 
 const EXAMPLES: &str = "\
 Examples:
-  search                                          a small search on the digits, 2 minutes
+  search                                          a small search on the digits, seconds
   search --dataset fashion-mnist --limit-train 10000     a data set fetched on first use
   search --dataset DIR --patch-size 32 --rgb             images in colour, a folder per class
   search --strategy evolution --budget 100               children of the best ones by small edits

@@ -45,7 +45,7 @@ fn the_picture_names_its_axes_and_explains_its_signs() {
     let document = Document::parse(svg.as_str()).unwrap();
     assert_eq!(texts(&document, "title"), ["A search"]);
     assert_eq!(texts(&document, "x-name"), ["architecture"]);
-    assert_eq!(texts(&document, "y-name"), ["reward (mean of the last five validation accuracies)"]);
+    assert_eq!(texts(&document, "y-name"), ["reward (validation accuracy)"]);
     assert_eq!(texts(&document, "bar-name"), ["reward of one architecture"]);
     assert_eq!(
         texts(&document, "legend-entry"),

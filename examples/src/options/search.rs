@@ -213,8 +213,9 @@ impl SearchOptions {
 impl Job for SearchOptions {
     type Flags = SearchFlags;
 
-    /// The early-stopping threshold was the initial Q-value until that had an option.
+    /// The early-stopping threshold was the initial Q-value until that had an option, and the head was Adam.
     fn upgrade(settings: &mut toml::Table) {
+        settings.entry("head").or_insert("adam".into());
         if let Some(threshold) = settings.get("early-stopping-thresh").cloned() {
             settings.entry("initial-q").or_insert(threshold);
         }
@@ -274,6 +275,7 @@ mod tests {
             "full-training = true",
             "continue-search = true",
             "head = \"adam\"",
+            "version = \"0.1.0\"",
         ] {
             assert_eq!(chosen(other, 1_000), "adam", "{other}");
         }

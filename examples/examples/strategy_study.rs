@@ -40,7 +40,7 @@ struct Arguments {
     /// Run nothing, and summarise the seeds that every strategy has
     #[arg(long)]
     summary: bool,
-    /// Further options of the searches; scoring has them, too, but those of the search itself
+    /// Further options of the searches
     #[arg(last = true)]
     search: Vec<String>,
 }
@@ -83,8 +83,8 @@ fn outcome(arguments: &Arguments, strategy: &str, seed: u64) -> Result<Option<Ou
     let folder = arguments.out.join(format!("{strategy}-{seed}"));
     let (file, clock) = (folder.join("outcome.json"), folder.join("seconds.txt"));
     let seed = seed.to_string();
-    let search: Vec<&str> = arguments.search.iter().map(String::as_str).collect();
-    let options = [&search[..], &["--strategy", strategy, "--seed", &seed]].concat();
+    let mut options: Vec<&str> = arguments.search.iter().map(String::as_str).collect();
+    options.extend(["--strategy", strategy, "--seed", &seed]);
     let command = format!("search {}", options.join(" "));
     if let Ok(text) = fs::read_to_string(&file) {
         let outcome: Outcome = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
@@ -109,26 +109,19 @@ fn outcome(arguments: &Arguments, strategy: &str, seed: u64) -> Result<Option<Ou
     let (run, net) = (text(&found, "/run")?, text(&found, "/best/net")?);
     ensure!(text(&found, "/stop")? == "completed", "{run} did not complete: {}", found["stop"]);
 
-    let mut of_score = Vec::new();
-    let mut words = search.iter();
-    while let Some(word) = words.next() {
-        if ["--budget", "--schedule", "--space"].contains(word) {
-            words.next();
-        } else {
-            of_score.push(*word);
-        }
-    }
-    // Draw 0 has the weights of the search.
-    let draws = (arguments.draws + 1).to_string();
-    let fresh = ["--net", net, "--seed", &seed, "--draws", &draws, "--runs", &runs, "--cache", "off"];
-    let scores = program("score", &[&of_score[..], &fresh].concat())?;
-    let tests = scores["results"].as_array().context("`score` gives results")?.iter().skip(1);
     let path = Path::new(run).join("replay_buffer.csv");
+    let rows = read_replay_buffer(File::open(&path)?, &path)?;
+    let best = rows.iter().position(|row| row.net == net).context("the best architecture has a row")?.to_string();
+    // Data, encoder and classifier are those of the run. Draw 0 has the weights of the search.
+    let draws = (arguments.draws + 1).to_string();
+    let fresh = ["--replay-buffer", run, "--index", &best, "--draws", &draws, "--runs", &runs, "--cache", "off"];
+    let scores = program("score", &fresh)?;
+    let tests = scores["results"].as_array().context("`score` gives results")?.iter().skip(1);
     let outcome = Outcome {
         command,
         net: net.to_owned(),
         reward: found["best"]["reward"].as_f64().context("a best architecture has a reward")?,
-        rewards: read_replay_buffer(File::open(&path)?, &path)?.iter().map(|row| row.reward()).collect(),
+        rewards: rows.iter().map(|row| row.reward()).collect(),
         tests: tests
             .map(|draw| draw["test_accuracy"].as_f64().context("a draw was not scored"))
             .collect::<Result<_>>()?,

@@ -46,15 +46,16 @@ struct EnsembleFile {
     members: Vec<Member>,
 }
 
-/// The members in an `ensemble.json`, at least one.
+/// The members in an `ensemble.json`: the first one and the others.
 ///
 /// # Errors
 /// If the file cannot be read, or is something else.
-pub fn read_members(path: &str) -> Result<Vec<Member>> {
+pub fn read_members(path: &str) -> Result<(Member, Vec<Member>)> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot open {path}"))?;
     let file: EnsembleFile = serde_json::from_str(&text).with_context(|| format!("{path} is no ensemble.json"))?;
-    file.members.first().with_context(|| format!("{path} has no members"))?;
-    Ok(file.members)
+    let mut members = file.members.into_iter();
+    let first = members.next().with_context(|| format!("{path} has no members"))?;
+    Ok((first, members.collect()))
 }
 
 /// Chooses members among `nets` and scores them, with lines about it on standard error. The largest ensemble is scored with

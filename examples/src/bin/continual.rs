@@ -131,7 +131,7 @@ fn source(session: &mut Session<ContinualOptions>) -> Result<(Box<dyn RowSource>
         deep_prior(dpnas_examples::options::Run::evaluation(&session.options), &data, Arc::clone(&session.stop))?;
     let (train, test) = (data.train.len(), data.test.len());
     let rows = match members {
-        Some(members) => PriorRows::of_ensemble(prior, &members)?,
+        Some((first, others)) => PriorRows::of_ensemble(prior, (&first, &others))?,
         None => PriorRows::new(prior, net)?,
     };
     Ok((Box::new(rows), format!("{}: {train} training and {test} test images", data.name)))

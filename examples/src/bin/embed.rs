@@ -98,9 +98,7 @@ fn members(options: &EmbedOptions, draw: WeightDraw) -> Result<(Member, Vec<Memb
         return Ok((Member { net, weight_seed }, Vec::new()));
     };
     ensure!(stored.net.is_none(), "ensemble: it names the architectures; leave --net out");
-    let mut members = read_members(path)?.into_iter();
-    let first = members.next().with_context(|| format!("{path} has no members"))?;
-    Ok((first, members.collect()))
+    read_members(path)
 }
 
 /// What embeds. It uses the cache of an earlier search, and begins none.

@@ -5,7 +5,7 @@ use super::{ContinualError, Input};
 use crate::store::{Manifest, Member, SplitName, StoredEmbedding};
 use crate::{DeepPrior, ScoreError, StoreRequest, draw_seed};
 use dpnas_grammar::{Net, Plan};
-use dpnas_heads::{HeadError, check_rows};
+use dpnas_heads::check_rows;
 use dpnas_prior::NormMode;
 use dpnas_seed::Seed;
 use sha2::{Digest, Sha256};
@@ -150,20 +150,17 @@ impl PriorRows {
     pub fn new(prior: DeepPrior, net: Net) -> Result<Self, ScoreError> {
         let config = prior.config();
         let weight_seed = config.draw.seed(config.weight_seed, &net);
-        Self::of_ensemble(prior, &[Member { net, weight_seed }])
+        Self::of_ensemble(prior, (&Member { net, weight_seed }, &[]))
     }
 
     /// Rows of several encoders side by side. Draw 0 has their own weights.
     ///
     /// # Errors
-    /// If there is none, or an architecture does not fit the images.
-    pub fn of_ensemble(prior: DeepPrior, members: &[Member]) -> Result<Self, ScoreError> {
+    /// If an architecture does not fit the images.
+    pub fn of_ensemble(prior: DeepPrior, (first, others): (&Member, &[Member])) -> Result<Self, ScoreError> {
         let splits = prior.splits();
         let plan = |member: &Member| Ok((member.net.plan(splits.train.shape())?, member.weight_seed));
-        let encoders = members.iter().map(plan).collect::<Result<Vec<_>, ScoreError>>()?;
-        if encoders.is_empty() {
-            return Err(HeadError::NoFeatures.into());
-        }
+        let encoders = std::iter::once(first).chain(others).map(plan).collect::<Result<Vec<_>, ScoreError>>()?;
         let train_labels = [splits.train.labels(), splits.valid.labels()].concat();
         Ok(Self { encoders, train_labels, prior })
     }

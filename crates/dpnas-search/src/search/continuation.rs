@@ -95,7 +95,8 @@ impl Search {
     /// # Randomness
     /// Walks and replays are numbered from the count of earlier rows on. A search of this crate that is continued with
     /// its seed, rows and values therefore equals one that did not stop, bit for bit, provided that nothing was in flight
-    /// or out of memory.
+    /// or out of memory. Only [`Progress::fruitless`](crate::Progress::fruitless) starts at 0: the rows do not tell which
+    /// of them were evaluated.
     ///
     /// # Errors
     /// The first wrong setting; a place that the schedule does not have; the first row whose net is not a walk through
@@ -112,7 +113,7 @@ impl Search {
         continuation: Continuation,
     ) -> Result<Self, ContinueError> {
         let mut search = Self::new(space, settings, seed)?;
-        search.counted = continuation.place.counted(&search.settings.schedule)?;
+        let counted = continuation.place.counted(&search.settings.schedule)?;
         for (number, row) in continuation.rows.into_iter().enumerate() {
             search.restore_row(number, row)?;
         }
@@ -121,6 +122,7 @@ impl Search {
             search.restore_values(number, values)?;
             number += values.len();
         }
+        search.counted = counted;
         search.earlier = search.rows().len();
         search.walks = search.earlier as u64;
         Ok(search)
@@ -147,6 +149,7 @@ impl Search {
             _ => self.enter(Arc::new(net), reward, Origin::Earlier { row }),
         };
         self.learner.restore_row(index, epsilon, row);
+        self.count(reward);
         Ok(())
     }
 

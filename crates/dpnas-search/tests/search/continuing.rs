@@ -159,6 +159,18 @@ fn known_architectures_are_not_scored_again() {
 }
 
 #[test]
+fn a_barren_search_gives_up_after_the_same_draw() {
+    let mut original = Search::new(two_nets(), settings("1.0:4,0.0:3"), Seed(5)).unwrap();
+    for _ in 0..2 {
+        let candidate = original.ask().unwrap().unwrap();
+        original.tell(candidate.id, Feedback::Scored { reward: 0.0 }).unwrap();
+    }
+    let mut again = continued(&original, left_by(&original)).unwrap();
+    assert_eq!(again.ask().unwrap_err(), original.ask().unwrap_err());
+    assert_same(&again, &original).unwrap();
+}
+
+#[test]
 fn rejected_rows_of_an_earlier_run_do_not_count() {
     let (search, known) = one_of_two();
     let mut left = left_by(&search);

@@ -46,4 +46,10 @@ pub enum TellError {
         /// The reward that was told.
         reward: f64,
     },
+    /// A search by Q-learning has no rungs.
+    #[error("candidate {id}: Q-learning has no rungs, since it learns from rewards alone; choose another strategy")]
+    NoStrategy {
+        /// The candidate.
+        id: CandidateId,
+    },
 }

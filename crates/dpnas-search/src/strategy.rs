@@ -62,7 +62,8 @@ impl<'a> History<'a> {
         self.known.contains_key(net)
     }
 
-    /// The architectures with a reward above 0, each once, in the order of recording.
+    /// The architectures with a reward above 0, each once, in the order of recording. One that was stopped at a rung has the
+    /// score of that rung instead.
     pub fn scored(&self) -> impl DoubleEndedIterator<Item = (&'a Net, f64)> + use<'a> {
         self.architectures.iter().filter(|(_, reward)| *reward > 0.0).map(|(net, reward)| (&**net, *reward))
     }

@@ -22,6 +22,9 @@ pub const MAX_FRUITLESS_DRAWS: u32 = 10_000;
 /// Proposals of a strategy that were drawn before, after which a random architecture is drawn.
 const MAX_PROPOSALS: u32 = 100;
 
+/// Of the scores of a rung, the best one of this many goes on.
+const REDUCTION: usize = 4;
+
 /// A search in progress.
 ///
 /// [`ask`](Self::ask) returns candidates and [`tell`](Self::tell) takes their feedback, in any order and with any number
@@ -45,6 +48,8 @@ pub struct Search {
     history: Vec<(Arc<Net>, f64)>,
     known: FxHashMap<Arc<Net>, Known>,
     in_flight: BTreeMap<CandidateId, InFlight>,
+    /// The scores of each rung, in the order of telling.
+    rungs: Vec<Vec<f64>>,
     tabu: Tabu,
     /// Rows that an earlier run recorded.
     earlier: usize,
@@ -73,6 +78,8 @@ struct InFlight {
     candidate: Candidate,
     /// The ε of each repeated draw.
     repeats: Vec<f64>,
+    /// Rungs that were passed.
+    rung: usize,
 }
 
 /// How far a search is.
@@ -108,6 +115,7 @@ impl Search {
             seed,
             known: FxHashMap::default(),
             in_flight: BTreeMap::new(),
+            rungs: Vec::new(),
             tabu: Tabu::default(),
             earlier: 0,
             walks: 0,
@@ -197,8 +205,8 @@ impl Search {
         {
             return Err(TellError::Reward { id, reward });
         }
-        let Some(InFlight { candidate, repeats }) = self.in_flight.remove(&id) else {
-            return Err(if id.0 < self.asked { TellError::AlreadyTold { id } } else { TellError::Unknown { id } });
+        let Some(InFlight { candidate, repeats, .. }) = self.in_flight.remove(&id) else {
+            return Err(self.not_in_flight(id));
         };
         self.repeats -= repeats.len() as u64;
         self.fruitless += 1;
@@ -222,6 +230,44 @@ impl Search {
             self.record_again(index, epsilon);
         }
         Ok(())
+    }
+
+    /// Takes a candidate's score at its next rung: a cheaper evaluation than the one that gives the reward, for example on
+    /// fewer images. Returns whether the candidate goes on to the rung above, or to [`tell`](Self::tell) after the last.
+    ///
+    /// The best quarter of the scores of a rung so far goes on. A candidate that does not is told: it counts towards the
+    /// schedule, the strategy learns from its score, and the replay buffer gets no row.
+    ///
+    /// # Errors
+    /// As [`tell`](Self::tell), and if the search has no strategy: Q-learning learns from rewards alone.
+    ///
+    /// # Source
+    /// Successive halving without waiting: Li et al., MLSys 2020, with the decision at once instead of a later promotion.
+    pub fn tell_rung(&mut self, id: CandidateId, score: f64) -> Result<bool, TellError> {
+        if !(0.0..=1.0).contains(&score) {
+            return Err(TellError::Reward { id, reward: score });
+        }
+        if self.strategy.is_none() {
+            return Err(TellError::NoStrategy { id });
+        }
+        let Some(told) = self.in_flight.get_mut(&id) else { return Err(self.not_in_flight(id)) };
+        let rung = told.rung;
+        told.rung += 1;
+        self.rungs.resize(self.rungs.len().max(rung + 1), Vec::new());
+        let scores = &mut self.rungs[rung];
+        scores.push(score);
+        let better = scores.iter().filter(|other| **other > score).count();
+        let goes_on = better < scores.len().div_ceil(REDUCTION);
+        if !goes_on && let Some(stopped) = self.in_flight.remove(&id) {
+            self.history.push((stopped.candidate.net, score));
+            self.counted += 1;
+            (self.uncounted_draws, self.fruitless) = (0, 0);
+        }
+        Ok(goes_on)
+    }
+
+    fn not_in_flight(&self, id: CandidateId) -> TellError {
+        if id.0 < self.asked { TellError::AlreadyTold { id } } else { TellError::Unknown { id } }
     }
 
     /// The replay buffer: every recorded architecture, in the order of recording.
@@ -325,7 +371,7 @@ impl Search {
         self.asked += 1;
         self.known.insert(Arc::clone(&net), Known::InFlight(id));
         let candidate = Candidate { id, net, epsilon };
-        self.in_flight.insert(id, InFlight { candidate: candidate.clone(), repeats: Vec::new() });
+        self.in_flight.insert(id, InFlight { candidate: candidate.clone(), repeats: Vec::new(), rung: 0 });
         candidate
     }
 

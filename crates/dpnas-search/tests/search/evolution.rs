@@ -1,7 +1,9 @@
 //! Searches with a strategy.
 
 use crate::strategies::{spaces, two_nets};
-use dpnas_search::{Evolution, Feedback, Layer, Net, Predictor, Search, SearchSettings, Seed, Space, SpaceSettings};
+use dpnas_search::{
+    Evolution, Feedback, Layer, Net, Predictor, Search, SearchSettings, Seed, Space, SpaceSettings, TellError,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,10 +33,11 @@ proptest! {
     fn no_architecture_is_drawn_twice_and_any_order_of_asks_and_tells_is_repeated(
         space in spaces(),
         seed: u64,
-        moves in prop::collection::vec((any::<bool>(), 0usize..4, 0u32..10), 0..80),
+        moves in prop::collection::vec((any::<bool>(), 0usize..4, 0u32..15), 0..80),
     ) {
         let run = |search: &mut Search| {
             let (mut asked, mut flying, mut nets) = (Vec::new(), Vec::new(), BTreeSet::new());
+            let mut stopped = 0;
             for &(ask, place, luck) in &moves {
                 if ask || flying.is_empty() {
                     let Ok(Some(candidate)) = search.ask() else { break };
@@ -45,7 +48,15 @@ proptest! {
                     asked.push(candidate.clone());
                     flying.push(candidate);
                 } else {
-                    let candidate = flying.remove(place % flying.len());
+                    let place = place % flying.len();
+                    if luck >= 10 {
+                        if !search.tell_rung(flying[place].id, f64::from(luck) / 20.0).unwrap() {
+                            flying.remove(place);
+                            stopped += 1;
+                        }
+                        continue;
+                    }
+                    let candidate = flying.remove(place);
                     let feedback = match luck {
                         0 => Feedback::OutOfMemory,
                         1 => Feedback::Rejected,
@@ -54,12 +65,45 @@ proptest! {
                     search.tell(candidate.id, feedback).unwrap();
                 }
             }
+            let progress = search.progress();
+            let scored = search.rows().iter().filter(|row| row.reward > 0.0).count();
+            assert_eq!(progress.counted, scored as u64 + stopped);
+            assert!(progress.counted + progress.in_flight <= progress.total);
             asked
         };
         let (mut first, mut again) = (search(&space, "1.0:8,0.0:30", seed), search(&space, "1.0:8,0.0:30", seed));
         prop_assert_eq!(run(&mut first), run(&mut again));
         prop_assert_eq!(first.rows(), again.rows());
     }
+}
+
+#[test]
+fn the_best_quarter_of_a_rung_goes_on_and_what_was_stopped_is_told() {
+    let space = SpaceSettings::small().check(dpnas_search::ImageShape::square(1, 28), 10).unwrap();
+    let mut search = search(&space, "1.0:20", 0);
+    let mut told = |scores: &[f64]| {
+        let candidate = search.ask().unwrap().unwrap();
+        let goes_on = scores.iter().all(|score| search.tell_rung(candidate.id, *score).unwrap());
+        (candidate.id, goes_on)
+    };
+    // Of one to four scores the best goes on, of five to eight the best two. The first score of a second rung is its best.
+    let goes_on = [0.5, 0.6, 0.4, 0.55, 0.58, 0.1, 0.59].map(|score| told(&[score, 0.2]).1);
+    assert_eq!(goes_on, [true, true, false, false, true, false, true]);
+    let (stopped, goes_on) = told(&[0.9, 0.1]);
+    assert!(!goes_on, "four of five scores of the second rung are better");
+    assert_eq!(search.tell(stopped, Feedback::Rejected), Err(TellError::AlreadyTold { id: stopped }));
+    assert!(matches!(search.tell_rung(stopped, 0.5), Err(TellError::AlreadyTold { .. })));
+    let progress = search.progress();
+    assert_eq!((progress.counted, progress.in_flight), (4, 4));
+    assert!(search.rows().iter().all(|row| row.reward == 0.0), "a score is no reward");
+
+    let id = search.in_flight().next().unwrap().id;
+    assert!(matches!(search.tell_rung(id, f64::NAN), Err(TellError::Reward { .. })));
+    let settings = SearchSettings { schedule: "1.0:5".parse().unwrap(), ..SearchSettings::paper() };
+    let mut learner = Search::new(space, settings, Seed(0)).unwrap();
+    let id = learner.ask().unwrap().unwrap().id;
+    let message = learner.tell_rung(id, 0.5).unwrap_err().to_string();
+    assert!(message.contains("Q-learning has no rungs"), "{message}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From options to what scores architectures.
 
 use crate::bytes;
-use crate::options::{ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, TrainingOptions};
+use crate::options::{ClassifierOptions, DataOptions, EncoderOptions, ResourceOptions, Rung, TrainingOptions};
 use anyhow::{Context, Result, ensure};
 use dpnas::cache::Cache;
 use dpnas::data::DataSet;
@@ -124,6 +124,25 @@ pub fn deep_prior(options: EvaluationOptions<'_>, data: &DataSet, stop: Arc<Atom
         Err(_) => evaluator,
     };
     Ok(evaluator.with_scratch_folder(&resources.runs).with_stop_flag(stop))
+}
+
+/// The evaluators of rungs, on balanced parts of the training images and without test images.
+///
+/// # Errors
+/// As [`deep_prior`].
+pub fn rungs(
+    options: EvaluationOptions<'_>,
+    rungs: &[Rung],
+    data: &DataSet,
+    stop: &Arc<AtomicBool>,
+) -> Result<Vec<DeepPrior>> {
+    let evaluator = |rung: &Rung| {
+        let classifier = ClassifierOptions { head: rung.head.to_string(), ..options.classifier.clone() };
+        let mut part = data.limit_train(rung.images, Seed(options.data.seed));
+        part.test = part.test.select(&[]);
+        deep_prior(EvaluationOptions { classifier: &classifier, ..options }, &part, Arc::clone(stop))
+    };
+    rungs.iter().map(evaluator).collect()
 }
 
 fn precision(options: &ResourceOptions) -> Result<Precision> {

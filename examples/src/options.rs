@@ -22,6 +22,8 @@ pub use groups::{
 };
 pub use job::{Job, Run, options, options_of_run};
 pub use score::{ChoiceFlags, ChoiceOptions, KeptFlags, KeptOptions, ScoreFlags, ScoreOptions};
-pub use search::{ContinueFlags, ContinueOptions, SearchFlags, SearchOptions, StrategyName, WalkFlags, WalkOptions};
+pub use search::{
+    ContinueFlags, ContinueOptions, Rung, SearchFlags, SearchOptions, StrategyName, WalkFlags, WalkOptions,
+};
 pub use space::SpaceChoice;
 pub use training::{TrainingFlags, TrainingOptions};

@@ -2,7 +2,7 @@
 
 use crate::warnings;
 use dpnas::search::Progress;
-use dpnas::{Outcome, RunEvent};
+use dpnas::{Outcome, RunEvent, Trial};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -95,6 +95,8 @@ pub struct SearchProgress {
     /// Architectures that counted at the start.
     counted: Option<u64>,
     evaluated: u64,
+    /// Candidates of this sitting that a rung stopped.
+    stopped: u64,
     /// The time of the run, if it is limited.
     time: Option<Duration>,
 }
@@ -105,7 +107,7 @@ impl SearchProgress {
         let (display, strategy) = (Display::new("architectures", log), strategy.to_owned());
         #[expect(clippy::disallowed_methods, reason = "clock: shows a rate and decides no result")]
         let started = Instant::now();
-        Self { display, strategy, started, counted: None, evaluated: 0, time }
+        Self { display, strategy, started, counted: None, evaluated: 0, stopped: 0, time }
     }
 
     /// Shows one event.
@@ -125,9 +127,15 @@ impl SearchProgress {
                     .log(&format!("candidate {} at ε = {}: {}", candidate.id, candidate.epsilon, candidate.net));
                 self.display.bar.tick();
             }
+            RunEvent::Rung { candidate, rung, score, goes_on, progress, best } => {
+                let then = if *goes_on { "" } else { ", stopped" };
+                self.display.log(&format!("candidate {}: {score:.4} at rung {}{then}", candidate.id, rung + 1));
+                if !goes_on {
+                    self.stopped += 1;
+                    self.show_told(candidate.epsilon, *progress, *best);
+                }
+            }
             RunEvent::Told { candidate, outcome, progress, best } => {
-                self.evaluated += 1;
-                self.display.bar.set_position(progress.counted);
                 let outcome = describe(outcome);
                 self.display.log(&format!("candidate {}: {outcome}", candidate.id));
                 if progress.fruitless == WARN_FRUITLESS {
@@ -136,28 +144,38 @@ impl SearchProgress {
                          {outcome}. Look at the data set and the settings"
                     ));
                 }
-                let elapsed = self.started.elapsed();
-                let rate = self.evaluated as f64 / elapsed.as_secs_f64().max(1e-9) * 60.0;
-                let best =
-                    best.map_or_else(String::new, |best| format!("best {:.4} {}", best.metrics.reward, best.net));
-                let (strategy, epsilon) = (&self.strategy, candidate.epsilon);
-                self.display.bar.set_message(format!("{strategy}, ε = {epsilon}, {rate:.1} a minute, {best}"));
-                let (counted, total) = (progress.counted, self.expected(progress));
-                self.display.bar.set_length(total);
-                if self.display.bar.is_hidden() && (self.evaluated.is_multiple_of(10) || counted == total) {
-                    let new = counted.saturating_sub(self.counted.unwrap_or_default());
-                    let left = match total.saturating_sub(counted) {
-                        rest if rest > 0 && new > 0 => {
-                            format!("{} left, ", HumanDuration(elapsed.mul_f64(rest as f64 / new as f64)))
-                        }
-                        _ => String::new(),
-                    };
-                    eprintln(&format!(
-                        "{counted}/{total} architectures, {strategy}, ε = {epsilon}, {rate:.1} a minute, {left}{best}"
-                    ));
-                }
+                self.show_told(candidate.epsilon, *progress, *best);
             }
             _ => {}
+        }
+    }
+
+    /// Shows how far the search is, after a candidate.
+    fn show_told(&mut self, epsilon: f64, progress: Progress, best: Option<&Trial>) {
+        self.evaluated += 1;
+        self.display.bar.set_position(progress.counted);
+        let elapsed = self.started.elapsed();
+        let rate = self.evaluated as f64 / elapsed.as_secs_f64().max(1e-9) * 60.0;
+        let best = best.map_or_else(String::new, |best| format!("best {:.4} {}", best.metrics.reward, best.net));
+        let strategy = &self.strategy;
+        let stopped = match self.stopped {
+            0 => String::new(),
+            stopped => format!("{stopped} stopped at rungs, "),
+        };
+        self.display.bar.set_message(format!("{strategy}, ε = {epsilon}, {stopped}{rate:.1} a minute, {best}"));
+        let (counted, total) = (progress.counted, self.expected(&progress));
+        self.display.bar.set_length(total);
+        if self.display.bar.is_hidden() && (self.evaluated.is_multiple_of(10) || counted == total) {
+            let new = counted.saturating_sub(self.counted.unwrap_or_default());
+            let left = match total.saturating_sub(counted) {
+                rest if rest > 0 && new > 0 => {
+                    format!("{} left, ", HumanDuration(elapsed.mul_f64(rest as f64 / new as f64)))
+                }
+                _ => String::new(),
+            };
+            eprintln(&format!(
+                "{counted}/{total} architectures, {strategy}, ε = {epsilon}, {stopped}{rate:.1} a minute, {left}{best}"
+            ));
         }
     }
 

@@ -11,13 +11,14 @@ use dpnas::{
     pixel_baseline,
 };
 use dpnas_examples::ensemble::{CANDIDATES, Ensemble, IMAGES, choose, most_features};
-use dpnas_examples::evaluation::{deep_prior, evaluator, probe};
-use dpnas_examples::options::{Run, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
+use dpnas_examples::evaluation::{self, deep_prior, evaluator, probe};
+use dpnas_examples::options::{Run, Rung, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
 use dpnas_examples::output::{SearchReport, SearchResult};
 use dpnas_examples::program::{self, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
 use dpnas_examples::session::{RunFlags, Session, log, resumable};
 use dpnas_examples::{earlier, interrupt};
+use serde_json::json;
 use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -92,10 +93,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     );
     let data = session.load_data()?;
     if session.resumed.is_none() {
-        session.options.choose_head(data.train.len());
+        session.options.choose_auto(data.train.len());
     }
     let (search, earlier) = search(&session, &data)?;
     let evaluator = evaluator(session.options.evaluation(), &data, Arc::clone(&session.stop))?;
+    let rungs = session.options.rungs(data.train.len())?;
+    let rung_evaluators = evaluation::rungs(session.options.evaluation(), &rungs, &data, &session.stop)?;
     let folder = session.folder(&data, &format!("{} classes", data.train.classes()))?;
     if let Some(earlier) = &earlier {
         earlier::announce(earlier, search.progress());
@@ -122,6 +125,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     let mut runner = Runner::new(search, evaluator).in_folder(folder.clone()).with_hook(hook);
     runner = runner.with_max_fruitless(arguments.max_fruitless);
+    for rung in rung_evaluators {
+        runner = runner.with_rung(rung);
+    }
     if let Some(earlier) = earlier {
         runner = runner.continuing(earlier);
     }
@@ -156,6 +162,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 
     let result = SearchResult { folder: &folder, report: &report, page: &page, seconds: progress.seconds() };
     let mut json = result.json();
+    if !rungs.is_empty() {
+        let scored = report.rungs.iter().copied().chain(std::iter::repeat(0));
+        let rung =
+            |(rung, scored): (&Rung, usize)| json!({"images": rung.images, "head": rung.head, "candidates": scored});
+        json["rungs"] = rungs.iter().zip(scored).map(rung).collect();
+    }
     let mut text = result.text();
     if let Some(ensemble) = &ensemble {
         json["ensemble"] = ensemble.write(&folder)?;

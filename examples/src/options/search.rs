@@ -31,6 +31,10 @@ option_group! {
     /// [default: small for q-learning; for evolution and predictor a third of the budget of 48 at random, at most 30]
     #[arg(value_name = "SCHEDULE")]
     schedule: Option<String> = None;
+    /// Cheaper evaluations that an architecture passes before the one that gives its reward; the best quarter goes on. For
+    /// example 500:ridge,2000:adam (training images and head), `auto`, or `off`. q-learning has none [default: off]
+    #[arg(value_name = "RUNGS")]
+    rungs: String = "off".to_owned();
     /// At the end, choose this many of the best architectures that together are one prior, as the program `ensemble` does
     /// [default: 0]
     #[arg(value_name = "N")]
@@ -194,11 +198,76 @@ impl WalkOptions {
 /// cube.
 const MOST_OF_RIDGE: usize = 5_000;
 
+/// A cheaper evaluation before the one that gives the reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rung {
+    /// Training images.
+    pub images: usize,
+    /// The classifier.
+    pub head: Head,
+}
+
+/// The rungs of `auto`: an eighth of the images, at most 2,000, and five times as many for as long as that is at most a
+/// quarter.
+fn automatic_rungs(training_images: usize, linear_layers: bool) -> Vec<Rung> {
+    let first = (training_images / 8).min(2000);
+    let sizes = std::iter::successors(Some(first), |images| images.checked_mul(5));
+    let sizes = sizes.take_while(|images| *images >= FEWEST_OF_RUNG && *images <= training_images / 4);
+    let head = |images| if images <= MOST_OF_RIDGE && !linear_layers { Head::Ridge } else { Head::Adam };
+    sizes.map(|images| Rung { images, head: head(images) }).collect()
+}
+
+/// Fewest training images of a rung of `auto`.
+const FEWEST_OF_RUNG: usize = 200;
+
 impl SearchOptions {
-    /// Spells out the head `auto`, once the number of training images is known.
-    pub fn choose_head(&mut self, training_images: usize) {
+    /// The rungs below the evaluation on all images, after [`choose_auto`](Self::choose_auto).
+    ///
+    /// # Errors
+    /// If the text is no list of rungs, or the search can have none, or not these.
+    pub fn rungs(&self, training_images: usize) -> Result<Vec<Rung>> {
+        let linear_layers = self.has_linear_layers();
+        let rungs: Vec<Rung> = match self.search.rungs.as_str() {
+            "off" => return Ok(Vec::new()),
+            list => list.split(',').map(parse_rung).collect::<Result<_>>()?,
+        };
+        ensure!(
+            self.search.strategy()? != StrategyName::QLearning,
+            "rungs: q-learning learns from rewards alone; choose another --strategy, or leave --rungs out"
+        );
+        ensure!(!self.training.full_training, "rungs: full training has none; leave --rungs or --full-training out");
+        let sizes = rungs.iter().map(|rung| rung.images).chain([training_images]).collect::<Vec<_>>();
+        if let Some(pair) = sizes.windows(2).find(|pair| pair[0] >= pair[1]) {
+            bail!(
+                "rungs: {} training images before {}; give each rung more than the one before, and fewer than all",
+                pair[0],
+                pair[1]
+            );
+        }
+        ensure!(
+            !linear_layers || rungs.iter().all(|rung| rung.head == Head::Adam),
+            "rungs: a ridge regression trains no fully connected layers; use for example 500:adam, or --max-fc 0"
+        );
+        Ok(rungs)
+    }
+
+    /// Spells out the head and the rungs `auto`, once the number of training images is known.
+    pub fn choose_auto(&mut self, training_images: usize) {
+        self.choose_head(training_images);
+        if self.search.rungs == "auto" {
+            let rungs = automatic_rungs(training_images, self.has_linear_layers());
+            let rungs: Vec<String> = rungs.iter().map(|rung| format!("{}:{}", rung.images, rung.head)).collect();
+            self.search.rungs = if rungs.is_empty() { "off".to_owned() } else { rungs.join(",") };
+        }
+    }
+
+    fn has_linear_layers(&self) -> bool {
+        matches!(&self.search.space, SpaceChoice::Explicit(space) if space.max_fc > 0)
+    }
+
+    fn choose_head(&mut self, training_images: usize) {
+        let no_layers = !self.has_linear_layers();
         let Self { classifier, training, earlier, search, .. } = self;
-        let no_layers = matches!(&search.space, SpaceChoice::Explicit(space) if space.max_fc == 0);
         let as_published = search.schedule.as_deref().is_some_and(|text| text.parse() == Ok(Schedule::paper()));
         let is_small = training_images <= MOST_OF_RIDGE && no_layers && !as_published;
         if *classifier == ClassifierOptions::default() {
@@ -208,6 +277,15 @@ impl SearchOptions {
             classifier.head = Head::Adam.to_string();
         }
     }
+}
+
+/// Reads `500:ridge`.
+fn parse_rung(text: &str) -> Result<Rung> {
+    let (images, head) = text.trim().split_once(':').unwrap_or((text.trim(), "ridge"));
+    let images = images.parse().ok().filter(|images| *images > 1);
+    let images =
+        images.with_context(|| format!("rungs: `{text}`; use for example 500:ridge,2000:adam, auto, or off"))?;
+    Ok(Rung { images, head: head.parse().context("rungs")? })
 }
 
 impl Job for SearchOptions {
@@ -251,8 +329,52 @@ impl Job for SearchOptions {
 
 #[cfg(test)]
 mod tests {
-    use crate::options::{self, SearchFlags, SearchOptions};
-    use dpnas::RunFolder;
+    use super::{Rung, automatic_rungs};
+    use crate::options::{self, Job, SearchFlags, SearchOptions};
+    use dpnas::{Head, RunFolder};
+
+    #[test]
+    fn rungs_are_read_and_wrong_ones_are_named() {
+        let rungs = |rungs: &str, change: &dyn Fn(&mut SearchOptions)| {
+            let mut options = SearchOptions::default();
+            options.search.strategy = "predictor".to_owned();
+            options.search.rungs = rungs.to_owned();
+            change(&mut options);
+            let mut options = options.resolved().unwrap();
+            options.choose_auto(4000);
+            options.rungs(4000)
+        };
+        let ridge = |images| Rung { images, head: Head::Ridge };
+        assert_eq!(rungs("off", &|_| ()).unwrap(), []);
+        assert_eq!(rungs("auto", &|_| ()).unwrap(), [ridge(500)]);
+        let adam = Rung { images: 2000, head: Head::Adam };
+        assert_eq!(rungs("300, 900:ridge,2000:adam", &|_| ()).unwrap(), [ridge(300), ridge(900), adam]);
+        let with_layers = |options: &mut SearchOptions| options.search.max_fc = Some(1);
+        assert_eq!(rungs("auto", &with_layers).unwrap(), [Rung { images: 500, head: Head::Adam }]);
+        for (text, change, expected) in [
+            ("500:lda", (&|_: &mut SearchOptions| ()) as &dyn Fn(&mut SearchOptions), "rungs"),
+            ("some", &|_| (), "rungs: `some`; use for example"),
+            ("0", &|_| (), "rungs: `0`; use"),
+            ("", &|_| (), "rungs: ``; use"),
+            ("500,500", &|_| (), "rungs: 500 training images before 500; give each rung more"),
+            ("4000", &|_| (), "rungs: 4000 training images before 4000"),
+            ("500", &|options| options.search.strategy = "q-learning".into(), "rungs: q-learning learns"),
+            ("500", &|options| options.training.full_training = true, "rungs: full training has none"),
+            ("500", &with_layers, "rungs: a ridge regression trains no fully"),
+        ] {
+            let message = rungs(text, change).unwrap_err().to_string();
+            assert!(message.starts_with(expected), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn automatic_rungs_grow_and_leave_small_sets_alone() {
+        let images = |all| automatic_rungs(all, false).iter().map(|rung| rung.images).collect::<Vec<_>>();
+        assert!(images(1_442).is_empty());
+        assert_eq!(images(10_000), [1_250]);
+        assert_eq!(images(60_000), [2_000, 10_000]);
+        assert_eq!(automatic_rungs(60_000, false)[1].head, Head::Adam);
+    }
 
     #[test]
     fn the_head_of_a_small_search_is_a_ridge_regression_and_otherwise_the_published_one() {
@@ -261,7 +383,7 @@ mod tests {
             let path = folder.path().join("options.toml");
             std::fs::write(&path, text).unwrap();
             let mut search: SearchOptions = options::options(&SearchFlags::default(), Some(&path)).unwrap();
-            search.choose_head(images);
+            search.choose_auto(images);
             search.classifier.head
         };
         assert_eq!(chosen("", 5_000), "ridge");

@@ -25,6 +25,9 @@ const MAX_PROPOSALS: u32 = 100;
 /// Of the scores of a rung, the best one of this many goes on.
 const REDUCTION: usize = 4;
 
+/// Youngest scores of a rung that a new one is compared with. A strategy improves, so most are better than the first ones.
+const YOUNGEST_SCORES: usize = 32;
+
 /// A search in progress.
 ///
 /// [`ask`](Self::ask) returns candidates and [`tell`](Self::tell) takes their feedback, in any order and with any number
@@ -235,7 +238,7 @@ impl Search {
     /// Takes a candidate's score at its next rung: a cheaper evaluation than the one that gives the reward, for example on
     /// fewer images. Returns whether the candidate goes on to the rung above, or to [`tell`](Self::tell) after the last.
     ///
-    /// The best quarter of the scores of a rung so far goes on. A candidate that does not is told: it counts towards the
+    /// The best quarter of the last 32 scores of a rung goes on. A candidate that does not is told: it counts towards the
     /// schedule, the strategy learns from its score, and the replay buffer gets no row.
     ///
     /// # Errors
@@ -256,8 +259,9 @@ impl Search {
         self.rungs.resize(self.rungs.len().max(rung + 1), Vec::new());
         let scores = &mut self.rungs[rung];
         scores.push(score);
-        let better = scores.iter().filter(|other| **other > score).count();
-        let goes_on = better < scores.len().div_ceil(REDUCTION);
+        let youngest = scores.len().min(YOUNGEST_SCORES);
+        let better = scores.iter().rev().take(youngest).filter(|other| **other > score).count();
+        let goes_on = better < youngest.div_ceil(REDUCTION);
         if !goes_on && let Some(stopped) = self.in_flight.remove(&id) {
             self.history.push((stopped.candidate.net, score));
             self.counted += 1;
@@ -294,6 +298,11 @@ impl Search {
             fruitless: self.fruitless,
             epsilon: self.epsilon(),
         }
+    }
+
+    /// The scores of each rung, in the order of telling.
+    pub fn rungs(&self) -> &[Vec<f64>] {
+        &self.rungs
     }
 
     /// The candidates without feedback, in the order of asking.

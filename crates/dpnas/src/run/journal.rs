@@ -17,6 +17,12 @@
 //! Where a run's time is limited, `told` has `"seconds":12.5`, the seconds of the run so far: the run ends after the first that
 //! reach the limit, also when it is repeated.
 //!
+//! With rungs, each score at a rung comes before the outcome, and instead of it where it is not good enough:
+//!
+//! ```text
+//! {"event":"rung","id":2,"score":0.48}
+//! ```
+//!
 //! Each line is written at once and synced. A killed process leaves at most one incomplete last line; resuming cuts it
 //! off. Only types of this module are serialised, so a change in another module does not change the format. The journal
 //! of a scoring run has other events (`crates/dpnas/src/scoring/event.rs`) but is otherwise the same.
@@ -49,6 +55,13 @@ pub(crate) enum Event {
         id: u64,
         epsilon: f64,
         net: String,
+    },
+    /// A score at the candidate's next rung.
+    Rung {
+        id: u64,
+        score: f64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        seconds: Option<f64>,
     },
     Told {
         id: u64,
@@ -326,6 +339,7 @@ mod tests {
         let events = [
             Event::Asked { id: 0, epsilon: 0.1, net: "[C(16,3,1,1,1), SM(10)]".into() },
             told(0, &score(1.0 / 3.0)),
+            Event::Rung { id: 1, score: 1.0 / 3.0, seconds: Some(1.5) },
             told(1, &Outcome::Rejected { reason: "a \"reason\"\nin two lines".into() }),
             told(2, &Outcome::OutOfMemory { reason: "large".into() }),
             Event::Ended { reason: "completed".into() },
@@ -335,7 +349,7 @@ mod tests {
         drop(journal);
         let (_, read) = Journal::resume(&path).unwrap();
         assert_eq!(read[1..], events);
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 6);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 7);
     }
 
     #[test]

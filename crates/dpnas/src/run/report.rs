@@ -25,6 +25,21 @@ pub enum RunEvent<'a> {
         /// Progress of the search.
         progress: Progress,
     },
+    /// A candidate's score at a rung was recorded.
+    Rung {
+        /// The candidate.
+        candidate: &'a Candidate,
+        /// The rung, from 0.
+        rung: usize,
+        /// Its score there.
+        score: f64,
+        /// Whether it goes on to the next rung, or to the evaluator after the last. Otherwise it is told with this.
+        goes_on: bool,
+        /// Progress of the search.
+        progress: Progress,
+        /// The best architecture so far.
+        best: Option<&'a Trial>,
+    },
     /// A candidate's outcome was recorded.
     Told {
         /// The candidate.
@@ -108,12 +123,15 @@ pub struct Report {
     pub best: Vec<Trial>,
     /// Progress of the search.
     pub progress: Progress,
+    /// Candidates that were scored at each rung.
+    pub rungs: Vec<usize>,
 }
 
 impl Report {
     pub(crate) fn new(search: &Search, trials: &Trials, stop: StopReason, evaluated: u64, resumed: usize) -> Self {
         let rows = search.rows().iter().map(|row| trials.row(row)).collect();
-        Self { stop, evaluated, resumed, rows, best: trials.ranked(), progress: search.progress() }
+        let rungs = search.rungs().iter().map(Vec::len).collect();
+        Self { stop, evaluated, resumed, rows, best: trials.ranked(), progress: search.progress(), rungs }
     }
 }
 

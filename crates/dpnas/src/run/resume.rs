@@ -11,13 +11,13 @@ use dpnas_search::{Candidate, CandidateId, Feedback, Search};
 use std::collections::BTreeMap;
 
 /// Repeats the journal's asks and tells on a new search, and checks each candidate against the journal. Returns the
-/// candidate that was asked for but not told, if any, and the seconds of the run so far.
+/// candidate that was asked for but not told, if any, with the rungs that it passed, and the seconds of the run so far.
 pub(crate) fn replay(
     search: &mut Search,
     identity: &str,
     events: Vec<Event>,
     trials: &mut Trials,
-) -> Result<(Option<Candidate>, f64), RunError> {
+) -> Result<(Option<(Candidate, usize)>, f64), RunError> {
     let (mut in_flight, mut used) = (BTreeMap::new(), 0.0);
     for event in events {
         match event {
@@ -42,24 +42,34 @@ pub(crate) fn replay(
                     |candidate| format!("candidate {} at ε = {}: {}", candidate.id, candidate.epsilon, candidate.net),
                 );
                 match candidate {
-                    Some(candidate) if journal == found => in_flight.insert(candidate.id, candidate),
+                    Some(candidate) if journal == found => in_flight.insert(candidate.id, (candidate, 0)),
                     _ => return Err(RunError::Diverged { journal, found }),
                 };
             }
+            Event::Rung { id, score, seconds } => {
+                let Some((_, passed)) = in_flight.get_mut(&CandidateId(id)) else { return Err(not_in_flight(id)) };
+                *passed += 1;
+                if !search.tell_rung(CandidateId(id), score)? {
+                    used = seconds.unwrap_or(used);
+                    in_flight.remove(&CandidateId(id));
+                }
+            }
             Event::Told { id, seconds, outcome } => {
                 used = seconds.unwrap_or(used);
-                let Some(candidate) = in_flight.remove(&CandidateId(id)) else {
-                    return Err(RunError::Diverged {
-                        journal: format!("an outcome of candidate {id}"),
-                        found: "no such candidate in flight".to_owned(),
-                    });
-                };
+                let Some((candidate, _)) = in_flight.remove(&CandidateId(id)) else { return Err(not_in_flight(id)) };
                 tell(search, trials, &candidate, &Outcome::from(outcome))?;
             }
             Event::Ended { .. } => {}
         }
     }
     Ok((in_flight.into_values().next(), used))
+}
+
+fn not_in_flight(id: u64) -> RunError {
+    RunError::Diverged {
+        journal: format!("an outcome of candidate {id}"),
+        found: "no such candidate in flight".to_owned(),
+    }
 }
 
 /// Checks that the earlier run is the one that this run began with.

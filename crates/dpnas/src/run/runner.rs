@@ -6,7 +6,7 @@ use crate::run::pace::Pace;
 use crate::run::report::{Report, RunError, RunEvent, StopReason};
 use crate::run::resume::{replay, tell};
 use crate::run::trials::Trials;
-use crate::{EarlierRun, Evaluate, EvaluateError, ReplayRow, RunFolder};
+use crate::{EarlierRun, Evaluate, EvaluateError, Metrics, Outcome, ReplayRow, RunFolder};
 use dpnas_search::{Candidate, Search};
 use std::fmt;
 use std::ops::ControlFlow;
@@ -45,6 +45,7 @@ pub type Hook<'a> = Box<dyn FnMut(&RunEvent<'_>) -> ControlFlow<()> + Send + 'a>
 pub struct Runner<'a, E> {
     search: Search,
     evaluator: E,
+    rungs: Vec<Box<dyn Evaluate + 'a>>,
     earlier: Option<EarlierRun>,
     folder: Option<RunFolder>,
     limit: Option<u64>,
@@ -55,7 +56,7 @@ pub struct Runner<'a, E> {
 
 impl<E: Evaluate> fmt::Debug for Runner<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (evaluator, folder) = (self.evaluator.identity(), self.folder.as_ref().map(RunFolder::path));
+        let (evaluator, folder) = (self.identity(), self.folder.as_ref().map(RunFolder::path));
         f.debug_struct("Runner").field("evaluator", &evaluator).field("folder", &folder).finish_non_exhaustive()
     }
 }
@@ -66,6 +67,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         Self {
             search,
             evaluator,
+            rungs: Vec::new(),
             earlier: None,
             folder: None,
             limit: None,
@@ -80,6 +82,15 @@ impl<'a, E: Evaluate> Runner<'a, E> {
     #[must_use]
     pub fn continuing(mut self, earlier: EarlierRun) -> Self {
         self.earlier = Some(earlier);
+        self
+    }
+
+    /// Adds a rung: an evaluation that is cheaper than the next one, for example on fewer images. Candidates are scored by the
+    /// rungs first, in the order of adding. Only those that are good enough ([`Search::tell_rung`]) get to the evaluator and into
+    /// the replay buffer. The search needs a strategy.
+    #[must_use]
+    pub fn with_rung(mut self, rung: impl Evaluate + 'a) -> Self {
+        self.rungs.push(Box::new(rung));
         self
     }
 
@@ -155,9 +166,9 @@ impl<'a, E: Evaluate> Runner<'a, E> {
 
     /// Opens or begins the journal. Returns it with the candidate that was asked for but not told before a resume, and the
     /// seconds until then.
-    fn open_journal(&mut self, trials: &mut Trials) -> Result<(Option<Journal>, Option<Candidate>, f64), RunError> {
+    fn open_journal(&mut self, trials: &mut Trials) -> Result<(Option<Journal>, Option<Pending>, f64), RunError> {
         let Some(folder) = &self.folder else { return Ok((None, None, 0.0)) };
-        let (path, identity) = (folder.file("journal.jsonl"), self.evaluator.identity());
+        let (path, identity) = (folder.file("journal.jsonl"), self.identity());
         if !path.exists() {
             let continued = self.earlier.as_ref().map(EarlierRun::continued);
             if let Some(earlier) = &self.earlier {
@@ -174,10 +185,15 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         Ok((Some(journal), pending, used))
     }
 
+    fn identity(&self) -> String {
+        let rungs = self.rungs.iter().map(|rung| format!("; rung ({})", rung.identity()));
+        self.evaluator.identity() + &rungs.collect::<String>()
+    }
+
     fn advance(
         &mut self,
         trials: &mut Trials,
-        mut pending: Option<Candidate>,
+        mut pending: Option<Pending>,
         clock: Clock,
         journal: &mut Option<Journal>,
         artifacts: &mut Option<Artifacts>,
@@ -196,8 +212,8 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             if fruitless >= self.max_fruitless {
                 return Ok((StopReason::Fruitless { evaluations: fruitless }, evaluated));
             }
-            let candidate = match pending.take() {
-                Some(candidate) => candidate,
+            let (candidate, passed) = match pending.take() {
+                Some(pending) => pending,
                 None => match self.search.ask() {
                     Ok(Some(candidate)) => {
                         write(journal, || Event::Asked {
@@ -205,7 +221,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                             epsilon: candidate.epsilon,
                             net: candidate.net.to_string(),
                         })?;
-                        candidate
+                        (candidate, 0)
                     }
                     Ok(None) => return Ok((StopReason::Completed, evaluated)),
                     Err(error) => return Ok((StopReason::Barren(error), evaluated)),
@@ -218,12 +234,17 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             if self.call(&RunEvent::Evaluating { candidate: &candidate, progress }).is_break() {
                 return Ok((StopReason::Interrupted, evaluated));
             }
-            let outcome = match self.evaluator.evaluate(&candidate) {
-                Ok(outcome) => outcome,
-                Err(EvaluateError::Interrupted) => return Ok((StopReason::Interrupted, evaluated)),
-                Err(error) => return Err(error.into()),
+            let outcome = match self.evaluate(&candidate, passed, trials, (clock, &mut seconds), journal) {
+                Ok(Some(outcome)) => outcome,
+                Ok(None) => {
+                    evaluated += 1;
+                    continue;
+                }
+                Err(RunError::Evaluate(EvaluateError::Interrupted)) => {
+                    return Ok((StopReason::Interrupted, evaluated));
+                }
+                Err(error) => return Err(error),
             };
-            outcome.check(&candidate.net)?;
             seconds = clock.seconds();
             let recorded = self.time.map(|_| seconds);
             write(journal, || Event::Told { id: candidate.id.0, seconds: recorded, outcome: (&outcome).into() })?;
@@ -238,6 +259,39 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                 return Ok((StopReason::Interrupted, evaluated));
             }
         }
+    }
+
+    /// Scores a candidate at the rungs that it did not pass yet, then with the evaluator; `None` if a rung stopped it, with the
+    /// seconds until then.
+    fn evaluate(
+        &mut self,
+        candidate: &Candidate,
+        passed: usize,
+        trials: &Trials,
+        (clock, seconds): (Clock, &mut f64),
+        journal: &mut Option<Journal>,
+    ) -> Result<Option<Outcome>, RunError> {
+        for rung in passed..self.rungs.len() {
+            let outcome = self.rungs[rung].evaluate(candidate)?;
+            outcome.check(&candidate.net)?;
+            let Outcome::Scored(Metrics { reward: score, .. }) = outcome else { return Ok(Some(outcome)) };
+            let now = clock.seconds();
+            let recorded = self.time.map(|_| now);
+            write(journal, || Event::Rung { id: candidate.id.0, score, seconds: recorded })?;
+            let goes_on = self.search.tell_rung(candidate.id, score)?;
+            let (progress, best) = (self.search.progress(), trials.best());
+            let flow = self.call(&RunEvent::Rung { candidate, rung, score, goes_on, progress, best });
+            if flow.is_break() {
+                return Err(EvaluateError::Interrupted.into());
+            }
+            if !goes_on {
+                *seconds = now;
+                return Ok(None);
+            }
+        }
+        let outcome = self.evaluator.evaluate(candidate)?;
+        outcome.check(&candidate.net)?;
+        Ok(Some(outcome))
     }
 
     /// Renews the picture, and gives the hook the run so far.
@@ -257,6 +311,9 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         self.hook.as_mut().map_or(ControlFlow::Continue(()), |hook| hook(event))
     }
 }
+
+/// A candidate that was asked for, and the number of rungs that it passed.
+type Pending = (Candidate, usize);
 
 /// The time that a run has taken.
 #[derive(Clone, Copy)]

@@ -1,13 +1,14 @@
 //! Running, recording and resuming a search.
 
 use crate::engine::{Toy, config, evaluator};
-use dpnas::search::{ImageShape, Search, SearchSettings, Seed, SpaceSettings};
+use dpnas::search::{Evolution, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
 use dpnas::{
     Candidate, Evaluate, EvaluateError, Metrics, Outcome, Report, RunError, RunEvent, RunFolder, Runner, StopReason,
 };
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn search(seed: u64) -> Search {
@@ -136,6 +137,59 @@ fn every_cut_of_the_journal_is_resumed_to_the_same_files() {
         Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
         assert!(file(&folder, "replay_buffer.csv") == file(&expected, "replay_buffer.csv"), "cut at {cut}");
     }
+}
+
+/// A search with a strategy, and a rung before its evaluator.
+fn climbing<'a>() -> Runner<'a, ByLength> {
+    let space = SpaceSettings::small().check(ImageShape::square(1, 8), 4).unwrap();
+    let settings = SearchSettings { schedule: "1.0:12,0.0:20".parse().unwrap(), ..SearchSettings::paper() };
+    let search = Search::with_strategy(space, settings, Arc::new(Evolution::default()), Seed(1)).unwrap();
+    Runner::new(search, ByLength::default()).with_rung(ByLength::default())
+}
+
+#[test]
+fn a_run_with_rungs_is_resumed_from_every_cut_of_its_journal() {
+    let runs = tempfile::tempdir().unwrap();
+    let expected = folder(runs.path());
+    let report = climbing().in_folder(expected.clone()).run().unwrap();
+    assert_eq!(report.stop, StopReason::Completed);
+    let journal = file(&expected, "journal.jsonl");
+    let count = |text: &str| journal.matches(text).count();
+    let [scores, rewards] = ["\"rung\"", "\"scored\""].map(count);
+    assert_eq!(report.rungs, [scores]);
+    assert!(rewards > 3 && scores > rewards, "{scores} {rewards}");
+    assert_eq!((report.best.len(), report.progress.counted), (rewards, 32));
+    assert_eq!(climbing().run().unwrap(), report, "in memory");
+    for cut in (journal.find('\n').unwrap() + 1..journal.len()).step_by(211) {
+        let folder = folder(runs.path());
+        std::fs::write(folder.file("journal.jsonl"), &journal[..cut]).unwrap();
+        let resumed = climbing().in_folder(folder.clone()).run().unwrap();
+        assert_eq!((&resumed.rows, &resumed.rungs), (&report.rows, &report.rungs), "cut at {cut}");
+        assert!(file(&folder, "replay_buffer.csv") == file(&expected, "replay_buffer.csv"), "cut at {cut}");
+    }
+    let error = climbing().with_rung(ByLength::default()).in_folder(expected).run().unwrap_err();
+    assert!(matches!(error, RunError::OtherEvaluation(_)), "{error}");
+    let error = Runner::new(search(1), ByLength::default()).with_rung(ByLength::default()).run().unwrap_err();
+    assert!(error.to_string().contains("Q-learning has no rungs"), "{error}");
+}
+
+#[test]
+fn a_rung_ends_a_run_with_its_time_and_a_hook_interrupts_it() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = folder(runs.path());
+    let broken = climbing().with_hook(|event| match event {
+        RunEvent::Rung { goes_on: false, .. } => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    let broken = broken.in_folder(folder.clone()).with_time(Duration::from_secs(3600)).run().unwrap();
+    assert_eq!(broken.stop, StopReason::Interrupted);
+    // What a journal says decides, whatever this machine takes.
+    let journal = file(&folder, "journal.jsonl");
+    let start = journal.rfind("\"seconds\":").unwrap() + 10;
+    let end = start + journal[start..].find('}').unwrap();
+    std::fs::write(folder.file("journal.jsonl"), format!("{}3600.5{}", &journal[..start], &journal[end..])).unwrap();
+    let again = climbing().in_folder(folder).with_time(Duration::from_secs(3600)).run().unwrap();
+    assert_eq!((again.stop, again.evaluated, again.rungs), (StopReason::TimeIsOver, 0, broken.rungs));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo xtask study strategies --out study -- --dataset GLYPHS --limit-train 4000 --epochs 20 --budget 100
 //! ```
+//! A strategy may have options of its own, such as `--strategies "random,predictor,predictor --rungs auto --budget 200"`.
 //! Every strategy searches with every seed, and the best architecture of each search is scored with fresh weights, because
 //! the reward that it was chosen by is biased upward. A study that was stopped goes on where it was. It runs the programs
 //! `search` and `score` that lie in its own folder or the one above.
@@ -28,7 +29,7 @@ struct Arguments {
     /// Folder of the study; what is there is not run again
     #[arg(long)]
     out: PathBuf,
-    /// Strategies, the first of which the others are compared with
+    /// Strategies, the first of which the others are compared with; each may be followed by options of its searches
     #[arg(long, value_delimiter = ',', default_value = "random,q-learning,evolution,predictor")]
     strategies: Vec<String>,
     /// Number of seeds, from 0
@@ -51,8 +52,8 @@ struct Outcome {
     command: String,
     net: String,
     reward: f64,
-    /// Rewards in the order of the replay buffer.
-    rewards: Vec<f64>,
+    /// Rewards in the order of the replay buffer, with the seconds of the search until then.
+    rewards: Vec<(f64, f64)>,
     /// Test accuracy of each fresh draw.
     tests: Vec<f64>,
     /// Of the search; resumptions are added.
@@ -71,20 +72,24 @@ fn main() -> Result<()> {
     }
     ensure!(!complete.is_empty(), "no seed has a search by every strategy yet");
     println!("{}", table(&arguments, &complete));
-    let svg = picture(&arguments, &complete).draw().context("the curves have no points")?;
-    fs::write(arguments.out.join("regret.svg"), svg.as_str())?;
-    fs::write(arguments.out.join("regret.png"), svg.to_png(2.0)?)?;
+    for (plot, name) in pictures(&arguments, &complete).iter().zip(["regret", "regret_by_time"]) {
+        let svg = plot.draw().context("the curves have no points")?;
+        fs::write(arguments.out.join(format!("{name}.svg")), svg.as_str())?;
+        fs::write(arguments.out.join(format!("{name}.png")), svg.to_png(2.0)?)?;
+    }
     Ok(())
 }
 
 /// Reads the outcome of a search, or runs what is missing of it; `None` if it is missing and nothing may run.
 #[expect(clippy::disallowed_methods, reason = "clock: the seconds of a search")]
 fn outcome(arguments: &Arguments, strategy: &str, seed: u64) -> Result<Option<Outcome>> {
-    let folder = arguments.out.join(format!("{strategy}-{seed}"));
+    let name = strategy.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let folder = arguments.out.join(format!("{name}-{seed}"));
     let (file, clock) = (folder.join("outcome.json"), folder.join("seconds.txt"));
     let seed = seed.to_string();
     let mut options: Vec<&str> = arguments.search.iter().map(String::as_str).collect();
-    options.extend(["--strategy", strategy, "--seed", &seed]);
+    options.extend(["--seed", &seed, "--strategy"]);
+    options.extend(strategy.split_whitespace());
     let command = format!("search {}", options.join(" "));
     if let Ok(text) = fs::read_to_string(&file) {
         let outcome: Outcome = serde_json::from_str(&text).with_context(|| file.display().to_string())?;
@@ -100,7 +105,8 @@ fn outcome(arguments: &Arguments, strategy: &str, seed: u64) -> Result<Option<Ou
     let start = Instant::now();
     let found = match begun {
         Some(begun) => program("search", &["--resume", &begun.path().to_string_lossy(), "--cache", "off"]),
-        None => program("search", &[&options[..], &["--runs", &runs, "--cache", "off"]].concat()),
+        // A limit of time, so that the journal has the seconds.
+        None => program("search", &[&options[..], &["--time", "1000h", "--runs", &runs, "--cache", "off"]].concat()),
     };
     let earlier = fs::read_to_string(&clock).ok().and_then(|text| text.trim().parse::<f64>().ok()).unwrap_or(0.0);
     let seconds = earlier + start.elapsed().as_secs_f64();
@@ -121,7 +127,7 @@ fn outcome(arguments: &Arguments, strategy: &str, seed: u64) -> Result<Option<Ou
         command,
         net: net.to_owned(),
         reward: found["best"]["reward"].as_f64().context("a best architecture has a reward")?,
-        rewards: rows.iter().map(|row| row.reward()).collect(),
+        rewards: rewards(Path::new(run))?,
         tests: tests
             .map(|draw| draw["test_accuracy"].as_f64().context("a draw was not scored"))
             .collect::<Result<_>>()?,
@@ -130,6 +136,17 @@ fn outcome(arguments: &Arguments, strategy: &str, seed: u64) -> Result<Option<Ou
     fs::write(folder.join("outcome.part"), serde_json::to_string_pretty(&outcome)?)?;
     fs::rename(folder.join("outcome.part"), &file)?;
     Ok(Some(outcome))
+}
+
+/// The rewards of a run's journal, with the seconds of the search until then.
+fn rewards(run: &Path) -> Result<Vec<(f64, f64)>> {
+    let journal = fs::read_to_string(run.join("journal.jsonl"))?;
+    let events = journal.lines().map(serde_json::from_str::<Value>);
+    let scored = events.filter_map(|event| match event {
+        Ok(event) => Some(Ok((event["seconds"].as_f64()?, event["reward"].as_f64()?))),
+        Err(error) => Some(Err(error.into())),
+    });
+    scored.collect()
 }
 
 fn text<'a>(json: &'a Value, pointer: &str) -> Result<&'a str> {
@@ -167,22 +184,37 @@ fn table(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> String {
         let interval = interval.map(|(low, high)| format!(" ({low:+.1} to {high:+.1})")).unwrap_or_default();
         format!("{:+.1}{interval}, {higher} of {}", mean(&points), points.len())
     };
+    // The share of the first strategy's time after which its best reward is reached.
+    let overtakes = |place: usize| {
+        let share = |outcomes: &Vec<Outcome>| {
+            let (own, first) = (&outcomes[place], &outcomes[0]);
+            own.rewards.iter().find(|(_, reward)| *reward >= first.reward).map(|(at, _)| at / first.seconds)
+        };
+        let mut shares: Vec<f64> = seeds.iter().map(|outcomes| share(outcomes).unwrap_or(f64::INFINITY)).collect();
+        shares.sort_by(f64::total_cmp);
+        let reached = shares.iter().filter(|share| share.is_finite()).count();
+        format!("{:.2}, {reached} of {}", shares[shares.len() / 2], shares.len())
+    };
     let first = &arguments.strategies[0];
     let mut text = format!(
         "{} seeds, {} fresh draws\n\n| strategy | best reward | to `{first}`, points | test accuracy of fresh draws | \
-         to `{first}`, points | mean of the last 20 | s |\n|---|---:|---:|---:|---:|---:|---:|\n",
+         to `{first}`, points | mean of the last 20 | s | its best reward after this share of its time (median), seeds |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|\n",
         seeds.len(),
         arguments.draws
     );
     for (place, strategy) in arguments.strategies.iter().enumerate() {
-        let last = |outcome: &Outcome| mean(&outcome.rewards[outcome.rewards.len().saturating_sub(20)..]);
-        let [to_reward, to_test] = if place == 0 {
-            [String::new(), String::new()]
+        let last = |outcome: &Outcome| {
+            let rewards = outcome.rewards.iter().rev().take(20).map(|(_, reward)| *reward);
+            mean(&rewards.collect::<Vec<_>>())
+        };
+        let [to_reward, to_test, overtakes] = if place == 0 {
+            [String::new(), String::new(), String::new()]
         } else {
-            [versus(place, &|outcome| outcome.reward), versus(place, &test)]
+            [versus(place, &|outcome| outcome.reward), versus(place, &test), overtakes(place)]
         };
         text += &format!(
-            "| `{strategy}` | {:.4} | {to_reward} | {:.4} | {to_test} | {:.3} | {:.0} |\n",
+            "| `{strategy}` | {:.4} | {to_reward} | {:.4} | {to_test} | {:.3} | {:.0} | {overtakes} |\n",
             mean(&of(place, &|outcome| outcome.reward)),
             mean(&of(place, &test)),
             mean(&of(place, &last)),
@@ -205,19 +237,42 @@ fn table(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> String {
     text
 }
 
-/// The best reward so far, with the 95 % interval of its mean over the seeds.
-fn picture(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> CurvesPlot {
-    let groups = arguments.strategies.iter().enumerate().map(|(place, strategy)| {
-        let best_so_far = |outcomes: &Vec<Outcome>| -> Vec<f64> {
-            let rewards = outcomes[place].rewards.iter();
-            rewards
-                .scan(0.0f64, |best, reward| {
-                    *best = best.max(*reward);
-                    Some(*best)
-                })
-                .collect()
+/// Points of a curve over time.
+const STEPS: usize = 100;
+
+/// The best reward so far, with the 95 % interval of its mean over the seeds: by architectures, and by time.
+fn pictures(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> [CurvesPlot; 2] {
+    let longest = seeds.iter().flatten().map(|outcome| outcome.seconds).fold(0.0, f64::max);
+    let step = longest / STEPS as f64;
+    let by_architectures = |outcome: &Outcome| -> Vec<f64> {
+        let rewards = outcome.rewards.iter();
+        let best = rewards.scan(0.0f64, |best, (_, reward)| {
+            *best = best.max(*reward);
+            Some(*best)
+        });
+        best.collect()
+    };
+    let by_time = |outcome: &Outcome| -> Vec<f64> {
+        let best = |seconds: f64| {
+            let rewards = outcome.rewards.iter().take_while(|(at, _)| *at <= seconds).map(|(_, reward)| *reward);
+            rewards.fold(0.0, f64::max)
         };
-        let curves: Vec<Vec<f64>> = seeds.iter().map(best_so_far).collect();
+        (1..=STEPS).map(|number| number as f64 * step).map(best).collect()
+    };
+    [
+        picture(arguments, seeds, "architectures with a reward", &by_architectures),
+        picture(arguments, seeds, &format!("time, in steps of {step:.1} s"), &by_time),
+    ]
+}
+
+fn picture(
+    arguments: &Arguments,
+    seeds: &[Vec<Outcome>],
+    x_name: &str,
+    curve: &dyn Fn(&Outcome) -> Vec<f64>,
+) -> CurvesPlot {
+    let groups = arguments.strategies.iter().enumerate().map(|(place, strategy)| {
+        let curves: Vec<Vec<f64>> = seeds.iter().map(|outcomes| curve(&outcomes[place])).collect();
         let length = curves.iter().map(Vec::len).min().unwrap_or(0);
         let summaries: Vec<Summary> =
             (0..length).filter_map(|i| Summary::of(&curves.iter().map(|curve| curve[i]).collect::<Vec<_>>())).collect();
@@ -228,7 +283,7 @@ fn picture(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> CurvesPlot {
     });
     CurvesPlot {
         title: format!("Best reward so far, mean of {} seeds", seeds.len()),
-        x_name: "architectures".to_owned(),
+        x_name: x_name.to_owned(),
         y_name: "best reward so far".to_owned(),
         width: 900,
         groups: groups.collect(),

@@ -1,6 +1,6 @@
 //! Regularised evolution.
 
-use crate::{Action, History, Space, Strategy};
+use crate::{Action, History, Proposal, Space, Strategy};
 use dpnas_grammar::{Layer, Net};
 use dpnas_seed::Rng;
 
@@ -34,34 +34,42 @@ impl Strategy for Evolution {
         format!("evolution of {} by tournaments of {}", self.population, self.tournament)
     }
 
-    fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Net> {
-        let parents: Vec<(&Net, f64)> = history.scored().rev().take(self.population).collect();
-        let parent = self.parent(&parents, rng)?;
+    fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Proposal> {
+        let population: Vec<(&Net, f64)> = history.scored().rev().take(self.population).collect();
+        let parent = self.parent(&population, rng)?;
         let edits = 1 + rng.below(2);
-        let mut child = body(parent).to_vec();
+        let (mut child, mut parents) = (body(parent).to_vec(), vec![parent.clone()]);
         for _ in 0..edits {
-            child = (0..ATTEMPTS).find_map(|_| {
-                let edited = self.edit(space, &child, &parents, rng)?;
-                net_of(space, &edited).map(|_| edited)
+            let (edited, other) = (0..ATTEMPTS).find_map(|_| {
+                let edit = self.edit(space, &child, &population, rng)?;
+                net_of(space, &edit.0).map(|_| edit)
             })?;
+            child = edited;
+            parents.extend(other.filter(|other| !parents.contains(other)).cloned());
         }
-        net_of(space, &child)
+        net_of(space, &child).map(|net| Proposal { net, parents })
     }
 }
 
 impl Evolution {
     /// The best of a sample.
-    fn parent<'a>(&self, parents: &[(&'a Net, f64)], rng: &mut Rng) -> Option<&'a Net> {
-        let mut order: Vec<usize> = (0..parents.len()).collect();
+    fn parent<'a>(&self, population: &[(&'a Net, f64)], rng: &mut Rng) -> Option<&'a Net> {
+        let mut order: Vec<usize> = (0..population.len()).collect();
         rng.shuffle(&mut order);
-        let sample = order.into_iter().take(self.tournament.max(1)).map(|place| parents[place]);
+        let sample = order.into_iter().take(self.tournament.max(1)).map(|place| population[place]);
         sample.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(net, _)| net)
     }
 
-    /// Layers after one edit, which need not be legal.
-    fn edit(&self, space: &Space, layers: &[Layer], parents: &[(&Net, f64)], rng: &mut Rng) -> Option<Vec<Layer>> {
+    /// Layers after one edit, which need not be legal, and the other architecture whose beginning they have.
+    fn edit<'a>(
+        &self,
+        space: &Space,
+        layers: &[Layer],
+        population: &[(&'a Net, f64)],
+        rng: &mut Rng,
+    ) -> Option<(Vec<Layer>, Option<&'a Net>)> {
         let place = |rng: &mut Rng, places: usize| rng.below(places.max(1) as u64) as usize;
-        let mut edited = layers.to_vec();
+        let (mut edited, mut from) = (layers.to_vec(), None);
         match rng.below(8) {
             0 => {
                 let at = place(rng, layers.len() + 1);
@@ -75,7 +83,9 @@ impl Evolution {
                 edited[at] = any_layer(space, &layers[..at], rng)?;
             }
             3 => {
-                let other = body(self.parent(parents, rng)?);
+                let parent = self.parent(population, rng)?;
+                let other = body(parent);
+                from = Some(parent);
                 let (own, theirs) = (place(rng, layers.len()), place(rng, other.len() + 1));
                 edited = [&other[..theirs], &layers[own..]].concat();
             }
@@ -91,7 +101,7 @@ impl Evolution {
                 edited[at] = near[place(rng, near.len())];
             }
         }
-        (edited != layers).then_some(edited)
+        (edited != layers).then_some((edited, from))
     }
 }
 
@@ -140,7 +150,7 @@ fn differ_by_one_number(a: Layer, b: Layer) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SpaceSettings, Strategy as _};
+    use crate::{Member, SpaceSettings, Strategy as _};
     use dpnas_grammar::ImageShape;
     use dpnas_seed::Seed;
     use proptest::prelude::*;
@@ -148,13 +158,12 @@ mod tests {
     use std::sync::Arc;
 
     /// Random architectures whose reward is the number of their features.
-    fn history(space: &Space, seed: u64) -> Vec<(Arc<Net>, f64)> {
+    fn history(space: &Space, seed: u64) -> Vec<Member> {
         let walk = |index| space.net(&space.uniform_walk(&mut Seed(seed).stream("t", index).rng())).unwrap();
         let accepted = |net: Net| net_of(space, body(&net));
         (0..60)
             .filter_map(|index| accepted(walk(index)))
-            .map(|net| (reward(&net), net))
-            .map(|(r, n)| (Arc::new(n), r))
+            .map(|net| Member { value: reward(&net), net: Arc::new(net), parents: Vec::new() })
             .collect()
     }
 
@@ -172,11 +181,13 @@ mod tests {
         fn a_child_is_accepted_by_its_space(seed: u64, size in 12u32..40) {
             for settings in [SpaceSettings::small(), SpaceSettings::paper()] {
                 let space = settings.check(ImageShape::square(1, size), 10).unwrap();
-                let architectures = history(&space, seed);
-                let history = History { architectures: &architectures, known: &FxHashMap::default() };
+                let members = history(&space, seed);
+                let history = History { members: &members, known: &FxHashMap::default() };
                 let mut rng = Seed(seed).stream("child", 0).rng();
                 if let Some(child) = Evolution::default().propose(&space, &history, &mut rng) {
-                    prop_assert!(net_of(&space, body(&child)) == Some(child));
+                    prop_assert!(net_of(&space, body(&child.net)) == Some(child.net));
+                    let from = |parent: &Net| members.iter().any(|member| *member.net == *parent);
+                    prop_assert!(!child.parents.is_empty() && child.parents.iter().all(from));
                 }
             }
         }
@@ -185,28 +196,19 @@ mod tests {
     #[test]
     fn children_improve_on_their_parents() {
         let space = SpaceSettings::small().check(ImageShape::square(1, 28), 10).unwrap();
-        let mut architectures = history(&space, 3);
-        let best = |architectures: &[(Arc<Net>, f64)]| architectures.iter().map(|(_, r)| *r).fold(0.0, f64::max);
-        let before = best(&architectures);
-        let evolution = Evolution::default();
-        for child in 0..300 {
+        let mut members = history(&space, 3);
+        let best = |members: &[Member]| members.iter().map(|member| member.value).fold(0.0, f64::max);
+        let before = best(&members);
+        let child = |members: &[Member], child| {
             let mut rng = Seed(1).stream("child", child).rng();
-            let net = evolution
-                .propose(&space, &History { architectures: &architectures, known: &FxHashMap::default() }, &mut rng)
-                .unwrap();
-            let reward = reward(&net);
-            architectures.push((Arc::new(net), reward));
+            Evolution::default().propose(&space, &History { members, known: &FxHashMap::default() }, &mut rng)
+        };
+        for number in 0..300 {
+            let net = child(&members, number).unwrap().net;
+            members.push(Member { value: reward(&net), net: Arc::new(net), parents: Vec::new() });
         }
-        assert!(best(&architectures) > before * 1.1, "{before} {}", best(&architectures));
-        assert!(
-            evolution
-                .propose(
-                    &space,
-                    &History { architectures: &[], known: &FxHashMap::default() },
-                    &mut Seed(1).stream("c", 0).rng()
-                )
-                .is_none()
-        );
+        assert!(best(&members) > before * 1.1, "{before} {}", best(&members));
+        assert!(child(&[], 0).is_none());
     }
 
     #[test]

@@ -42,4 +42,4 @@ pub use space::{FollowError, Space};
 pub use space_error::SpaceError;
 pub use space_settings::{SPACE_PRESETS, SpaceSettings};
 pub use state::{Action, LayerKind, State};
-pub use strategy::{History, Strategy};
+pub use strategy::{History, Member, Proposal, Strategy};

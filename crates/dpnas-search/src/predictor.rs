@@ -1,6 +1,6 @@
 //! Evolution whose children are ranked by a surrogate.
 
-use crate::{Evolution, History, Space, Strategy};
+use crate::{Evolution, History, Proposal, Space, Strategy};
 use dpnas_grammar::{Layer, Net, Plan};
 use dpnas_seed::Rng;
 
@@ -33,7 +33,7 @@ impl Strategy for Predictor {
         format!("{}, the best of {} by a ridge regression on plans", self.evolution.name(), self.children)
     }
 
-    fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Net> {
+    fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Proposal> {
         let known: Vec<(Vec<f64>, f64)> = history
             .scored()
             .rev()
@@ -45,8 +45,8 @@ impl Strategy for Predictor {
         let predicted =
             |net: &Net| net.plan(space.input()).map_or(f64::NEG_INFINITY, |plan| model.predict(&numbers(&plan)));
         let children = (0..self.children.max(1)).filter_map(|_| self.evolution.propose(space, history, rng));
-        let fresh = children.filter(|net| !history.has_drawn(net));
-        fresh.map(|net| (predicted(&net), net)).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, net)| net)
+        let fresh = children.filter(|child| !history.has_drawn(&child.net));
+        fresh.map(|child| (predicted(&child.net), child)).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, child)| child)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::search::Known;
 use dpnas_grammar::Net;
 use dpnas_seed::Rng;
 use rustc_hash::FxHashMap;
+use serde::Serialize;
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 /// rebuilt from its journal, whatever its strategy.
 ///
 /// ```
-/// use dpnas_search::{History, ImageShape, Net, Rng, Search, SearchSettings, Seed, Space, SpaceSettings, Strategy};
+/// use dpnas_search::{History, ImageShape, Proposal, Rng, Search, SearchSettings, Seed, Space, SpaceSettings, Strategy};
 /// use std::sync::Arc;
 ///
 /// /// Follows the best architecture for a while, and goes on at random.
@@ -27,10 +28,11 @@ use std::sync::Arc;
 ///         "prefixes".into()
 ///     }
 ///
-///     fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Net> {
+///     fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Proposal> {
 ///         let best = history.scored().max_by(|a, b| a.1.total_cmp(&b.1))?.0;
 ///         let kept = rng.below(best.layers().len() as u64) as usize;
-///         space.completed(&best.layers()[..kept], rng)
+///         let net = space.completed(&best.layers()[..kept], rng)?;
+///         Some(Proposal { net, parents: vec![best.clone()] })
 ///     }
 /// }
 ///
@@ -46,13 +48,34 @@ pub trait Strategy: Debug + Send + Sync {
 
     /// An architecture of the space; `None` if it has none. One that was drawn before, or that the space rejects, is not
     /// used: the strategy is asked again with other random numbers, and after many attempts a random architecture is drawn.
-    fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Net>;
+    fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Proposal>;
+}
+
+/// What a strategy proposes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// The architecture.
+    pub net: Net,
+    /// What it was made from, for the family tree; may be empty.
+    pub parents: Vec<Net>,
+}
+
+/// An architecture that a strategy learns from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Member {
+    /// The architecture.
+    pub net: Arc<Net>,
+    /// Its reward, or the score of the rung that stopped it.
+    pub value: f64,
+    /// Numbers of the members that it was made from; empty if it was drawn at random.
+    pub parents: Vec<usize>,
 }
 
 /// The architectures of a search and their rewards.
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a> {
-    pub(crate) architectures: &'a [(Arc<Net>, f64)],
+    pub(crate) members: &'a [Member],
     pub(crate) known: &'a FxHashMap<Arc<Net>, Known>,
 }
 
@@ -65,6 +88,6 @@ impl<'a> History<'a> {
     /// The architectures with a reward above 0, each once, in the order of recording. One that was stopped at a rung has the
     /// score of that rung instead.
     pub fn scored(&self) -> impl DoubleEndedIterator<Item = (&'a Net, f64)> + use<'a> {
-        self.architectures.iter().filter(|(_, reward)| *reward > 0.0).map(|(net, reward)| (&**net, *reward))
+        self.members.iter().filter(|member| member.value > 0.0).map(|member| (&*member.net, member.value))
     }
 }

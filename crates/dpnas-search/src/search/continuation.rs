@@ -146,7 +146,7 @@ impl Search {
                 }
                 _ => index,
             },
-            _ => self.enter(Arc::new(net), reward, Origin::Earlier { row }),
+            _ => self.enter(Arc::new(net), reward, Origin::Earlier { row }, &[]),
         };
         self.learner.restore_row(index, epsilon, row);
         self.count(reward);

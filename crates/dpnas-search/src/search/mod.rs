@@ -5,8 +5,8 @@ mod continuation;
 use crate::learner::Learner;
 use crate::walk::{Tabu, epsilon_greedy};
 use crate::{
-    AskError, Candidate, CandidateId, Feedback, History, Origin, QTable, RejectedBy, Row, SearchSettings,
-    SettingsError, Space, Strategy, TellError,
+    AskError, Candidate, CandidateId, Feedback, History, Member, Origin, Proposal, QTable, RejectedBy, Row,
+    SearchSettings, SettingsError, Space, Strategy, TellError,
 };
 pub use continuation::{Continuation, EarlierRow, Place, QValue};
 use dpnas_grammar::{Layer, Net, Verdict};
@@ -48,7 +48,7 @@ pub struct Search {
     /// What is drawn instead of an ε-greedy walk.
     strategy: Option<Arc<dyn Strategy>>,
     /// What a strategy learns from.
-    history: Vec<(Arc<Net>, f64)>,
+    members: Vec<Member>,
     known: FxHashMap<Arc<Net>, Known>,
     in_flight: BTreeMap<CandidateId, InFlight>,
     /// The scores of each rung, in the order of telling.
@@ -83,6 +83,8 @@ struct InFlight {
     repeats: Vec<f64>,
     /// Rungs that were passed.
     rung: usize,
+    /// What a strategy made it from.
+    parents: Vec<Net>,
 }
 
 /// How far a search is.
@@ -112,7 +114,7 @@ impl Search {
         Ok(Self {
             learner: Learner::new(space.clone(), settings.initial_q),
             strategy: None,
-            history: Vec::new(),
+            members: Vec::new(),
             space,
             settings,
             seed,
@@ -170,7 +172,8 @@ impl Search {
             if self.uncounted_draws >= MAX_FRUITLESS_DRAWS {
                 return Err(AskError::Fruitless { draws: self.uncounted_draws });
             }
-            let net = Arc::new(self.draw(epsilon, &mut asks_strategy)?);
+            let Proposal { net, parents } = self.draw(epsilon, &mut asks_strategy)?;
+            let net = Arc::new(net);
             match self.known.get(&net) {
                 // A strategy draws no architecture twice.
                 Some(_) if self.strategy.is_some() => self.uncounted_draws += 1,
@@ -184,10 +187,10 @@ impl Search {
                 None => match self.rejection(&net) {
                     Some(by) => {
                         let origin = Origin::Rejected(by);
-                        let index = self.enter(net, 0.0, origin.clone());
+                        let index = self.enter(net, 0.0, origin.clone(), &parents);
                         self.record(index, epsilon, origin);
                     }
-                    None => return Ok(Some(self.hand_out(net, epsilon))),
+                    None => return Ok(Some(self.hand_out(net, epsilon, parents))),
                 },
             }
         }
@@ -208,7 +211,7 @@ impl Search {
         {
             return Err(TellError::Reward { id, reward });
         }
-        let Some(InFlight { candidate, repeats, .. }) = self.in_flight.remove(&id) else {
+        let Some(InFlight { candidate, repeats, parents, .. }) = self.in_flight.remove(&id) else {
             return Err(self.not_in_flight(id));
         };
         self.repeats -= repeats.len() as u64;
@@ -227,7 +230,7 @@ impl Search {
                 return Ok(());
             }
         };
-        let index = self.enter(candidate.net, reward, Origin::Repeated(id));
+        let index = self.enter(candidate.net, reward, Origin::Repeated(id), &parents);
         self.record(index, candidate.epsilon, origin);
         for epsilon in repeats {
             self.record_again(index, epsilon);
@@ -263,7 +266,7 @@ impl Search {
         let better = scores.iter().rev().take(youngest).filter(|other| **other > score).count();
         let goes_on = better < youngest.div_ceil(REDUCTION);
         if !goes_on && let Some(stopped) = self.in_flight.remove(&id) {
-            self.history.push((stopped.candidate.net, score));
+            self.remember(stopped.candidate.net, score, &stopped.parents);
             self.counted += 1;
             (self.uncounted_draws, self.fruitless) = (0, 0);
         }
@@ -277,6 +280,11 @@ impl Search {
     /// The replay buffer: every recorded architecture, in the order of recording.
     pub fn rows(&self) -> &[Row] {
         self.learner.rows()
+    }
+
+    /// What the strategy learns from, in the order of telling; nothing for Q-learning.
+    pub fn members(&self) -> &[Member] {
+        &self.members
     }
 
     /// How many of the first rows an earlier run recorded ([`continuing`](Self::continuing)).
@@ -340,7 +348,7 @@ impl Search {
         self.settings.schedule.epsilon_at(self.counted + self.in_flight.len() as u64 + self.repeats)
     }
 
-    fn draw(&mut self, epsilon: f64, asks_strategy: &mut bool) -> Result<Net, AskError> {
+    fn draw(&mut self, epsilon: f64, asks_strategy: &mut bool) -> Result<Proposal, AskError> {
         if self.tabu.covers_space() {
             return Err(AskError::Exhausted);
         }
@@ -349,12 +357,12 @@ impl Search {
         // Q-learning decides about chance at each step, a strategy once for each architecture.
         let strategy = self.strategy.as_ref().filter(|_| rng.unit() >= epsilon && *asks_strategy);
         if let Some(strategy) = strategy {
-            let history = History { architectures: &self.history, known: &self.known };
-            let fresh = |net: &Net| !history.has_drawn(net);
+            let history = History { members: &self.members, known: &self.known };
+            let fresh = |proposed: &Proposal| !history.has_drawn(&proposed.net);
             let proposed =
                 (0..MAX_PROPOSALS).find_map(|_| strategy.propose(&self.space, &history, &mut rng).filter(fresh));
-            if let Some(net) = proposed {
-                return Ok(net);
+            if let Some(proposed) = proposed {
+                return Ok(proposed);
             }
             *asks_strategy = false;
         }
@@ -362,7 +370,8 @@ impl Search {
         let walk = epsilon_greedy(&self.space, self.learner.table(), &self.tabu, epsilon, &mut rng);
         let mut layers = walk.ok_or(AskError::Exhausted)?;
         layers.push(Layer::Softmax { classes: self.space.classes() });
-        Ok(Net::new(layers).expect("checked settings make only nets within the grammar's limits"))
+        let net = Net::new(layers).expect("checked settings make only nets within the grammar's limits");
+        Ok(Proposal { net, parents: Vec::new() })
     }
 
     fn rejection(&self, net: &Net) -> Option<RejectedBy> {
@@ -375,22 +384,29 @@ impl Search {
         }
     }
 
-    fn hand_out(&mut self, net: Arc<Net>, epsilon: f64) -> Candidate {
+    fn hand_out(&mut self, net: Arc<Net>, epsilon: f64, parents: Vec<Net>) -> Candidate {
         let id = CandidateId(self.asked);
         self.asked += 1;
         self.known.insert(Arc::clone(&net), Known::InFlight(id));
         let candidate = Candidate { id, net, epsilon };
-        self.in_flight.insert(id, InFlight { candidate: candidate.clone(), repeats: Vec::new(), rung: 0 });
+        self.in_flight.insert(id, InFlight { candidate: candidate.clone(), repeats: Vec::new(), rung: 0, parents });
         candidate
     }
 
-    fn enter(&mut self, net: Arc<Net>, reward: f64, again: Origin) -> usize {
+    fn enter(&mut self, net: Arc<Net>, reward: f64, again: Origin, parents: &[Net]) -> usize {
         let index = self.learner.enter(Arc::clone(&net), reward, again);
         if self.strategy.is_some() {
-            self.history.push((Arc::clone(&net), reward));
+            self.remember(Arc::clone(&net), reward, parents);
         }
         self.known.insert(net, Known::Recorded(index));
         index
+    }
+
+    /// Adds a member. Its parents are mostly among the youngest.
+    fn remember(&mut self, net: Arc<Net>, value: f64, parents: &[Net]) {
+        let number = |parent: &Net| self.members.iter().rposition(|member| *member.net == *parent);
+        let parents = parents.iter().filter_map(number).collect();
+        self.members.push(Member { net, value, parents });
     }
 
     fn record(&mut self, index: usize, epsilon: f64, origin: Origin) {

@@ -3,8 +3,8 @@
 use crate::options::SearchOptions;
 use crate::session::resume_command;
 use dpnas::grammar::ImageShape;
-use dpnas::report::{Baseline, BestNet, Cost, PageText, SearchPage};
-use dpnas::search::Progress;
+use dpnas::report::{Baseline, BestNet, Cost, PageText, Relative, SearchPage};
+use dpnas::search::{Member, Progress};
 use dpnas::{ReplayRow, Report, RunFolder, StopReason, Summary, Trial, reward_points};
 use serde_json::{Value, json};
 
@@ -26,8 +26,14 @@ pub struct SearchReport<'a> {
 }
 
 impl SearchReport<'_> {
-    /// The page of a replay buffer and the scored architectures, best first.
-    pub fn page(&self, state: &str, rows: &[ReplayRow], best: &[Trial], progress: Progress) -> SearchPage {
+    /// The page of a replay buffer, the scored architectures, best first, and the family of the best.
+    pub fn page(
+        &self,
+        state: &str,
+        rows: &[ReplayRow],
+        (best, family): (&[Trial], &[Member]),
+        progress: Progress,
+    ) -> SearchPage {
         let mut text = page_text(self.folder, self.settings);
         text.subtitle = format!("Deep-prior architecture search: {state}");
         text.summary = vec![
@@ -41,6 +47,12 @@ impl SearchReport<'_> {
         page.strategy = self.strategy.to_owned();
         page.objective = self.objective;
         page.rows = reward_points(rows).into_iter().zip(rows.iter().map(|row| row.net.clone())).collect();
+        let relative = |member: &Member| Relative {
+            net: member.net.to_string(),
+            value: member.value,
+            parents: member.parents.clone(),
+        };
+        page.family = family.iter().map(relative).collect();
         page.nets = best.iter().map(|scored| self.net(scored)).collect();
         page
     }

@@ -31,7 +31,7 @@ pub use front::pareto_front;
 pub use heat_map::HeatMap;
 pub use page::PageText;
 pub use plot::{PlotOptions, reward_plot};
-pub use search_page::{Baseline, BestNet, Cost, SearchPage};
+pub use search_page::{Baseline, BestNet, Cost, Relative, SearchPage};
 pub use series::RewardPoint;
 pub use svg::{ReportError, Svg};
 pub use table_page::{Column, Figure, TablePage};

@@ -32,6 +32,8 @@ pub struct SearchPage {
     pub rows: Vec<(RewardPoint, String)>,
     /// All scored architectures, best first.
     pub nets: Vec<BestNet>,
+    /// The best architecture and everything that it was made from, the youngest first; empty if that is not known.
+    pub family: Vec<Relative>,
     /// The cost that is an objective beside the reward: the architectures on the front of both are listed.
     pub objective: Option<Cost>,
     /// A test accuracy to compare with.
@@ -55,6 +57,17 @@ pub struct BestNet {
     pub multiply_adds: Option<u64>,
     /// Weights of encoder and classifier.
     pub parameters: Option<u64>,
+}
+
+/// A member of a family.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relative {
+    /// The architecture string.
+    pub net: String,
+    /// Its reward, or the score of the rung that stopped it.
+    pub value: f64,
+    /// Places of its parents in the family; empty if it was drawn at random.
+    pub parents: Vec<usize>,
 }
 
 /// What an architecture costs.
@@ -126,6 +139,7 @@ impl SearchPage {
             view.costs().map(|markup| ("Reward and cost".to_owned(), markup)),
             self.objective.map(|cost| (format!("Front of reward and {}", cost.name()), view.front(cost))),
             Some(("Best architectures".to_owned(), view.table())),
+            view.family().map(|markup| ("Family of the best architecture".to_owned(), markup)),
         ];
         let behaviour = if self.running { Behaviour::Renewed } else { Behaviour::Alive };
         self.text.document(behaviour, sections.into_iter().flatten())
@@ -265,6 +279,31 @@ impl<'a> View<'a> {
         };
         let table = self.rows(" id=\"nets\"", &listed, &foot.collect::<String>());
         format!("{table}<p class=\"note small\">{rest}◆ marks the front of reward and this cost.</p>\n")
+    }
+
+    /// What the best architecture was made from, if it was not drawn at random.
+    fn family(&self) -> Option<String> {
+        let row = |(place, relative): (usize, &Relative)| {
+            let parents: Vec<String> = relative.parents.iter().map(|parent| (parent + 1).to_string()).collect();
+            let from = if parents.is_empty() { "chance".to_owned() } else { parents.join(", ") };
+            let stopped = if self.ranks.contains_key(relative.net.as_str()) { "" } else { " at a rung" };
+            format!(
+                "<tr><td class=\"n\">{}</td><td><code>{}</code></td><td class=\"n\">{:.4}{stopped}</td><td class=\"n\">{from}</td>\
+                 </tr>\n",
+                place + 1,
+                escape(&relative.net),
+                relative.value
+            )
+        };
+        let rows: String = self.page.family.iter().enumerate().take(MOST_ROWS).map(row).collect();
+        (self.page.family.len() > 1).then(|| {
+            format!(
+                "<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\" class=\"n\">#</th><th scope=\"col\">Architecture</th>\
+                 <th scope=\"col\" class=\"n\">Reward</th><th scope=\"col\" class=\"n\">Made from</th></tr></thead>\n<tbody>\n\
+                 {rows}</tbody>\n</table></div>\n<p class=\"note small\">The youngest first. Each was made from the architectures \
+                 of these numbers by one or two edits.</p>\n"
+            )
+        })
     }
 
     fn rows(&self, attributes: &str, ranks: &[usize], foot: &str) -> String {

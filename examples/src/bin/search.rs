@@ -114,8 +114,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let hook = |event: &RunEvent<'_>| {
         begun = true;
         progress.show(event);
-        if let RunEvent::SoFar { rows, best, progress: done } = event {
-            let page = unfinished.insert(describe.page("running", rows, best, *done));
+        if let RunEvent::SoFar { rows, best, family, progress: done } = event {
+            let page = unfinished.insert(describe.page("running", rows, (best, family), *done));
             page.running = true;
             if let Err(error) = write(page) {
                 progress.warn(&format!("{:#}", anyhow::Error::from(error)));
@@ -149,7 +149,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         report => report?,
     };
-    let mut page = describe.page(&report.stop.to_string(), &report.rows, &report.best, report.progress);
+    let family = (report.best.as_slice(), report.family.as_slice());
+    let mut page = describe.page(&report.stop.to_string(), &report.rows, family, report.progress);
     let baseline = baseline(&session, &data)?;
     page.baseline =
         baseline.map(|test_accuracy| Baseline { name: "linear classifier on raw pixels".to_owned(), test_accuracy });

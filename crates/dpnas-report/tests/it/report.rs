@@ -1,7 +1,7 @@
 //! The HTML report.
 
 use crate::common::search;
-use dpnas_report::{Baseline, BestNet, Cost, PageText, SearchPage};
+use dpnas_report::{Baseline, BestNet, Cost, PageText, Relative, SearchPage};
 use proptest::prelude::*;
 use roxmltree::{Document, ParsingOptions};
 
@@ -67,6 +67,27 @@ fn the_report_shows_what_it_was_given() {
     assert_eq!(texts(&document, "footer"), ["dpnas 0.1.0"]);
     let headings = ["Rewards", "Best reward so far", "Reward and cost", "Best architectures", "Settings"];
     assert_eq!(texts(&document, "h2"), headings);
+}
+
+#[test]
+fn a_family_names_parents_by_their_number() {
+    let mut report = full();
+    let relative =
+        |net: &str, value, parents: &[usize]| Relative { net: net.to_owned(), value, parents: parents.to_vec() };
+    report.family = vec![relative("[C(32,3,1,1,0), SM(10)]", 0.9132, &[])];
+    assert!(!report.to_html().contains("Family"), "chance has no family");
+    report.family = vec![
+        relative("[C(32,3,1,1,0), SM(10)]", 0.9132, &[1, 2]),
+        relative("[C(8,3,1,0,1), SM(10)]", 0.5, &[2]),
+        relative("[C(16,3,1,0,1), SM(10)]", 0.75, &[]),
+    ];
+    let html = report.to_html();
+    let document = parse(&html);
+    let cells = texts(&document, "td");
+    let family = cells.iter().position(|cell| cell == "2, 3").unwrap();
+    assert_eq!(cells[family - 1], "0.9132");
+    assert_eq!(cells[family + 1..family + 5], ["2", "[C(8,3,1,0,1), SM(10)]", "0.5000 at a rung", "3"]);
+    assert_eq!(cells[family + 7..family + 9], ["0.7500", "chance"]);
 }
 
 #[test]

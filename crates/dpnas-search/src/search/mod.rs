@@ -13,7 +13,7 @@ use dpnas_grammar::{Layer, Net, Verdict};
 use dpnas_seed::Seed;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Consecutive draws that do not count, after which [`Search::ask`] gives up.
@@ -282,9 +282,22 @@ impl Search {
         self.learner.rows()
     }
 
-    /// What the strategy learns from, in the order of telling; nothing for Q-learning.
-    pub fn members(&self) -> &[Member] {
-        &self.members
+    /// An architecture and everything that the strategy made it from, the youngest first. Parents are numbers within this
+    /// list. Empty for Q-learning, and for an architecture that was not told.
+    pub fn family(&self, net: &Net) -> Vec<Member> {
+        let youngest = self.members.iter().rposition(|member| *member.net == *net);
+        let mut open: BTreeSet<usize> = youngest.into_iter().collect();
+        let mut numbers = Vec::new();
+        while let Some(number) = open.pop_last() {
+            numbers.push(number);
+            open.extend(&self.members[number].parents);
+        }
+        let place = |number: &usize| numbers.binary_search_by(|other| number.cmp(other)).ok();
+        let member = |number: &usize| {
+            let member = &self.members[*number];
+            Member { parents: member.parents.iter().filter_map(place).collect(), ..member.clone() }
+        };
+        numbers.iter().map(member).collect()
     }
 
     /// How many of the first rows an earlier run recorded ([`continuing`](Self::continuing)).

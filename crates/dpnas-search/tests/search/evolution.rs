@@ -107,6 +107,31 @@ fn the_best_quarter_of_a_rung_goes_on_and_what_was_stopped_is_told() {
 }
 
 #[test]
+fn a_family_goes_back_to_chance() {
+    let space = SpaceSettings::small().check(dpnas_search::ImageShape::square(1, 28), 10).unwrap();
+    let mut search = search(&space, "1.0:10,0.0:60", 2);
+    while let Some(candidate) = search.ask().unwrap() {
+        search.tell(candidate.id, Feedback::Scored { reward: reward(&candidate.net) }).unwrap();
+    }
+    let order = |net: &Net| search.rows().iter().position(|row| *row.net == *net).unwrap();
+    let best = search.rows().iter().max_by(|a, b| a.reward.total_cmp(&b.reward)).unwrap();
+    let family = search.family(&best.net);
+    assert_eq!((&family[0].net, family[0].value), (&best.net, best.reward));
+    assert!(family.len() > 5);
+    for (place, member) in family.iter().enumerate() {
+        let row = &search.rows()[order(&member.net)];
+        assert_eq!(member.value, row.reward);
+        assert_eq!(member.parents.is_empty(), row.epsilon == 1.0, "{member:?}");
+        assert!(member.parents.iter().all(|parent| *parent > place && *parent < family.len()));
+    }
+    let ages: Vec<usize> = family.iter().map(|member| order(&member.net)).collect();
+    assert!(ages.is_sorted_by(|a, b| a > b), "{ages:?}");
+    let children = (1..family.len()).all(|place| family.iter().any(|member| member.parents.contains(&place)));
+    assert!(children, "everyone has a child in the family");
+    assert!(search.family(&"[SM(10)]".parse().unwrap()).is_empty());
+}
+
+#[test]
 fn evolution_finds_more_than_chance_with_as_many_architectures() {
     let space = SpaceSettings::small().check(dpnas_search::ImageShape::square(1, 28), 10).unwrap();
     let best = |strategy: Arc<dyn dpnas_search::Strategy>, schedule: &str, seed| {

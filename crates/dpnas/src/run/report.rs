@@ -3,7 +3,7 @@
 use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::trials::Trials;
 use crate::{EvaluateError, FolderError, JournalError, OutOfRange, Outcome, ReplayRow, Trial};
-use dpnas_search::{AskError, Candidate, Progress, Search, TellError};
+use dpnas_search::{AskError, Candidate, Member, Progress, Search, TellError};
 use serde::{Serialize, Serializer};
 use std::fmt;
 
@@ -58,6 +58,8 @@ pub enum RunEvent<'a> {
         rows: &'a [ReplayRow],
         /// Every scored architecture, including those of a continued run, the highest reward first.
         best: &'a [Trial],
+        /// The best architecture and everything that the strategy made it from ([`Search::family`]).
+        family: &'a [Member],
         /// Progress of the search.
         progress: Progress,
     },
@@ -121,6 +123,8 @@ pub struct Report {
     pub rows: Vec<ReplayRow>,
     /// Every scored architecture, including those of a continued run, the highest reward first.
     pub best: Vec<Trial>,
+    /// The best architecture and everything that the strategy made it from ([`Search::family`]).
+    pub family: Vec<Member>,
     /// Progress of the search.
     pub progress: Progress,
     /// Candidates that were scored at each rung.
@@ -131,8 +135,14 @@ impl Report {
     pub(crate) fn new(search: &Search, trials: &Trials, stop: StopReason, evaluated: u64, resumed: usize) -> Self {
         let rows = search.rows().iter().map(|row| trials.row(row)).collect();
         let rungs = search.rungs().iter().map(Vec::len).collect();
-        Self { stop, evaluated, resumed, rows, best: trials.ranked(), progress: search.progress(), rungs }
+        let family = family(search, trials);
+        Self { stop, evaluated, resumed, rows, best: trials.ranked(), family, progress: search.progress(), rungs }
     }
+}
+
+/// The family of the best architecture so far.
+pub(crate) fn family(search: &Search, trials: &Trials) -> Vec<Member> {
+    trials.best().map(|best| search.family(&best.net)).unwrap_or_default()
 }
 
 /// Why a run failed. Recorded outcomes are kept, and the run can be resumed.

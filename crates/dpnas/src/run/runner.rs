@@ -3,7 +3,7 @@
 use crate::run::files::Artifacts;
 use crate::run::journal::{Event, Journal};
 use crate::run::pace::Pace;
-use crate::run::report::{Report, RunError, RunEvent, StopReason};
+use crate::run::report::{Report, RunError, RunEvent, StopReason, family};
 use crate::run::resume::{replay, tell};
 use crate::run::trials::Trials;
 use crate::{EarlierRun, Evaluate, EvaluateError, Metrics, Outcome, ReplayRow, RunFolder};
@@ -303,8 +303,8 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             return Ok(ControlFlow::Continue(()));
         }
         let rows: Vec<ReplayRow> = self.search.rows().iter().map(|row| trials.row(row)).collect();
-        let (best, progress) = (trials.ranked(), self.search.progress());
-        Ok(self.call(&RunEvent::SoFar { rows: &rows, best: &best, progress }))
+        let (best, family, progress) = (trials.ranked(), family(&self.search, trials), self.search.progress());
+        Ok(self.call(&RunEvent::SoFar { rows: &rows, best: &best, family: &family, progress }))
     }
 
     fn call(&mut self, event: &RunEvent<'_>) -> ControlFlow<()> {

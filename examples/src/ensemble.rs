@@ -3,9 +3,10 @@
 use crate::progress::eprintln;
 use crate::row_progress::RowProgress;
 use anyhow::{Context, Result};
-use dpnas::grammar::Net;
+use dpnas::grammar::{ImageShape, Net};
+use dpnas::report::ensemble_plot;
 use dpnas::store::Member;
-use dpnas::{DeepPrior, EnsembleConfig, EnsembleEvent, Metrics, RunFolder, ScoreError, Summary, draw_seed};
+use dpnas::{DeepPrior, EnsembleConfig, EnsembleEvent, Metrics, ReplayRow, RunFolder, ScoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
@@ -28,8 +29,6 @@ pub struct Ensemble {
     /// The encoders, in the order of choice.
     pub members: Vec<Member>,
     sizes: Vec<Size>,
-    /// Test accuracies of all that were scored, each with fresh weights.
-    fresh: Vec<f64>,
 }
 
 /// The score of the first members.
@@ -58,12 +57,11 @@ pub fn read_members(path: &str) -> Result<(Member, Vec<Member>)> {
     Ok((first, members.collect()))
 }
 
-/// Chooses members among `nets` and scores them, with lines about it on standard error. The largest ensemble is scored with
-/// `draws` fresh draws of its weights, too.
+/// Chooses members among `nets` and scores them, with lines about it on standard error.
 ///
 /// # Errors
 /// [`ScoreError::Interrupted`], or another error of an evaluation.
-pub fn choose(prior: &DeepPrior, nets: &[Net], config: &EnsembleConfig, draws: u32) -> Result<Ensemble, ScoreError> {
+pub fn choose(prior: &DeepPrior, nets: &[Net], config: &EnsembleConfig) -> Result<Ensemble, ScoreError> {
     let progress = RowProgress::of("candidates", nets.len());
     let steps = prior.choose_ensemble(nets, config, &mut |event| match event {
         EnsembleEvent::Embedded { .. } => progress.add(1),
@@ -92,16 +90,7 @@ pub fn choose(prior: &DeepPrior, nets: &[Net], config: &EnsembleConfig, draws: u
         eprintln(&format!("{size} members: reward {:.4}, test {:.4}", metrics.reward, metrics.test_accuracy));
         sizes.push(Size { members: size, features: steps[size - 1].features, metrics });
     }
-    let mut fresh = Vec::new();
-    let scored = sizes.last().map_or(0, |size| size.members);
-    for draw in 1..=draws {
-        let redrawn = |member: &Member| Member { weight_seed: draw_seed(member.weight_seed, draw), ..member.clone() };
-        let redrawn: Vec<Member> = members[..scored].iter().map(redrawn).collect();
-        let metrics = prior.score_ensemble(&redrawn)?;
-        eprintln(&format!("fresh draw {draw}: test {:.4}", metrics.test_accuracy));
-        fresh.push(metrics.test_accuracy);
-    }
-    Ok(Ensemble { members, sizes, fresh })
+    Ok(Ensemble { members, sizes })
 }
 
 /// Sizes that are scored: 1, 2, 4 and so on, and the last.
@@ -132,15 +121,24 @@ impl Ensemble {
         json["members"] = json!(self.members);
         json["nets"] = self.members.iter().map(|member| json!(member.net)).collect();
         json["sizes"] = self.sizes.iter().map(Size::json).collect();
-        json["fresh_draws"] = json!(self.fresh);
         json
     }
 
-    /// Writes `ensemble.json` in the run folder of the search.
+    /// Writes `ensemble.json` in the run folder of the search, and a picture beside the single architectures of its rows.
     ///
     /// # Errors
-    /// If it cannot be written.
-    pub fn write(&self, folder: &RunFolder) -> Result<Value> {
+    /// If they cannot be written.
+    pub fn write(&self, folder: &RunFolder, rows: &[ReplayRow], input: ImageShape) -> Result<Value> {
+        let single = |row: &ReplayRow| {
+            let plan = row.net.parse::<Net>().ok()?.plan(input).ok()?;
+            Some((plan.features(), row.metrics.as_ref()?.test_accuracy)).filter(|(_, accuracy)| *accuracy > 0.0)
+        };
+        let singles: Vec<(u64, f64)> = rows.iter().filter_map(single).collect();
+        let sizes = self.sizes.iter().map(|size| (size.features as u64, size.metrics.test_accuracy));
+        if let Some(svg) = ensemble_plot(&singles, &sizes.collect::<Vec<_>>()) {
+            folder.replace("ensemble.svg", svg.as_str().as_bytes())?;
+            folder.replace("ensemble.png", &svg.to_png(2.0)?)?;
+        }
         let json = self.json(folder.path());
         folder.replace("ensemble.json", format!("{json:#}\n").as_bytes())?;
         Ok(json)
@@ -151,10 +149,6 @@ impl Ensemble {
         let mut text = "members  features  reward  test\n".to_owned();
         for Size { members, features, metrics } in &self.sizes {
             text += &format!("{members:>7}  {features:>8}  {:.4}  {:.4}\n", metrics.reward, metrics.test_accuracy);
-        }
-        if let Some(fresh) = Summary::of(&self.fresh) {
-            let interval = fresh.interval.map(|(low, high)| format!(" ({low:.4} to {high:.4})")).unwrap_or_default();
-            text += &format!("test with fresh weights, {} draws: {:.4}{interval}\n", fresh.count, fresh.mean);
         }
         text += "\n";
         for (number, member) in self.members.iter().enumerate() {

@@ -27,7 +27,7 @@ mod table_page;
 pub use average::moving_average;
 pub use curves::{Curve, CurveGroup, CurveKind, CurvesPlot};
 pub use draws::{DrawGroup, Draws, DrawsPlot, NetDraws};
-pub use front::pareto_front;
+pub use front::{ensemble_plot, pareto_front};
 pub use heat_map::HeatMap;
 pub use page::PageText;
 pub use plot::{PlotOptions, reward_plot};

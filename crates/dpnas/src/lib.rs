@@ -59,7 +59,7 @@ pub use deep_prior::{
     UnknownWeightDraw, WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
 };
 #[cfg(feature = "heads")]
-pub use deep_prior::{EnsembleConfig, EnsembleEvent, EnsembleStep};
+pub use deep_prior::{EnsembleConfig, EnsembleDraws, EnsembleEvent, EnsembleStep};
 pub use dpnas_search::Candidate;
 pub use evaluate::{Evaluate, EvaluateError, Metrics, OutOfRange, Outcome};
 #[cfg(feature = "download")]

@@ -43,9 +43,6 @@ struct Arguments {
     /// Training and validation images by which members are chosen
     #[arg(long, value_name = "N", default_value_t = IMAGES)]
     images: NonZeroUsize,
-    /// Fresh draws of the weights of the largest ensemble that are scored, too
-    #[arg(long, value_name = "K", default_value_t = 0)]
-    draws: u32,
     /// Print one JSON object on standard output
     #[arg(long)]
     json: bool,
@@ -55,7 +52,7 @@ const EXAMPLES: &str = "\
 Examples:
   ensemble runs/20261123T231500Z-search-1a2b3c
   ensemble runs/20261123T231500Z-search-1a2b3c --size 4 --most-features 4096 --json
-  ensemble runs/20261123T231500Z-search-1a2b3c --draws 5          is it the architectures, or these weights?";
+  score --ensemble runs/20261123T231500Z-search-1a2b3c/ensemble.json --draws 5     the architectures, or these weights?";
 
 fn main() -> ExitCode {
     program::run(run)
@@ -65,7 +62,11 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let folder = RunFolder::open_with(&arguments.run, SearchOptions::JOURNAL)?;
     let options: SearchOptions = options_of_run(&SearchFlags::default(), &folder)?;
     ensure!(!options.training.full_training, "an ensemble needs random encoders: this search trained them in full");
-    let nets = best_nets(&folder, arguments.candidates.get())?;
+    let path = folder.file("replay_buffer.csv");
+    let file = File::open(&path)
+        .with_context(|| format!("cannot open {}: has the search scored anything?", path.display()))?;
+    let rows = read_replay_buffer(file, &path)?;
+    let nets = best_nets(&rows, arguments.candidates.get()).with_context(|| path.display().to_string())?;
     use_threads(&options.resources)?;
     let stop = stop_on_signals("ending; no ensemble will be written. A second signal ends at once")?;
     let data = data::load(&options.data, &stop)?;
@@ -73,7 +74,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let most_features = arguments.most_features.unwrap_or_else(|| most_features(data.train.len()));
     let config = EnsembleConfig { size: arguments.size, most_features, images: arguments.images };
 
-    let ensemble = match choose(&prior, &nets, &config, arguments.draws) {
+    let ensemble = match choose(&prior, &nets, &config) {
         Err(ScoreError::Interrupted) => {
             eprintln("interrupted; no ensemble was written");
             return Ok(interrupt::exit_status().unwrap_or(ExitCode::FAILURE));
@@ -84,26 +85,18 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         !ensemble.members.is_empty(),
         "no architecture of the search can be a member: allow more with --most-features, now {most_features}"
     );
-    let json = ensemble.write(&folder)?;
+    let json = ensemble.write(&folder, &rows, data.train.shape())?;
     print(&if arguments.json { json.to_string() } else { ensemble.text(&folder) })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Different architectures with the highest rewards, the best one first.
-fn best_nets(folder: &RunFolder, most: usize) -> Result<Vec<Net>> {
-    let path = folder.file("replay_buffer.csv");
-    let file = File::open(&path)
-        .with_context(|| format!("cannot open {}: has the search scored anything?", path.display()))?;
-    let mut rows: Vec<ReplayRow> = read_replay_buffer(file, &path)?;
-    rows.retain(|row| row.reward() > 0.0);
+fn best_nets(rows: &[ReplayRow], most: usize) -> Result<Vec<Net>> {
+    let mut rows: Vec<&ReplayRow> = rows.iter().filter(|row| row.reward() > 0.0).collect();
     rows.sort_by(|a, b| b.reward().total_cmp(&a.reward()));
     let mut seen = HashSet::new();
-    let nets: Vec<Net> = rows
-        .iter()
-        .filter(|row| seen.insert(row.net.clone()))
-        .take(most)
-        .map(|row| row.net.parse().with_context(|| format!("{}: {}", path.display(), row.net)))
-        .collect::<Result<_>>()?;
-    ensure!(!nets.is_empty(), "{}: no architecture has a reward", path.display());
+    let best = rows.into_iter().filter(|row| seen.insert(&row.net)).take(most);
+    let nets: Vec<Net> = best.map(|row| row.net.parse().with_context(|| row.net.clone())).collect::<Result<_>>()?;
+    ensure!(!nets.is_empty(), "no architecture has a reward");
     Ok(nets)
 }

@@ -3,7 +3,12 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use dpnas::search::Seed;
-use dpnas::{DeepPrior, FullTraining, ScoringEvent, ScoringJob, ScoringRunner, StopReason, Training};
+use dpnas::store::Member;
+use dpnas::{
+    EnsembleDraws, EvaluateDraw, FullTraining, Group, ScoringEvent, ScoringJob, ScoringRunner, StopReason, Target,
+    Training, WeightDraw,
+};
+use dpnas_examples::ensemble::read_members;
 use dpnas_examples::evaluation::{deep_prior, full_training};
 use dpnas_examples::interrupt;
 use dpnas_examples::options::{Run, ScoreFlags, ScoreOptions};
@@ -34,6 +39,7 @@ Examples:
   score --net '[C(64,3,1,1,1), P(2,2,0,0), SM(10)]' --draws 5
   score --replay-buffer runs/20261123T231500Z-search-1a2b3c --draws 5
   score --replay-buffer replay_buffer.csv --index 17 --full-training
+  score --ensemble runs/20261123T231500Z-search-1a2b3c/ensemble.json --draws 5
   score --net '[C(64,3,1,1,1), P(2,2,0,0), SM(10)]' --draws 5 --store-embedding DIR
   score --resume runs/20261124T101500Z-score-4d5e6f      carry on after Ctrl-C, a crash or a power cut";
 
@@ -43,7 +49,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut session = Session::<ScoreOptions>::open(&arguments.flags, &arguments.run)?;
-    let job = job(&session)?;
+    let members = session.options.choice.ensemble.as_deref().map(read_members).transpose().context("ensemble")?;
+    let job = job(&session, members.as_ref().map(|(first, _)| first))?;
     let data = session.load_data()?;
     let (options, stop) = (session.options.evaluation(), &session.stop);
     let random = deep_prior(options, &data, Arc::clone(stop))?.testing_every_epoch();
@@ -52,8 +59,11 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         false => None,
     };
 
+    let together = members.map(|(first, others)| EnsembleDraws::new(&random, first, others));
+    let scorer: &dyn EvaluateDraw = together.as_ref().map_or(&random, |together| together);
+
     // Everything is checked before the folder is made.
-    runner(&job, &random, trained.as_ref()).check()?;
+    runner(&job, scorer, trained.as_ref()).check()?;
     let store = ScoreStore::of(&session.options, &job)?;
     if let (Some(store), None) = (&store, &session.resumed) {
         store.check_free(&job)?;
@@ -64,7 +74,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let trained =
         trained.map(|trained| trained.with_checkpoints(folder.file("checkpoints")).with_epoch_hook(progress.epochs()));
     let mut begun = false;
-    let report = runner(&job, &random, trained.as_ref())
+    let report = runner(&job, scorer, trained.as_ref())
         .in_folder(folder.clone())
         .with_hook(|event: &ScoringEvent<'_>| {
             begun = true;
@@ -102,11 +112,17 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// What is scored: the journal of a resumed run says so, the options of a new one.
-fn job(session: &Session<ScoreOptions>) -> Result<ScoringJob> {
+fn job(session: &Session<ScoreOptions>, ensemble: Option<&Member>) -> Result<ScoringJob> {
     let options = &session.options;
-    match &session.resumed {
-        Some(folder) => Ok(ScoringJob::of_run(folder.path())?.1),
-        None => Ok(ScoringJob {
+    match (&session.resumed, ensemble) {
+        (Some(folder), _) => Ok(ScoringJob::of_run(folder.path())?.1),
+        (None, Some(first)) => Ok(ScoringJob {
+            targets: vec![Target { group: Group::Ensemble, ..Target::given(first.net.clone()) }],
+            seed: first.weight_seed,
+            draws: options.choice.draws,
+            weights: WeightDraw::PerSearch,
+        }),
+        (None, None) => Ok(ScoringJob {
             targets: options.choice.targets()?,
             seed: Seed(options.data.seed),
             draws: options.choice.draws,
@@ -115,7 +131,7 @@ fn job(session: &Session<ScoreOptions>) -> Result<ScoringJob> {
     }
 }
 
-fn runner<'a>(job: &ScoringJob, random: &'a DeepPrior, trained: Option<&'a FullTraining>) -> ScoringRunner<'a> {
+fn runner<'a>(job: &ScoringJob, random: &'a dyn EvaluateDraw, trained: Option<&'a FullTraining>) -> ScoringRunner<'a> {
     let runner = ScoringRunner::new(job.clone()).scored_by(Training::Random, random);
     match trained {
         Some(trained) => runner.scored_by(Training::Full, trained),

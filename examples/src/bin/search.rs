@@ -171,7 +171,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     }
     let mut text = result.text();
     if let Some(ensemble) = &ensemble {
-        json["ensemble"] = ensemble.write(&folder)?;
+        json["ensemble"] = ensemble.write(&folder, &report.rows, data.train.shape())?;
         text += &format!("\n{}\n", ensemble.text(&folder));
     }
     print(&if arguments.run.json { json.to_string() } else { text })?;
@@ -194,7 +194,7 @@ fn ensemble(
     let config = EnsembleConfig { size, most_features: most_features(data.train.len()), images: IMAGES };
     let best = best.iter().filter(|trial| trial.metrics.reward > 0.0).take(CANDIDATES.get());
     let nets: Vec<Net> = best.map(|trial| (*trial.net).clone()).collect();
-    match choose(&prior, &nets, &config, 0) {
+    match choose(&prior, &nets, &config) {
         Err(ScoreError::Interrupted) => {
             eprintln("interrupted; no ensemble was written");
             Ok(None)

@@ -1,5 +1,6 @@
 //! The options of scoring.
 
+use super::embed::rows_of_ensemble;
 use super::group::option_group;
 use super::job::{Job, job, options_of_run, run};
 use super::{
@@ -8,7 +9,7 @@ use super::{
 };
 use crate::progress::eprintln;
 use anyhow::{Context, Result, bail, ensure};
-use dpnas::{RunFolder, Target, fixed_nets, read_replay_buffer, target_of_row};
+use dpnas::{Head, RunFolder, Target, fixed_nets, read_replay_buffer, target_of_row};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
@@ -27,6 +28,10 @@ option_group! {
     /// Only this row of the replay buffer, counted from 0
     #[arg(value_name = "N")]
     index: Option<usize> = None;
+    /// ensemble.json of the program `ensemble` or of `search --ensemble`, instead of --net: its members together are one
+    /// prior under a ridge regression; data set and encoder are those of its search
+    #[arg(value_name = "FILE")]
+    ensemble: Option<String> = None;
     /// Draws of the weights of each architecture; draw 0 has the weights of a search with the same seed [default: 1]
     #[arg(value_name = "K")]
     draws: u32 = 1;
@@ -72,6 +77,10 @@ impl Job for ScoreOptions {
 
     fn resolved(mut self) -> Result<Self> {
         self.resources = self.resources.resolved();
+        if self.choice.ensemble.is_some() {
+            self.check_ensemble()?;
+            self.classifier.head = Head::Ridge.to_string();
+        }
         self.classifier.head = self.classifier.head()?.to_string();
         Ok(self)
     }
@@ -79,12 +88,32 @@ impl Job for ScoreOptions {
     /// Data set, encoder, classifier and device of the search whose run folder is the replay buffer.
     fn inherited(given: &Table) -> Result<Table> {
         let run = given.get("replay-buffer").and_then(Value::as_str).map(Path::new).filter(|path| path.is_dir());
-        let (Some(run), false) = (run, given.contains_key("net")) else { return Ok(Table::new()) };
+        let (Some(run), false) = (run, given.contains_key("net")) else { return rows_of_ensemble(given) };
         let search = search_of(run)?;
         let mut table = Table::try_from(&search.classifier)?;
         table.extend(rows_of_search(search)?);
         eprintln(&format!("data set, encoder and classifier as in {}, unless options say otherwise", run.display()));
         Ok(table)
+    }
+}
+
+impl ScoreOptions {
+    /// Refuses options that an ensemble cannot have.
+    fn check_ensemble(&self) -> Result<()> {
+        let Self { choice, classifier, training, embedding, .. } = self;
+        let named = choice.net.is_some() || choice.replay_buffer.is_some() || choice.index.is_some();
+        ensure!(!named, "ensemble: it names the architectures; leave --net, --replay-buffer and --index out");
+        ensure!(!training.full_training, "ensemble: its members are random encoders; leave --full-training out");
+        ensure!(
+            embedding.store_embedding.is_none(),
+            "store-embedding: store the rows of an ensemble with `embed --ensemble`"
+        );
+        let ridge = ClassifierOptions { head: classifier.head.clone(), ..ClassifierOptions::default() };
+        ensure!(
+            *classifier == ridge && (ridge == ClassifierOptions::default() || ridge.head()? == Head::Ridge),
+            "ensemble: its classifier is a ridge regression; leave the options of Adam out"
+        );
+        Ok(())
     }
 }
 
@@ -116,8 +145,8 @@ impl ChoiceOptions {
             (Some(net), _) => Ok(vec![Target::given(net.parse()?)]),
             (None, Some(path)) => self.of_replay_buffer(PathBuf::from(path)),
             (None, None) => bail!(
-                "nothing to score: give an architecture with --net, or the replay buffer or run of a search with \
-                 --replay-buffer"
+                "nothing to score: give an architecture with --net, the replay buffer or run of a search with \
+                 --replay-buffer, or its ensemble.json with --ensemble"
             ),
         }
     }

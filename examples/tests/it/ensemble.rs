@@ -99,13 +99,41 @@ fn a_search_ends_with_an_ensemble_and_so_does_one_that_was_stopped() {
     let run = crate::folder_of(&output);
     let written = std::fs::read(run.join("ensemble.json")).unwrap();
     // The program of its own chooses the same.
-    let again = ensemble_of(&run, &["--size", "2", "--draws", "4", "--json"]);
+    let again = ensemble_of(&run, &["--size", "2", "--json"]);
     assert_eq!(&again["members"], &ensemble["members"]);
-    let fresh = again["fresh_draws"].as_array().unwrap();
-    assert!(
-        fresh.len() == 4 && fresh.iter().any(|draw| draw != &fresh[0]),
-        "each draw has weights of its own: {fresh:?}"
-    );
+    assert!(run.join("ensemble.png").exists());
+
+    // Draw 0 has the weights of the ensemble, each other draw its own.
+    let file = run.join("ensemble.json");
+    let score = |options: &[&str]| {
+        let mut score = Command::new(env!("CARGO_BIN_EXE_score"));
+        score.arg("--ensemble").arg(&file).args(["--json", "--cache", "off", "--runs"]).arg(runs.path()).args(options);
+        score.output().unwrap()
+    };
+    let scored = score(&["--draws", "4"]);
+    let json: serde_json::Value = serde_json::from_slice(&scored.stdout).unwrap();
+    let draws = json["results"].as_array().unwrap();
+    assert_eq!((&draws[0]["net"], &draws[0]["group"]), (&ensemble["nets"][0], &"ensemble".into()));
+    for metric in ["reward", "test_accuracy"] {
+        assert_eq!(draws[0][metric], ensemble[metric]);
+        assert!(draws.len() == 4 && draws.iter().any(|draw| draw[metric] != draws[0][metric]), "{draws:?}");
+    }
+    let resumed = Command::new(env!("CARGO_BIN_EXE_score"))
+        .args(["--json", "--resume", json["run"].as_str().unwrap()])
+        .output()
+        .unwrap();
+    let resumed: serde_json::Value = serde_json::from_slice(&resumed.stdout).unwrap();
+    assert_eq!(resumed["results"], json["results"]);
+    for (options, expected) in [
+        (&["--net", "[SM(10)]"][..], "ensemble: it names the architectures; leave --net,"),
+        (&["--full-training"], "ensemble: its members are random encoders"),
+        (&["--store-embedding", "x"], "store-embedding: store the rows of an ensemble with `embed --ensemble`"),
+        (&["--epochs", "3"], "ensemble: its classifier is a ridge regression; leave the options of Adam out"),
+        (&["--head", "adam"], "ensemble: its classifier is a ridge regression; leave the options of Adam out"),
+    ] {
+        let message = stderr(&score(options));
+        assert!(message.contains(expected), "{options:?}: {message}");
+    }
 
     let elsewhere = tempfile::tempdir().unwrap();
     let stopped =

@@ -2,8 +2,10 @@
 
 use crate::deep_prior::embedding::Embedding;
 use crate::deep_prior::ridge::{ridge_memory, ridge_rows};
+use crate::deep_prior::{RIDGE, not_finite};
+use crate::full_training::check_classes;
 use crate::store::{EmbeddingWriter, Manifest, Member, SplitName};
-use crate::{DeepPrior, EmbedError, Metrics, RowPlace, ScoreError, Splits, StoreRequest};
+use crate::{DeepPrior, EmbedError, EvaluateDraw, Metrics, Outcome, RowPlace, ScoreError, Splits, StoreRequest};
 use dpnas_data::ImageSet;
 use dpnas_grammar::Net;
 use dpnas_heads::{HeadError, RowKernel};
@@ -269,6 +271,57 @@ impl DeepPrior {
         }
         let kernel = RowKernel::of(&values, features)?;
         Ok(Candidate { member: Member { net: net.clone(), weight_seed }, kernel })
+    }
+}
+
+/// An ensemble under draws of its weights, for a [`ScoringRunner`](crate::ScoringRunner). Its target has the first member's
+/// net and weight seed.
+#[derive(Debug)]
+pub struct EnsembleDraws<'a> {
+    prior: &'a DeepPrior,
+    first: Member,
+    others: Vec<Member>,
+}
+
+impl<'a> EnsembleDraws<'a> {
+    /// The draws of a first member and others. With the weight seed of the first all have their own, with another seed all
+    /// are drawn anew.
+    pub fn new(prior: &'a DeepPrior, first: Member, others: Vec<Member>) -> Self {
+        Self { prior, first, others }
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+impl EvaluateDraw for EnsembleDraws<'_> {
+    fn evaluate_draw(&self, _: &Net, weight_seed: Seed) -> Result<Outcome, ScoreError> {
+        let redrawn = |member: &Member| {
+            let weight_seed = match member.weight_seed {
+                seed if seed == self.first.weight_seed => weight_seed,
+                seed if weight_seed == self.first.weight_seed => seed,
+                seed => weight_seed.derive("member", seed.0),
+            };
+            Member { weight_seed, ..member.clone() }
+        };
+        match self.prior.score_ensemble(&self.members().map(redrawn).collect::<Vec<_>>()) {
+            Err(error @ ScoreError::OutOfMemory { .. }) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
+            Err(ScoreError::NotFinite) => Ok(not_finite()),
+            scored => scored.map(Outcome::Scored),
+        }
+    }
+
+    fn check(&self, _: &Net) -> Result<(), ScoreError> {
+        self.members().try_for_each(|member| {
+            check_classes(&member.net, self.prior.splits())?;
+            self.prior.plan(&member.net).map(drop)
+        })
+    }
+
+    fn identity(&self) -> String {
+        let members = self.members().map(|Member { net, weight_seed }| format!("; member {net} of {}", weight_seed.0));
+        format!("{}; {RIDGE}{}", self.prior.describe_rows("by draw"), members.collect::<String>())
     }
 }
 

@@ -25,7 +25,7 @@ mod weight_draw;
 pub use config::DeepPriorConfig;
 pub use embed::{EmbedError, StoreRequest};
 #[cfg(feature = "heads")]
-pub use ensemble::{EnsembleConfig, EnsembleEvent, EnsembleStep};
+pub use ensemble::{EnsembleConfig, EnsembleDraws, EnsembleEvent, EnsembleStep};
 pub use free_memory::{auto_memory_budget, default_budget, free_memory};
 pub use head::{Head, UnknownHead};
 pub use memory::{MemoryPlan, OverBudget, RowPlace};
@@ -317,7 +317,7 @@ impl DeepPrior {
         } = &self.config;
         let classifier = match head {
             Head::Adam => format!("classifier {}", probe.identity()),
-            Head::Ridge => format!("ridge v3 by leave-one-out, seed {}", probe.seed.0),
+            Head::Ridge => format!("{RIDGE}, seed {}", probe.seed.0),
         };
         let layers =
             self.trainer.as_ref().map_or_else(String::new, |it| format!("; heads v{} on {}", it.version(), it.name()));
@@ -337,6 +337,9 @@ impl DeepPrior {
         )
     }
 }
+
+/// The ridge regression in an identity.
+const RIDGE: &str = "ridge v3 by leave-one-out";
 
 fn not_finite() -> Outcome {
     Outcome::Rejected { reason: "the embedding has infinite or undefined values".to_owned() }

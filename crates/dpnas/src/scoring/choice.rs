@@ -21,6 +21,8 @@ pub enum Group {
     Top,
     /// Named by the caller.
     Given,
+    /// An ensemble, named by its first member.
+    Ensemble,
 }
 
 impl fmt::Display for Group {
@@ -30,6 +32,7 @@ impl fmt::Display for Group {
             Self::Middle => "middle",
             Self::Top => "top",
             Self::Given => "given",
+            Self::Ensemble => "ensemble",
         })
     }
 }

@@ -67,13 +67,13 @@ impl ScoringReport {
             let members = ranked.iter().filter(|index| self.job.targets[**index].group == group);
             DrawGroup {
                 name: match group {
-                    Group::Given => String::new(),
+                    Group::Given | Group::Ensemble => String::new(),
                     group => format!("{group} of the search"),
                 },
                 nets: members.map(|&index| net(index, &self.job.targets[index])).collect(),
             }
         };
-        let groups = [Group::Low, Group::Middle, Group::Top, Group::Given].map(group);
+        let groups = [Group::Low, Group::Middle, Group::Top, Group::Given, Group::Ensemble].map(group);
         groups.into_iter().filter(|group| !group.nets.is_empty()).collect()
     }
 

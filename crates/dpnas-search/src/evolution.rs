@@ -38,16 +38,16 @@ impl Strategy for Evolution {
         let population: Vec<(&Net, f64)> = history.scored().rev().take(self.population).collect();
         let parent = self.parent(&population, rng)?;
         let edits = 1 + rng.below(2);
-        let (mut child, mut parents) = (body(parent).to_vec(), vec![parent.clone()]);
+        let (mut child, mut parents) = (parent.clone(), vec![parent.clone()]);
         for _ in 0..edits {
             let (edited, other) = (0..ATTEMPTS).find_map(|_| {
-                let edit = self.edit(space, &child, &population, rng)?;
-                net_of(space, &edit.0).map(|_| edit)
+                let (edited, other) = self.edit(space, body(&child), &population, rng)?;
+                net_of(space, &edited).map(|net| (net, other))
             })?;
             child = edited;
             parents.extend(other.filter(|other| !parents.contains(other)).cloned());
         }
-        net_of(space, &child).map(|net| Proposal { net, parents })
+        Some(Proposal { net: child, parents })
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
         let accepted = |net: Net| net_of(space, body(&net));
         (0..60)
             .filter_map(|index| accepted(walk(index)))
-            .map(|net| Member { value: reward(&net), net: Arc::new(net), parents: Vec::new() })
+            .map(|net| Member::new(Arc::new(net.clone()), reward(&net), Vec::new()))
             .collect()
     }
 
@@ -205,7 +205,7 @@ mod tests {
         };
         for number in 0..300 {
             let net = child(&members, number).unwrap().net;
-            members.push(Member { value: reward(&net), net: Arc::new(net), parents: Vec::new() });
+            members.push(Member::new(Arc::new(net.clone()), reward(&net), Vec::new()));
         }
         assert!(best(&members) > before * 1.1, "{before} {}", best(&members));
         assert!(child(&[], 0).is_none());

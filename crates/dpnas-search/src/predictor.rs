@@ -34,11 +34,16 @@ impl Strategy for Predictor {
     }
 
     fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Proposal> {
-        let known: Vec<(Vec<f64>, f64)> = history
-            .scored()
+        let known: Vec<(&[f64], f64)> = history
+            .members
+            .iter()
             .rev()
+            .filter(|member| member.value > 0.0)
             .take(YOUNGEST)
-            .filter_map(|(net, reward)| Some((numbers(&net.plan(space.input()).ok()?), reward)))
+            .filter_map(|member| {
+                let plan = || Some(numbers(&member.net.plan(space.input()).ok()?));
+                Some((member.numbers.get_or_init(plan).as_deref()?, member.value))
+            })
             .collect();
         let model = (known.len() >= FEWEST).then(|| Model::fit(&known)).flatten();
         let Some(model) = model else { return self.evolution.propose(space, history, rng) };
@@ -106,7 +111,7 @@ struct Model {
 }
 
 impl Model {
-    fn fit(known: &[(Vec<f64>, f64)]) -> Option<Self> {
+    fn fit(known: &[(&[f64], f64)]) -> Option<Self> {
         let rows = known.len() as f64;
         let mean = known.iter().map(|(_, reward)| reward).sum::<f64>() / rows;
         let scale = |place: usize| {
@@ -117,8 +122,12 @@ impl Model {
         let scales: Vec<(f64, f64)> = (0..known.first()?.0.len()).map(scale).collect();
         let features: Vec<Vec<f64>> = known.iter().map(|(numbers, _)| features(numbers, &scales)).collect();
         let size = features[0].len();
-        let product = |i: usize, j: usize| features.iter().map(|row| row[i] * row[j]).sum::<f64>();
-        let mut system: Vec<Vec<f64>> = (0..size).map(|i| (0..=i).map(|j| product(i, j)).collect()).collect();
+        let mut system: Vec<Vec<f64>> = (0..size).map(|i| vec![0.0; i + 1]).collect();
+        for row in &features {
+            for (sums, value) in system.iter_mut().zip(row) {
+                sums.iter_mut().zip(row).for_each(|(sum, other)| *sum += value * other);
+            }
+        }
         (0..size).for_each(|i| system[i][i] += LAMBDA);
         let side = |i: usize| features.iter().zip(known).map(|(row, (_, reward))| row[i] * (reward - mean)).sum();
         Some(Self { weights: solve(system, (0..size).map(side).collect())?, scales, mean })
@@ -180,6 +189,7 @@ mod tests {
             .map(|net| numbers(&net.plan(space.input()).unwrap()))
             .map(|numbers| (numbers.clone(), 0.5 + 0.02 * numbers[0] - 0.01 * (numbers[8] - 3.0).powi(2)))
             .collect();
+        let known: Vec<(&[f64], f64)> = known.iter().map(|(numbers, reward)| (&numbers[..], *reward)).collect();
         let (fitted, others) = known.split_at(100);
         let model = Model::fit(fitted).unwrap();
         let mean = others.iter().map(|(_, reward)| reward).sum::<f64>() / 100.0;

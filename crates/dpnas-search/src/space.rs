@@ -56,10 +56,10 @@ impl Space {
     /// The legal actions of a state, always in the same order: convolutions, residual blocks, pooling, fully connected
     /// layers, each with ascending numbers, and termination last. Only a terminal state has none.
     pub fn actions(&self, state: &State) -> Vec<Action> {
-        let mut actions = Vec::new();
         if state.terminal {
-            return actions;
+            return Vec::new();
         }
+        let mut actions = Vec::with_capacity(64);
         if self.takes_blocks(state) {
             self.push_convolutions(state.map_size, &mut actions);
             if state.map_size > RESIDUAL_KERNEL {

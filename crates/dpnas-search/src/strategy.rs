@@ -7,7 +7,7 @@ use dpnas_seed::Rng;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Proposes architectures from those that were recorded.
 ///
@@ -70,6 +70,15 @@ pub struct Member {
     pub value: f64,
     /// Numbers of the members that it was made from; empty if it was drawn at random.
     pub parents: Vec<usize>,
+    /// Numbers of its plan that a surrogate has computed; `None` if it has no plan.
+    #[serde(skip)]
+    pub(crate) numbers: OnceLock<Option<Vec<f64>>>,
+}
+
+impl Member {
+    pub(crate) fn new(net: Arc<Net>, value: f64, parents: Vec<usize>) -> Self {
+        Self { net, value, parents, numbers: OnceLock::new() }
+    }
 }
 
 /// The architectures of a search and their rewards.

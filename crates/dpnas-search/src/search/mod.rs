@@ -419,7 +419,7 @@ impl Search {
     fn remember(&mut self, net: Arc<Net>, value: f64, parents: &[Net]) {
         let number = |parent: &Net| self.members.iter().rposition(|member| *member.net == *parent);
         let parents = parents.iter().filter_map(number).collect();
-        self.members.push(Member { net, value, parents });
+        self.members.push(Member::new(net, value, parents));
     }
 
     fn record(&mut self, index: usize, epsilon: f64, origin: Origin) {

@@ -152,16 +152,20 @@ fn tiny_with_seed(runs: &Path, seed: &str) -> PathBuf {
 #[test]
 fn an_evolution_is_the_same_whatever_threads_and_interruptions() {
     let runs = tempfile::tempdir().unwrap();
-    let evolution = ["--schedule", "1.0:4,0.0:5", "--strategy", "evolution"];
-    let whole = tiny(runs.path(), &evolution);
-    let first = replay_buffer(&whole);
-    assert_eq!(first.lines().count(), 10, "{first}");
-    assert!(!whole.join("q_values.csv").exists(), "Q-values belong to Q-learning");
-    assert_eq!(replay_buffer(&tiny(runs.path(), &[&evolution[..], &["--threads", "1"]].concat())), first);
-    let folder = tiny(runs.path(), &[&evolution[..], &["--limit", "6"]].concat());
-    let output = search().arg("--resume").arg(&folder).output().unwrap();
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert_eq!(replay_buffer(&folder), first);
+    for (options, rows) in [
+        (&["--schedule", "1.0:4,0.0:5", "--strategy", "evolution"][..], 9..=9),
+        (&["--schedule", "1.0:4,0.0:12", "--strategy", "predictor", "--rungs", "60:ridge,120:adam"], 2..=12),
+    ] {
+        let whole = tiny(runs.path(), options);
+        let first = replay_buffer(&whole);
+        assert!(rows.contains(&(first.lines().count() - 1)), "{first}");
+        assert!(!whole.join("q_values.csv").exists(), "Q-values belong to Q-learning");
+        assert_eq!(replay_buffer(&tiny(runs.path(), &[options, &["--threads", "1"]].concat())), first);
+        let folder = tiny(runs.path(), &[options, &["--limit", "6"]].concat());
+        let output = search().arg("--resume").arg(&folder).output().unwrap();
+        assert!(output.status.success(), "{}", stderr(&output));
+        assert_eq!(replay_buffer(&folder), first);
+    }
 }
 
 #[test]

@@ -237,6 +237,9 @@ fn table(arguments: &Arguments, seeds: &[Vec<Outcome>]) -> String {
     text
 }
 
+/// How far below the smallest last value the pictures begin.
+const SHOWN: f64 = 0.06;
+
 /// Points of a curve over time.
 const STEPS: usize = 100;
 
@@ -281,11 +284,23 @@ fn picture(
         let curve = Curve { kind: CurveKind::Valid, values, band };
         CurveGroup { name: strategy.clone(), curves: vec![curve] }
     });
+    let mut groups: Vec<CurveGroup> = groups.collect();
+    // The first architectures are so much worse that nothing could be seen of the last.
+    let last = groups.iter().filter_map(|group| group.curves[0].values.last().copied());
+    let lowest = last.fold(1.0, f64::min) - SHOWN;
+    for curve in groups.iter_mut().flat_map(|group| &mut group.curves) {
+        for (place, value) in curve.values.iter_mut().enumerate() {
+            if let Some(band) = curve.band.get_mut(place) {
+                *band = if *value < lowest { (f64::NAN, f64::NAN) } else { (band.0.max(lowest), band.1) };
+            }
+            *value = if *value < lowest { f64::NAN } else { *value };
+        }
+    }
     CurvesPlot {
-        title: format!("Best reward so far, mean of {} seeds", seeds.len()),
+        title: format!("Best reward so far, mean of {} seeds, from {lowest:.2} on", seeds.len()),
         x_name: x_name.to_owned(),
         y_name: "best reward so far".to_owned(),
         width: 900,
-        groups: groups.collect(),
+        groups,
     }
 }

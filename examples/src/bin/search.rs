@@ -12,7 +12,7 @@ use dpnas::{
 };
 use dpnas_examples::ensemble::{CANDIDATES, Ensemble, IMAGES, choose, most_features};
 use dpnas_examples::evaluation::{self, deep_prior, evaluator, probe};
-use dpnas_examples::options::{Run, Rung, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
+use dpnas_examples::options::{ContinueOptions, Run, Rung, SearchFlags, SearchOptions, SpaceChoice, StrategyName};
 use dpnas_examples::output::{SearchReport, SearchResult};
 use dpnas_examples::program::{self, print};
 use dpnas_examples::progress::{SearchProgress, eprintln};
@@ -237,7 +237,7 @@ fn search(session: &Session<SearchOptions>, data: &DataSet) -> Result<(Search, O
         StrategyName::Predictor => Arc::new(Predictor::default()),
     };
     ensure!(
-        !options.earlier.continue_search,
+        options.earlier == ContinueOptions::default(),
         "continue-search: the files of an earlier run are those of q-learning; leave --strategy out"
     );
     let random = settings.schedule.phases().iter().all(|phase| phase.epsilon == 1.0);

@@ -17,9 +17,9 @@ option_group! {
 
     /// What draws an architecture where chance does not: `q-learning` (ε-greedy at each step, as published), `evolution`
     /// (children of the best by small edits), `predictor` (of many children the one with the largest predicted reward), or
-    /// `random` [default: q-learning]
+    /// `random` [default: evolution, but q-learning with --schedule, --continue-search, --full-training or an option of its own]
     #[arg(value_name = "NAME")]
-    strategy: String = "q-learning".to_owned();
+    strategy: String = "auto".to_owned();
     /// Number of architectures; a schedule for the strategy follows from it
     #[arg(value_name = "N")]
     budget: Option<u32> = None;
@@ -28,7 +28,7 @@ option_group! {
     #[arg(value_name = "TIME")]
     time: Option<String> = None;
     /// Number of architectures for each ε: `paper` (2,403), `small` (48), or for example 1.0:150,0.5:50,0.0:3
-    /// [default: small for q-learning; for evolution and predictor a third of the budget of 48 at random, at most 30]
+    /// [default: that of --budget 48]
     #[arg(value_name = "SCHEDULE")]
     schedule: Option<String> = None;
     /// Cheaper evaluations that an architecture passes before the one that gives its reward; the best quarter goes on. For
@@ -114,6 +114,9 @@ job! {
 
 run!(SearchOptions, "search", "journal.jsonl");
 
+/// The strategy of a search that says nothing else: what found most for its time in the study of `docs/science.md`.
+const DEFAULT_STRATEGY: &str = "evolution";
+
 /// Architectures of a search that says nothing else: those of the schedule `small`.
 const DEFAULT_BUDGET: u32 = 48;
 
@@ -180,6 +183,14 @@ impl WalkOptions {
             "random" => StrategyName::Random,
             other => bail!("strategy: `{other}` is unknown; use q-learning, evolution, predictor or random"),
         };
+        match self.option_of_q_learning() {
+            Some(option) => bail!("{option}: it belongs to --strategy q-learning; leave it out"),
+            None => Ok(strategy),
+        }
+    }
+
+    /// The first option of the Q-learner that is given.
+    fn option_of_q_learning(&self) -> Option<&'static str> {
         let default = Self::default();
         let given = [
             ("q-learning-rate", self.q_learning_rate != default.q_learning_rate),
@@ -187,10 +198,7 @@ impl WalkOptions {
             ("initial-q", self.initial_q != default.initial_q),
             ("replay-number", self.replay_number != default.replay_number),
         ];
-        match given.into_iter().find(|(_, given)| *given) {
-            Some((option, _)) => bail!("{option}: it belongs to --strategy q-learning; leave it out"),
-            None => Ok(strategy),
-        }
+        given.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
     }
 }
 
@@ -231,11 +239,11 @@ impl SearchOptions {
             "off" => return Ok(Vec::new()),
             list => list.split(',').map(parse_rung).collect::<Result<_>>()?,
         };
+        ensure!(!self.training.full_training, "rungs: full training has none; leave --rungs or --full-training out");
         ensure!(
             self.search.strategy()? != StrategyName::QLearning,
             "rungs: q-learning learns from rewards alone; choose another --strategy, or leave --rungs out"
         );
-        ensure!(!self.training.full_training, "rungs: full training has none; leave --rungs or --full-training out");
         let sizes = rungs.iter().map(|rung| rung.images).chain([training_images]).collect::<Vec<_>>();
         if let Some(pair) = sizes.windows(2).find(|pair| pair[0] >= pair[1]) {
             bail!(
@@ -291,9 +299,11 @@ fn parse_rung(text: &str) -> Result<Rung> {
 impl Job for SearchOptions {
     type Flags = SearchFlags;
 
-    /// The early-stopping threshold was the initial Q-value until that had an option, and the head was Adam.
+    /// The early-stopping threshold was the initial Q-value until that had an option, the head was Adam, and Q-learning the
+    /// only strategy.
     fn upgrade(settings: &mut toml::Table) {
         settings.entry("head").or_insert("adam".into());
+        settings.entry("strategy").or_insert("q-learning".into());
         if let Some(threshold) = settings.get("early-stopping-thresh").cloned() {
             settings.entry("initial-q").or_insert(threshold);
         }
@@ -307,6 +317,12 @@ impl Job for SearchOptions {
         space.max_fc = walk.max_fc.take().unwrap_or(space.max_fc);
         walk.space = SpaceChoice::Explicit(space);
         walk.time()?;
+        if walk.strategy == "auto" {
+            let continued = self.earlier != ContinueOptions::default();
+            let published = walk.schedule.is_some() || walk.option_of_q_learning().is_some();
+            let published = published || continued || self.training.full_training;
+            walk.strategy = if published { "q-learning" } else { DEFAULT_STRATEGY }.to_owned();
+        }
         let (budget, schedule) = (walk.budget.take(), walk.schedule.take());
         walk.schedule = Some(match (schedule, budget) {
             (Some(_), Some(_)) => bail!("budget: the schedule says how many architectures; leave one of them out"),
@@ -337,7 +353,6 @@ mod tests {
     fn rungs_are_read_and_wrong_ones_are_named() {
         let rungs = |rungs: &str, change: &dyn Fn(&mut SearchOptions)| {
             let mut options = SearchOptions::default();
-            options.search.strategy = "predictor".to_owned();
             options.search.rungs = rungs.to_owned();
             change(&mut options);
             let mut options = options.resolved().unwrap();
@@ -402,6 +417,22 @@ mod tests {
             assert_eq!(chosen(other, 1_000), "adam", "{other}");
         }
         assert_eq!(chosen("head = \"ridge\"\nepochs = 20", 10_000), "ridge");
+    }
+
+    #[test]
+    fn the_strategy_is_the_published_one_where_something_published_is_asked_for() {
+        let strategy = |change: &dyn Fn(&mut SearchOptions)| {
+            let mut options = SearchOptions::default();
+            change(&mut options);
+            options.resolved().unwrap().search.strategy
+        };
+        assert_eq!(strategy(&|_| ()), "evolution");
+        assert_eq!(strategy(&|options| options.search.time = Some("1h".to_owned())), "evolution");
+        assert_eq!(strategy(&|options| options.search.budget = Some(9)), "evolution");
+        assert_eq!(strategy(&|options| options.search.schedule = Some("small".to_owned())), "q-learning");
+        assert_eq!(strategy(&|options| options.search.replay_number = 7), "q-learning");
+        assert_eq!(strategy(&|options| options.earlier.continue_search = true), "q-learning");
+        assert_eq!(strategy(&|options| options.training.full_training = true), "q-learning");
     }
 
     #[test]

@@ -195,13 +195,15 @@ fn a_budget_makes_the_schedule_of_its_strategy() {
         let settings = std::fs::read_to_string(folder.join("settings.toml")).unwrap();
         settings.lines().find_map(|line| line.strip_prefix("schedule = ")).unwrap().trim_matches('"').to_owned()
     };
-    assert_eq!(schedule(&[]), "1.0:24,0.7:8,0.4:8,0.1:6,0.0:2");
-    assert_eq!(schedule(&["--budget", "24"]), "1.0:12,0.7:4,0.4:4,0.1:3,0.0:1");
+    let learning = |more: &[&str]| schedule(&[&["--strategy", "q-learning"], more].concat());
+    assert_eq!(learning(&[]), "1.0:24,0.7:8,0.4:8,0.1:6,0.0:2");
+    assert_eq!(learning(&["--budget", "24"]), "1.0:12,0.7:4,0.4:4,0.1:3,0.0:1");
+    assert_eq!(schedule(&[]), "1.0:16,0.0:32");
     assert_eq!(schedule(&["--strategy", "random", "--budget", "7"]), "1.0:7");
     assert_eq!(schedule(&["--strategy", "evolution"]), "1.0:16,0.0:32");
     assert_eq!(schedule(&["--strategy", "evolution", "--budget", "200"]), "1.0:30,0.0:170");
     assert_eq!(schedule(&["--strategy", "evolution", "--time", "2h"]), "1.0:30,0.0:999970");
-    assert_eq!(schedule(&["--time", "2h", "--budget", "24"]), "1.0:12,0.7:4,0.4:4,0.1:3,0.0:1");
+    assert_eq!(learning(&["--time", "2h", "--budget", "24"]), "1.0:12,0.7:4,0.4:4,0.1:3,0.0:1");
     for (arguments, expected) in [
         (
             &["--strategy", "annealing"][..],
@@ -210,9 +212,13 @@ fn a_budget_makes_the_schedule_of_its_strategy() {
         (&["--budget", "0"], "0 architectures"),
         (&["--time", "0s"], "time: without any there is no search; use for example 45m or 2h"),
         (&["--time", "long"], "time: `long`; use for example 45m or 2h"),
-        (&["--time", "2h"], "time: the ε of q-learning depends on the number of architectures; add --budget"),
+        (
+            &["--time", "2h", "--strategy", "q-learning"],
+            "time: the ε of q-learning depends on the number of architectures; add --budget",
+        ),
         (&["--budget", "5", "--schedule", "small"], "budget: the schedule says how many"),
         (&["--strategy", "evolution", "--initial-q", "0.5"], "initial-q: it belongs to --strategy q-learning"),
+        (&["--strategy", "evolution", "--continue-ite", "3"], "continue-search: the files of an earlier run are"),
         (&["--strategy", "random", "--schedule", "small"], "schedule: random architectures have the ε 1.0 alone"),
     ] {
         let output = search().arg("--runs").arg(runs.path()).args(arguments).output().unwrap();

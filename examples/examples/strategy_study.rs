@@ -291,7 +291,7 @@ fn picture(
     for curve in groups.iter_mut().flat_map(|group| &mut group.curves) {
         for (place, value) in curve.values.iter_mut().enumerate() {
             if let Some(band) = curve.band.get_mut(place) {
-                *band = if *value < lowest { (f64::NAN, f64::NAN) } else { (band.0.max(lowest), band.1) };
+                *band = if *value < lowest { (lowest, lowest) } else { (band.0.max(lowest), band.1) };
             }
             *value = if *value < lowest { f64::NAN } else { *value };
         }

@@ -287,6 +287,26 @@ impl SearchOptions {
     }
 }
 
+impl SearchOptions {
+    /// A last rung `all:adam` is the evaluation of the reward: its head is an option of its own.
+    fn take_last_rung(&mut self) -> Result<()> {
+        let (rungs, last) = self.search.rungs.rsplit_once(',').unwrap_or(("off", &self.search.rungs));
+        let head = match last.trim().split_once(':') {
+            Some(("all", head)) => head.parse::<Head>().context("rungs")?.to_string(),
+            None if last.trim() == "all" => self.classifier.head.clone(),
+            _ => return Ok(()),
+        };
+        ensure!(
+            self.classifier.head == head || self.classifier.head == ClassifierOptions::default().head,
+            "rungs: the last one has the head {head}, but --head is {}; leave one of them out",
+            self.classifier.head
+        );
+        self.classifier.head = head;
+        self.search.rungs = rungs.to_owned();
+        Ok(())
+    }
+}
+
 /// Reads `500:ridge`.
 fn parse_rung(text: &str) -> Result<Rung> {
     let (images, head) = text.trim().split_once(':').unwrap_or((text.trim(), "ridge"));
@@ -310,6 +330,7 @@ impl Job for SearchOptions {
     }
 
     fn resolved(mut self) -> Result<Self> {
+        self.take_last_rung()?;
         let walk = &mut self.search;
         let mut space = walk.space.settings()?;
         space.min_depth = walk.min_conv.take().unwrap_or(space.min_depth);
@@ -364,11 +385,22 @@ mod tests {
         assert_eq!(rungs("auto", &|_| ()).unwrap(), [ridge(500)]);
         let adam = Rung { images: 2000, head: Head::Adam };
         assert_eq!(rungs("300, 900:ridge,2000:adam", &|_| ()).unwrap(), [ridge(300), ridge(900), adam]);
+        assert_eq!(rungs("300,all", &|_| ()).unwrap(), [ridge(300)]);
+        assert_eq!(rungs("all:adam", &|_| ()).unwrap(), []);
+        let mut last = SearchOptions::default();
+        last.search.rungs = "300,all:adam".to_owned();
+        let last = last.resolved().unwrap();
+        assert_eq!((last.classifier.head.as_str(), last.search.rungs.as_str()), ("adam", "300"));
+        let mut other = SearchOptions::default();
+        (other.search.rungs, other.classifier.head) = ("300,all:adam".to_owned(), "ridge".to_owned());
+        let message = other.resolved().unwrap_err().to_string();
+        assert!(message.contains("the last one has the head adam, but --head is ridge"), "{message}");
         let with_layers = |options: &mut SearchOptions| options.search.max_fc = Some(1);
         assert_eq!(rungs("auto", &with_layers).unwrap(), [Rung { images: 500, head: Head::Adam }]);
         for (text, change, expected) in [
             ("500:lda", (&|_: &mut SearchOptions| ()) as &dyn Fn(&mut SearchOptions), "rungs"),
             ("some", &|_| (), "rungs: `some`; use for example"),
+            ("all,500", &|_| (), "rungs: `all`; use for example"),
             ("0", &|_| (), "rungs: `0`; use"),
             ("", &|_| (), "rungs: ``; use"),
             ("500,500", &|_| (), "rungs: 500 training images before 500; give each rung more"),

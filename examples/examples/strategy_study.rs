@@ -52,7 +52,7 @@ struct Outcome {
     command: String,
     net: String,
     reward: f64,
-    /// Rewards in the order of the replay buffer, with the seconds of the search until then.
+    /// Rewards in the order of the journal, with the seconds of the search until then.
     rewards: Vec<(f64, f64)>,
     /// Test accuracy of each fresh draw.
     tests: Vec<f64>,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use dpnas::grammar::{ImageShape, Net};
 use dpnas::report::ensemble_plot;
 use dpnas::store::Member;
-use dpnas::{DeepPrior, EnsembleConfig, EnsembleEvent, Metrics, ReplayRow, RunFolder, ScoreError};
+use dpnas::{DeepPrior, EnsembleConfig, EnsembleEvent, Metrics, ReplayRow, RunFolder, ScoreError, write_picture};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
@@ -136,8 +136,7 @@ impl Ensemble {
         let singles: Vec<(u64, f64)> = rows.iter().filter_map(single).collect();
         let sizes = self.sizes.iter().map(|size| (size.features as u64, size.metrics.test_accuracy));
         if let Some(svg) = ensemble_plot(&singles, &sizes.collect::<Vec<_>>()) {
-            folder.replace("ensemble.svg", svg.as_str().as_bytes())?;
-            folder.replace("ensemble.png", &svg.to_png(2.0)?)?;
+            write_picture::<anyhow::Error>(folder, "ensemble", &svg)?;
         }
         let json = self.json(folder.path());
         folder.replace("ensemble.json", format!("{json:#}\n").as_bytes())?;

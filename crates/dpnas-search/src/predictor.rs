@@ -35,10 +35,8 @@ impl Strategy for Predictor {
 
     fn propose(&self, space: &Space, history: &History<'_>, rng: &mut Rng) -> Option<Proposal> {
         let known: Vec<(&[f64], f64)> = history
-            .members
-            .iter()
+            .scored_members()
             .rev()
-            .filter(|member| member.value > 0.0)
             .take(YOUNGEST)
             .filter_map(|member| {
                 let plan = || Some(numbers(&member.net.plan(space.input()).ok()?));

@@ -97,6 +97,11 @@ impl<'a> History<'a> {
     /// The architectures with a reward above 0, each once, in the order of recording. One that was stopped at a rung has the
     /// score of that rung instead.
     pub fn scored(&self) -> impl DoubleEndedIterator<Item = (&'a Net, f64)> + use<'a> {
-        self.members.iter().filter(|member| member.value > 0.0).map(|member| (&*member.net, member.value))
+        self.scored_members().map(|member| (&*member.net, member.value))
+    }
+
+    /// As [`scored`](Self::scored), with what is kept beside.
+    pub(crate) fn scored_members(&self) -> impl DoubleEndedIterator<Item = &'a Member> + use<'a> {
+        self.members.iter().filter(|member| member.value > 0.0)
     }
 }

@@ -70,7 +70,7 @@ pub use run::{
     RunEvent, RunFolder, Runner, StopReason, Trial,
 };
 #[cfg(feature = "report")]
-pub use run::{draw_rewards, reward_points};
+pub use run::{draw_rewards, reward_points, write_picture};
 pub use score_error::ScoreError;
 pub use scoring::{
     ChoiceError, DrawOutcome, EvaluateDraw, Group, NetSummary, ScoringError, ScoringEvent, ScoringHook, ScoringJob,

@@ -232,18 +232,13 @@ impl SearchOptions {
     /// The rungs below the evaluation on all images, after [`choose_auto`](Self::choose_auto).
     ///
     /// # Errors
-    /// If the text is no list of rungs, or the search can have none, or not these.
+    /// If the text is no list of rungs, or the search cannot have these.
     pub fn rungs(&self, training_images: usize) -> Result<Vec<Rung>> {
         let linear_layers = self.has_linear_layers();
         let rungs: Vec<Rung> = match self.search.rungs.as_str() {
             "off" => return Ok(Vec::new()),
             list => list.split(',').map(parse_rung).collect::<Result<_>>()?,
         };
-        ensure!(!self.training.full_training, "rungs: full training has none; leave --rungs or --full-training out");
-        ensure!(
-            self.search.strategy()? != StrategyName::QLearning,
-            "rungs: q-learning learns from rewards alone; choose another --strategy, or leave --rungs out"
-        );
         let sizes = rungs.iter().map(|rung| rung.images).chain([training_images]).collect::<Vec<_>>();
         if let Some(pair) = sizes.windows(2).find(|pair| pair[0] >= pair[1]) {
             bail!(
@@ -344,6 +339,14 @@ impl Job for SearchOptions {
             let published = published || continued || self.training.full_training;
             walk.strategy = if published { "q-learning" } else { DEFAULT_STRATEGY }.to_owned();
         }
+        if walk.rungs != "off" {
+            let full_training = self.training.full_training;
+            ensure!(!full_training, "rungs: full training has none; leave --rungs or --full-training out");
+            ensure!(
+                walk.strategy()? != StrategyName::QLearning,
+                "rungs: q-learning learns from rewards alone; choose another --strategy, or leave --rungs out"
+            );
+        }
         let (budget, schedule) = (walk.budget.take(), walk.schedule.take());
         walk.schedule = Some(match (schedule, budget) {
             (Some(_), Some(_)) => bail!("budget: the schedule says how many architectures; leave one of them out"),
@@ -376,7 +379,7 @@ mod tests {
             let mut options = SearchOptions::default();
             options.search.rungs = rungs.to_owned();
             change(&mut options);
-            let mut options = options.resolved().unwrap();
+            let mut options = options.resolved()?;
             options.choose_auto(4000);
             options.rungs(4000)
         };
@@ -407,6 +410,7 @@ mod tests {
             ("4000", &|_| (), "rungs: 4000 training images before 4000"),
             ("500", &|options| options.search.strategy = "q-learning".into(), "rungs: q-learning learns"),
             ("500", &|options| options.training.full_training = true, "rungs: full training has none"),
+            ("auto", &|options| options.search.strategy = "q-learning".into(), "rungs: q-learning learns"),
             ("500", &with_layers, "rungs: a ridge regression trains no fully"),
         ] {
             let message = rungs(text, change).unwrap_err().to_string();

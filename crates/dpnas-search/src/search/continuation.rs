@@ -149,7 +149,7 @@ impl Search {
             _ => self.enter(Arc::new(net), reward, Origin::Earlier { row }, &[]),
         };
         self.learner.restore_row(index, epsilon, row);
-        self.count(reward);
+        self.count(reward != 0.0);
         Ok(())
     }
 

@@ -267,8 +267,7 @@ impl Search {
         let goes_on = better < youngest.div_ceil(REDUCTION);
         if !goes_on && let Some(stopped) = self.in_flight.remove(&id) {
             self.remember(stopped.candidate.net, score, &stopped.parents);
-            self.counted += 1;
-            (self.uncounted_draws, self.fruitless) = (0, 0);
+            self.count(true);
         }
         Ok(goes_on)
     }
@@ -424,20 +423,20 @@ impl Search {
 
     fn record(&mut self, index: usize, epsilon: f64, origin: Origin) {
         let reward = self.learner.append(index, epsilon, origin, &self.settings, self.seed);
-        self.count(reward);
+        self.count(reward != 0.0);
     }
 
     fn record_again(&mut self, index: usize, epsilon: f64) {
         let reward = self.learner.append_again(index, epsilon, &self.settings, self.seed);
-        self.count(reward);
+        self.count(reward != 0.0);
     }
 
-    fn count(&mut self, reward: f64) {
-        if reward == 0.0 {
-            self.uncounted_draws += 1;
-        } else {
+    fn count(&mut self, counts: bool) {
+        if counts {
             self.counted += 1;
             (self.uncounted_draws, self.fruitless) = (0, 0);
+        } else {
+            self.uncounted_draws += 1;
         }
     }
 }

@@ -18,7 +18,7 @@ pub use folder::{FolderError, RunFolder};
 pub use journal::{JOURNAL_FORMAT, JournalError};
 pub use other_evaluation::OtherEvaluation;
 #[cfg(feature = "report")]
-pub use picture::{draw_rewards, reward_points};
+pub use picture::{draw_rewards, reward_points, write_picture};
 pub use report::{Report, RunError, RunEvent, StopReason};
 pub use runner::{Hook, MAX_FRUITLESS, Runner};
 pub use trials::Trial;

@@ -24,8 +24,11 @@ pub fn draw_rewards(folder: &RunFolder, points: &[RewardPoint]) -> Result<(), Ru
     Ok(())
 }
 
-/// Writes a picture as SVG and as PNG.
-pub(crate) fn write_picture<E: From<FolderError> + From<ReportError>>(
+/// Writes a picture as SVG and as PNG in a run folder.
+///
+/// # Errors
+/// If it cannot be drawn as PNG, or a file cannot be written.
+pub fn write_picture<E: From<FolderError> + From<ReportError>>(
     folder: &RunFolder,
     name: &str,
     svg: &Svg,

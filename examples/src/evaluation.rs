@@ -199,7 +199,14 @@ pub(crate) fn threads(options: &ResourceOptions) -> NonZeroUsize {
 fn cache(options: &ResourceOptions) -> Result<Cache> {
     let budget = bytes::parse(&options.cache_budget).context("cache-budget")?;
     match options.cache_folder() {
-        Some(folder) if budget > 0 => Ok(Cache::open(folder, budget)?),
+        Some(folder) if budget > 0 => match Cache::open(&folder, budget) {
+            // A shared folder that only others may write.
+            Err(error) if folder.is_dir() => {
+                tracing::warn!("{error}; going on without the cache");
+                Ok(Cache::in_memory())
+            }
+            cache => Ok(cache?),
+        },
         _ => Ok(Cache::in_memory()),
     }
 }

@@ -45,6 +45,17 @@ pub fn stop_on_signals(message: &'static str) -> Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
+/// Lets a write that exceeds a limit on file sizes return an error, which is told, instead of ending the process.
+pub fn survive_size_limits() {
+    // Not in signal-hook; the number on Linux and macOS.
+    #[cfg(unix)]
+    const SIGXFSZ: i32 = 25;
+    #[cfg(unix)]
+    if let Err(error) = flag::register(SIGXFSZ, Arc::default()) {
+        tracing::debug!("SIGXFSZ stays as it is: {error}");
+    }
+}
+
 /// The exit status after a signal, 128 and its number; `None` before the first.
 pub fn exit_status() -> Option<ExitCode> {
     match LATEST.load(Ordering::Relaxed) {

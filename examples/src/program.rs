@@ -11,6 +11,7 @@ use std::process::ExitCode;
 /// Parses the arguments and runs a program. An error is printed; its status is 1, or that of the signal which was received.
 pub fn run<A: Parser>(program: impl FnOnce(A) -> Result<ExitCode>) -> ExitCode {
     warnings::listen();
+    interrupt::survive_size_limits();
     let result = match A::try_parse() {
         Ok(arguments) => program(arguments),
         Err(message) if message.use_stderr() => message.exit(),

@@ -80,6 +80,7 @@ pub(crate) fn describe(outcome: &Outcome) -> String {
         ),
         Outcome::Rejected { reason } => format!("rejected: {reason}"),
         Outcome::OutOfMemory { reason } => format!("out of memory: {reason}"),
+        Outcome::Failed { reason } => format!("failed: {reason}"),
         _ => "done".to_owned(),
     }
 }

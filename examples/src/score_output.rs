@@ -49,7 +49,9 @@ impl ScoreResult<'_> {
             text.push_str(&format!("  {reward:<18}  {deviation:<6}  {test:<6}  {group:<6}  {training:<8}  {net}\n"));
         }
         for scored in &report.draws {
-            if let Outcome::Rejected { reason } | Outcome::OutOfMemory { reason } = &scored.outcome {
+            if let Outcome::Rejected { reason } | Outcome::OutOfMemory { reason } | Outcome::Failed { reason } =
+                &scored.outcome
+            {
                 let net = &report.job.targets[scored.target].net;
                 text.push_str(&format!(
                     "  draw {} ({}) of {net} has no score: {reason}\n",
@@ -80,6 +82,7 @@ impl ScoreResult<'_> {
         let (outcome, reason) = match &scored.outcome {
             Outcome::Rejected { reason } => ("rejected", Some(reason)),
             Outcome::OutOfMemory { reason } => ("out-of-memory", Some(reason)),
+            Outcome::Failed { reason } => ("failed", Some(reason)),
             _ => ("scored", None),
         };
         let score = scored.score();

@@ -10,6 +10,7 @@ mod ci;
 mod gpu;
 mod nightly;
 mod process;
+mod soak;
 mod study;
 mod tidy;
 
@@ -36,6 +37,8 @@ enum Command {
     Bench(Box<bench::Arguments>),
     /// Pack what checks and measures a GPU, for a machine that has one
     Gpu(gpu::Arguments),
+    /// Kill, cut, damage and starve the programs, and look at what is left
+    Soak(soak::Arguments),
     /// Run a study of docs/science.md; hours long
     Study(study::Arguments),
     /// Interpret the tests of the kernels' safe and portable code with Miri (nightly)
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Tidy => tidy::run(&root),
         Command::Bench(arguments) => bench::run(&root, &arguments),
         Command::Gpu(arguments) => gpu::run(&root, &arguments),
+        Command::Soak(arguments) => soak::run(&root, &arguments),
         Command::Study(arguments) => study::run(&root, &arguments),
         Command::Miri(arguments) => nightly::miri(&root, &arguments),
         Command::Sanitize(arguments) => nightly::sanitize(&root, &arguments),

@@ -27,9 +27,8 @@ impl Cache {
     /// Opens or creates the cache in `folder`, with a budget of `budget` bytes for its entries.
     ///
     /// Several caches and processes may open the same folder; each keeps its own budget. Opening evicts entries down to
-    /// the budget. It also removes unfinished files of crashed processes: files that are unlocked and were not written
-    /// for a day. Only caches may write the entries. On a file system without locks there is a warning: use the folder
-    /// from one process only.
+    /// the budget, and removes unfinished files of ended processes. If another program keeps the folder locked, this and
+    /// storing are left out with a warning, after five seconds. Only caches may write the entries.
     ///
     /// # Errors
     /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the folder cannot be created, locked or listed.

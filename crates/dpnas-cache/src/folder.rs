@@ -1,20 +1,18 @@
 //! The folder of the cache: names, locks, order of last use, eviction and files of crashed processes.
 
-use crate::lock::{lock, try_lock};
+use crate::lock::{Lock, careful, lock, try_lock};
 use crate::{CacheError, Key};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use tempfile::TempPath;
 
 const ENTRY_SUFFIX: &str = ".embedding";
 const PART_PREFIX: &str = "writing-";
 const PART_SUFFIX: &str = ".part";
 const LOCK_NAME: &str = ".lock";
-/// An unlocked part file that was not written for this long belongs to a crashed process.
-const ABANDONED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A folder and the byte budget of its entries.
 #[derive(Clone, Debug)]
@@ -36,9 +34,10 @@ impl Folder {
     pub(crate) fn open(path: PathBuf, budget: u64) -> Result<Self, CacheError> {
         let folder = Self { path: path.into(), budget };
         folder.create()?;
-        let _lock = folder.lock()?;
-        folder.sweep()?;
-        folder.evict(budget, None)?;
+        if let Some(_lock) = folder.lock()? {
+            folder.sweep()?;
+            folder.evict(budget, None)?;
+        }
         Ok(folder)
     }
 
@@ -55,8 +54,10 @@ impl Folder {
     }
 
     /// Creates an empty part file, locked while it is open. `needed` is for the error of a full disk.
-    pub(crate) fn create_part(&self, needed: u64) -> Result<(File, TempPath), CacheError> {
+    pub(crate) fn create_part(&self, needed: u64) -> Result<(File, TempPath, Lock), CacheError> {
         self.create()?;
+        // No other process may sweep the file before it is locked.
+        let _lock = self.lock()?;
         let mut builder = tempfile::Builder::new();
         builder.prefix(PART_PREFIX).suffix(PART_SUFFIX);
         #[cfg(unix)]
@@ -67,8 +68,9 @@ impl Folder {
         }
         let part = builder.tempfile_in(&self.path);
         let (file, path) = part.map_err(CacheError::write("create a cache entry in", &self.path, needed))?.into_parts();
-        try_lock(&file, &path).map_err(io::Error::from).map_err(CacheError::io("lock the cache entry", &path))?;
-        Ok((file, path))
+        let lock =
+            try_lock(&file, &path).map_err(io::Error::from).map_err(CacheError::io("lock the cache entry", &path))?;
+        Ok((file, path, lock))
     }
 
     /// Makes room for a finished part file of `bytes` bytes and renames it, unless it is larger than the budget.
@@ -80,7 +82,7 @@ impl Folder {
             );
             return Ok(());
         }
-        let _lock = self.lock()?;
+        let Some(_lock) = self.lock()? else { return Ok(()) };
         self.evict(self.budget - bytes, Some(name))?;
         touch(file, &part);
         let path = self.path.join(name);
@@ -128,14 +130,14 @@ impl Folder {
 
     /// Removes part files of crashed processes. The folder must be locked.
     fn sweep(&self) -> Result<(), CacheError> {
-        for (name, metadata) in self.files()? {
-            if !(name.starts_with(PART_PREFIX) && name.ends_with(PART_SUFFIX) && is_old(&metadata)) {
+        for (name, _) in self.files()? {
+            if !(name.starts_with(PART_PREFIX) && name.ends_with(PART_SUFFIX)) {
                 continue;
             }
             let path = self.path.join(name);
             // A writer holds the lock until its process ends, even if it crashes.
-            let unlocked = OpenOptions::new().write(true).open(&path).is_ok_and(|file| try_lock(&file, &path).is_ok());
-            if unlocked {
+            let file = careful().write(true).open(&path);
+            if file.is_ok_and(|file| try_lock(&file, &path).is_ok()) {
                 tracing::info!(path = %path.display(), "removing the file of an interrupted program");
                 if let Err(error) = remove(&path) {
                     tracing::warn!(path = %path.display(), %error, "cannot remove an abandoned file");
@@ -149,13 +151,23 @@ impl Folder {
         fs::create_dir_all(&self.path).map_err(CacheError::write("create the cache folder", &self.path, 0))
     }
 
-    /// Waits for the folder's lock and holds it until the returned file is dropped.
-    fn lock(&self) -> Result<File, CacheError> {
+    /// Waits for the folder's lock and holds it until the returned values are dropped. `None`, with a warning, if another
+    /// program keeps it for too long.
+    fn lock(&self) -> Result<Option<(File, Lock)>, CacheError> {
         let path = self.path.join(LOCK_NAME);
-        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let open = careful().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(CacheError::write("create the lock file in", &self.path, 0))?;
-        lock(&file, &path).map_err(CacheError::io("lock", &path))?;
-        Ok(file)
+        match lock(&file, &path) {
+            Ok(lock) => Ok(Some((file, lock))),
+            Err(TryLockError::WouldBlock) => {
+                let path = path.display();
+                tracing::warn!(
+                    "another program keeps {path} locked; going on without storing an embedding or making room"
+                );
+                Ok(None)
+            }
+            Err(TryLockError::Error(error)) => Err(CacheError::io("lock", &path)(error)),
+        }
     }
 
     fn entries(&self) -> Result<Vec<Entry>, CacheError> {
@@ -211,10 +223,4 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 fn is_entry_name(name: &str) -> bool {
     let is_hash = |hash: &str| hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     name.strip_suffix(ENTRY_SUFFIX).is_some_and(is_hash)
-}
-
-/// Whether a file was not written for longer than [`ABANDONED_AFTER`]. A file with a future time is not old.
-#[expect(clippy::disallowed_methods, reason = "clock: the age of a file left behind, which decides no result")]
-fn is_old(metadata: &fs::Metadata) -> bool {
-    metadata.modified().ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED_AFTER)
 }

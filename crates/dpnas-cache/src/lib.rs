@@ -28,7 +28,7 @@
 //! fails any check is a miss; it is logged, removed and never served.
 //!
 //! # Determinism
-//! The cache reads the clock to order entries by last use and to find files of crashed processes. The clock decides
+//! The cache reads the clock to order entries by last use. The clock decides
 //! which entries are kept, but never the content of a returned matrix.
 
 mod cache;
@@ -49,6 +49,6 @@ pub use dtype::{DType, Stored};
 pub use error::CacheError;
 pub use format::{ALIGNMENT, FORMAT_VERSION, MAX_HEADER};
 pub use key::Key;
-pub use lock::try_lock;
+pub use lock::{Lock, try_lock};
 pub use matrix::Matrix;
 pub use writer::Writer;

@@ -3,6 +3,7 @@
 use crate::dtype::Values;
 use crate::folder::Folder;
 use crate::format::Header;
+use crate::lock::Lock;
 use crate::stream::EntryStream;
 use crate::{CacheError, DType, Key, MAX_HEADER, Matrix};
 use std::fs::File;
@@ -34,6 +35,7 @@ struct Pending {
     path: TempPath,
     folder: Folder,
     name: String,
+    _lock: Lock,
 }
 
 impl Writer {
@@ -108,13 +110,13 @@ impl Writer {
         if reserved > MAX_HEADER {
             return Err(CacheError::KeyTooLong { length: reserved, limit: MAX_HEADER });
         }
-        let (file, path) = folder.create_part(reserved as u64)?;
+        let (file, path, lock) = folder.create_part(reserved as u64)?;
         let stream = EntryStream::start(file, key.clone(), columns, dtype, reserved).map_err(CacheError::write(
             "write a cache entry in",
             folder.path(),
             reserved as u64,
         ))?;
-        let pending = Pending { stream, path, folder: folder.clone(), name: Folder::entry_name(key) };
+        let pending = Pending { stream, path, folder: folder.clone(), name: Folder::entry_name(key), _lock: lock };
         Ok(Self { columns, dtype, target: Target::Disk(pending) })
     }
 
@@ -141,7 +143,7 @@ impl Pending {
     }
 
     fn publish(self) -> Result<Matrix, CacheError> {
-        let Self { stream, path, folder, name } = self;
+        let Self { stream, path, folder, name, _lock } = self;
         let bytes = stream.bytes();
         let (file, layout) =
             stream.finish().map_err(CacheError::write("write a cache entry in", folder.path(), bytes))?;

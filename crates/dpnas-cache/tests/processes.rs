@@ -4,14 +4,12 @@
 
 mod common;
 
-use common::{UNLIMITED, age, files, folder, get, key, open, store};
+use common::{UNLIMITED, files, folder, get, key, open, store};
 use dpnas_cache::Cache;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 const FOLDER: &str = "DPNAS_CACHE_TEST_FOLDER";
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const KEYS: usize = 8;
 const ROUNDS: usize = 40;
 
@@ -101,7 +99,7 @@ fn of_two_writers_of_one_key_the_last_to_finish_stays_and_both_matrices_are_vali
 }
 
 #[test]
-fn a_crashed_process_publishes_nothing_and_its_file_is_swept_after_a_day() {
+fn a_crashed_process_publishes_nothing_and_the_next_one_removes_its_file() {
     if let Some(folder) = folder_of_child() {
         let cache = open(folder, UNLIMITED);
         let mut writer = cache.create(&key(0), 1).expect("the entry is created");
@@ -109,26 +107,22 @@ fn a_crashed_process_publishes_nothing_and_its_file_is_swept_after_a_day() {
         std::process::abort();
     }
     let folder = folder();
-    let test = "a_crashed_process_publishes_nothing_and_its_file_is_swept_after_a_day";
+    let test = "a_crashed_process_publishes_nothing_and_the_next_one_removes_its_file";
     assert!(!spawn(test, folder.path()).wait().unwrap().success());
     let left = files(&folder);
     assert!(left.len() == 1 && left[0].starts_with("writing-"), "{left:?}");
 
     let cache = open(&folder, UNLIMITED);
     assert_eq!((cache.used().unwrap(), get(&cache, &key(0))), (0, None));
-    assert_eq!(files(&folder), left, "a young file may belong to a process on another machine");
-    age(folder.path().join(&left[0]), DAY + Duration::from_secs(60));
-    open(&folder, UNLIMITED);
     assert!(files(&folder).is_empty());
 }
 
 #[test]
-fn the_file_of_a_writer_that_is_still_alive_is_not_swept_however_old() {
+fn the_file_of_a_writer_that_is_still_alive_is_not_swept() {
     let folder = folder();
     let cache = open(&folder, UNLIMITED);
     let mut writer = cache.create(&key(0), 1).unwrap();
     writer.push(&[1.0]).unwrap();
-    age(folder.path().join(&files(&folder)[0]), 3 * DAY);
     open(&folder, UNLIMITED);
     writer.push(&[2.0]).unwrap();
     writer.finish().unwrap();
@@ -146,4 +140,36 @@ fn a_leaked_writer_publishes_nothing_and_is_in_nobodys_way() {
     assert_eq!((cache.used().unwrap(), get(&cache, &key(0))), (0, None));
     store(&cache, &key(0), 1, &[2.0]).unwrap();
     assert_eq!(get(&cache, &key(0)).unwrap().values::<f32>().unwrap(), [2.0]);
+}
+
+#[test]
+fn a_folder_that_another_program_keeps_locked_is_used_without_storing() {
+    let folder = folder();
+    store(&open(&folder, UNLIMITED), &key(0), 1, &[1.0]).unwrap();
+    let stranger = std::fs::File::open(folder.path().join(".lock")).unwrap();
+    stranger.lock().unwrap();
+    let cache = open(&folder, UNLIMITED);
+    assert_eq!(get(&cache, &key(0)).unwrap().values::<f32>().unwrap(), [1.0]);
+    let matrix = store(&cache, &key(1), 1, &[2.0]).unwrap();
+    assert_eq!((matrix.values::<f32>().unwrap(), get(&cache, &key(1))), (&[2.0][..], None));
+    drop(stranger);
+    store(&cache, &key(1), 1, &[2.0]).unwrap();
+    assert!(get(&cache, &key(1)).is_some());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_planted_link_or_pipe_in_place_of_the_lock_is_refused() {
+    let elsewhere = folder();
+    let victim = elsewhere.path().join("victim");
+    for plant in ["link", "pipe"] {
+        let folder = folder();
+        let lock = folder.path().join(".lock");
+        match plant {
+            "link" => std::os::unix::fs::symlink(&victim, &lock).unwrap(),
+            _ => assert!(Command::new("mkfifo").arg(&lock).status().unwrap().success()),
+        }
+        let error = Cache::open(folder.path(), UNLIMITED).unwrap_err().to_string();
+        assert!(error.starts_with("cannot create the lock file in ") && !victim.exists(), "{plant}: {error}");
+    }
 }

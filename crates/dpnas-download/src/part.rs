@@ -18,8 +18,20 @@ impl<'a> Part<'a> {
     /// The part file of `of` in `folder`, with the bytes of earlier attempts, unless they are longer than the file.
     pub(crate) fn open(of: &'a RemoteFile, folder: &Path) -> Result<Self, DownloadError> {
         let path = part_path(of, folder);
-        let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = open.map_err(DownloadError::write("create", &path, of.size))?;
+        let mut options = OpenOptions::new();
+        // Whoever may write to the folder may plant a link or a pipe.
+        #[cfg(unix)]
+        {
+            use rustix::fs::OFlags;
+            use std::os::unix::fs::OpenOptionsExt;
+            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        }
+        let open = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let file = open.and_then(|file| match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+        });
+        let mut file = file.map_err(DownloadError::write("create", &path, of.size))?;
         let len = file.seek(SeekFrom::End(0)).map_err(io_error("read", &path))?;
         let mut part = Self { of, target: folder.join(&of.name), path, file, len };
         if part.len > of.size {

@@ -5,6 +5,7 @@ use dpnas_grammar::Net;
 use dpnas_search::Candidate;
 use dpnas_train::{TestSchedule, TrainReport};
 use serde::{Deserialize, Serialize};
+use std::panic::AssertUnwindSafe;
 
 /// Metrics of one classifier's training; accuracies are fractions.
 ///
@@ -80,6 +81,11 @@ pub enum Outcome {
         /// Bytes needed and bytes allowed.
         reason: String,
     },
+    /// The evaluation panicked, or the process was killed during it twice. For the search, this is as out of memory.
+    Failed {
+        /// What happened.
+        reason: String,
+    },
 }
 
 impl Outcome {
@@ -106,6 +112,15 @@ impl Outcome {
         }
         Ok(())
     }
+}
+
+/// What an evaluation gives, or an outcome if it panics.
+pub(crate) fn without_panic<E>(evaluate: impl FnOnce() -> Result<Outcome, E>) -> Result<Outcome, E> {
+    std::panic::catch_unwind(AssertUnwindSafe(evaluate)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Ok(Outcome::Failed { reason: format!("the evaluation panicked: {text}") })
+    })
 }
 
 /// A metric is not between 0 and 1. The outcome was not recorded.
@@ -163,6 +178,13 @@ pub trait Evaluate: Send {
     /// # Errors
     /// [`EvaluateError::Interrupted`] if the evaluation was asked to end early, [`EvaluateError::Failed`] otherwise.
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError>;
+
+    /// A number that changes while an evaluation keeps something for the next one of the same candidate, such as the
+    /// bytes of its checkpoint. A candidate during which the process is killed twice, with the same number before, is given
+    /// up as [`Outcome::Failed`].
+    fn kept(&self, _candidate: &Candidate) -> u64 {
+        0
+    }
 }
 
 impl<E: Evaluate + ?Sized> Evaluate for Box<E> {
@@ -173,6 +195,10 @@ impl<E: Evaluate + ?Sized> Evaluate for Box<E> {
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
         (**self).evaluate(candidate)
     }
+
+    fn kept(&self, candidate: &Candidate) -> u64 {
+        (**self).kept(candidate)
+    }
 }
 
 impl<E: Evaluate + ?Sized> Evaluate for &mut E {
@@ -182,5 +208,9 @@ impl<E: Evaluate + ?Sized> Evaluate for &mut E {
 
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
         (**self).evaluate(candidate)
+    }
+
+    fn kept(&self, candidate: &Candidate) -> u64 {
+        (**self).kept(candidate)
     }
 }

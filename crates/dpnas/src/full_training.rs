@@ -12,10 +12,12 @@ use dpnas_train::{
 };
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::fs;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 /// Settings of full training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,6 +191,12 @@ impl EvaluateDraw for FullTraining {
         outcome(self.train(net, weight_seed), self.config.training.probe.test)
     }
 
+    /// The time of the last checkpoint.
+    fn kept(&self, net: &Net, weight_seed: Seed) -> u64 {
+        let folder = Self::checkpoint_folder(net, weight_seed);
+        self.checkpoints.as_ref().map_or(0, |all| changed(&all.join(folder)))
+    }
+
     fn check(&self, net: &Net) -> Result<(), ScoreError> {
         check_classes(net, &self.splits)?;
         net.plan(self.splits.train.shape())?;
@@ -208,6 +216,18 @@ impl Evaluate for FullTraining {
     fn evaluate(&mut self, candidate: &Candidate) -> Result<Outcome, EvaluateError> {
         self.score(&candidate.net).map_err(|error| EvaluateError::of(&candidate.net, error))
     }
+
+    fn kept(&self, candidate: &Candidate) -> u64 {
+        let seed = self.config.draw.seed(self.config.weight_seed, &candidate.net);
+        EvaluateDraw::kept(self, &candidate.net, seed)
+    }
+}
+
+/// When the last name in a folder changed, in milliseconds since 1970; 0 without a folder.
+fn changed(folder: &Path) -> u64 {
+    let time = fs::metadata(folder).and_then(|folder| folder.modified()).ok();
+    let since = time.and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as u64)
 }
 
 /// Refuses a net whose number of classes differs from that of the images.

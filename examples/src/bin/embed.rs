@@ -5,7 +5,7 @@ use clap::Parser;
 use dpnas::data::DataSet;
 use dpnas::grammar::Net;
 use dpnas::search::Seed;
-use dpnas::store::{Existing, Manifest, Member, SplitName};
+use dpnas::store::{Existing, Manifest, Member, SplitName, StoredEmbedding};
 use dpnas::{DeepPrior, EmbedError, ScoreError, StoreRequest, WeightDraw};
 use dpnas_examples::data;
 use dpnas_examples::ensemble::read_members;
@@ -30,11 +30,14 @@ struct Arguments {
     #[command(flatten)]
     flags: EmbedFlags,
     /// New folder of the stored embedding
-    #[arg(long, value_name = "DIR", help_heading = "Embedding")]
-    output: PathBuf,
+    #[arg(long, value_name = "DIR", help_heading = "Embedding", required_unless_present = "verify")]
+    output: Option<PathBuf>,
     /// Replace a stored embedding there when the new one is complete
     #[arg(long, help_heading = "Embedding")]
     overwrite: bool,
+    /// Read a stored embedding back and compare it with its checksums; store nothing
+    #[arg(long, value_name = "DIR", help_heading = "Embedding", exclusive = true)]
+    verify: Option<PathBuf>,
     /// Options from a TOML file; flags win
     #[arg(long, value_name = "FILE", help_heading = "Run")]
     config: Option<PathBuf>,
@@ -48,6 +51,7 @@ Examples:
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output digits
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output digits --layout folder --overwrite
   embed --ensemble RUN/ensemble.json --output DIR
+  embed --verify DIR                           are its files as they were stored?
   embed --net '[C(32,3,1,1,1), P(2,2,0,0), SM(10)]' --output draw-2 --weight-seed 2 --dataset DIR";
 
 fn main() -> ExitCode {
@@ -55,6 +59,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<ExitCode> {
+    if let Some(folder) = &arguments.verify {
+        let stored = StoredEmbedding::open(folder)?;
+        stored.verify()?;
+        let checked = match stored.manifest().files.len() {
+            0 => "it has no checksums, and its files can be read".to_owned(),
+            files => format!("the checksums of {files} files and of the manifest are right"),
+        };
+        print(&format!("{}: {checked}", folder.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let output = arguments.output.context("no folder: give one with --output")?;
     let options: EmbedOptions = options::options(&arguments.flags, arguments.config.as_deref())?;
     let draw: WeightDraw = options.encoder.draw.parse().context("draw")?;
     let (first, others) = members(&options, draw)?;
@@ -72,8 +87,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     let progress = RowProgress::new(data.train.len() + data.test.len());
     let mut on_rows = |rows| progress.add(rows);
     let stored = match &others[..] {
-        [] => prior.store_embedding(&first.net, first.weight_seed, &arguments.output, &request, &mut on_rows),
-        others => prior.store_ensemble((&first, others), &arguments.output, &request, &mut on_rows),
+        [] => prior.store_embedding(&first.net, first.weight_seed, &output, &request, &mut on_rows),
+        others => prior.store_ensemble((&first, others), &output, &request, &mut on_rows),
     };
     drop(progress);
     let manifest = match stored {
@@ -83,7 +98,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         stored => stored?,
     };
-    print(&if arguments.json { json(&manifest, &arguments.output) } else { text(&manifest, &arguments.output) })?;
+    print(&if arguments.json { json(&manifest, &output) } else { text(&manifest, &output) })?;
     Ok(ExitCode::SUCCESS)
 }
 

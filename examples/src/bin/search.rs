@@ -178,7 +178,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     Ok(match report.stop {
         _ if wanted.is_some() && session.flow().is_break() => interrupt::exit_status().unwrap_or(ExitCode::FAILURE),
         StopReason::Interrupted => interrupt::exit_status().unwrap_or(ExitCode::FAILURE),
-        StopReason::Fruitless { .. } => ExitCode::from(2),
+        StopReason::Fruitless { .. } | StopReason::Barren(_) => ExitCode::from(2),
         _ => ExitCode::SUCCESS,
     })
 }

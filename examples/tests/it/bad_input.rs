@@ -145,12 +145,12 @@ fn a_run_of_a_newer_version_is_refused() {
     let folder = tiny(runs.path(), &["--limit", "1"]);
     let journal = folder.join("journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
-    std::fs::write(&journal, text.replace("\"format\":1,\"version\":\"0.1.0\"", "\"format\":2,\"version\":\"0.9.0\""))
+    std::fs::write(&journal, text.replace("\"format\":2,\"version\":\"0.1.0\"", "\"format\":3,\"version\":\"0.9.0\""))
         .unwrap();
     let output = search().arg("--resume").arg(&folder).output().unwrap();
     assert!(!output.status.success());
     let expected = format!(
-        "{} has format 2, written by dpnas 0.9.0; this version reads formats up to 1. Use dpnas 0.9.0 or newer\n",
+        "{} has format 3, written by dpnas 0.9.0; this version reads formats up to 2. Use dpnas 0.9.0 or newer\n",
         journal.display()
     );
     assert!(stderr(&output).ends_with(&expected), "{}", stderr(&output));

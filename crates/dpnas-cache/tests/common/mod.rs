@@ -2,9 +2,8 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use dpnas_cache::{Cache, CacheError, DType, Key, Matrix};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 pub(crate) const UNLIMITED: u64 = u64::MAX;
@@ -57,11 +56,4 @@ pub(crate) fn files(folder: impl AsRef<Path>) -> Vec<String> {
     names.retain(|name| name != ".lock");
     names.sort_unstable();
     names
-}
-
-/// Makes a file look as if it was last written `age` ago.
-#[allow(clippy::disallowed_methods, reason = "clock: a file is made to look old")]
-pub(crate) fn age(path: impl AsRef<Path>, age: Duration) {
-    let file = File::options().append(true).open(path).expect("the file opens");
-    file.set_modified(SystemTime::now() - age).expect("its time can be set");
 }

@@ -1,12 +1,15 @@
 //! The journal: an append-only file of events, one JSON object per line. A run is rebuilt from it.
 //!
 //! ```text
-//! {"event":"begun","format":1,"version":"0.1.0","identity":"…","seed":0}
-//! {"event":"asked","id":0,"epsilon":1.0,"net":"[C(16,3,1,1,1), SM(10)]"}
-//! {"event":"told","id":0,"outcome":"scored","reward":0.61,"train_flag":true,"valid":[…],"train":[…],"test":0.6}
-//! {"event":"told","id":1,"outcome":"rejected","reason":"…"}
-//! {"event":"ended","reason":"completed"}
+//! {"event":"begun","format":2,"version":"0.1.0","identity":"…","seed":0,"settings":"…","crc":"a3bb0c12"}
+//! {"event":"asked","id":0,"epsilon":1.0,"net":"[C(16,3,1,1,1), SM(10)]","crc":"…"}
+//! {"event":"told","id":0,"outcome":"scored","reward":0.61,"train_flag":true,"valid":[…],"train":[…],"test":0.6,"crc":"…"}
+//! {"event":"told","id":1,"outcome":"rejected","reason":"…","crc":"…"}
+//! {"event":"ended","reason":"completed","crc":"…"}
 //! ```
+//!
+//! `settings` is the text of the run's `settings.toml`: a run is not resumed after an edit. `crc` is a checksum of the line
+//! and of all before it (`crates/dpnas/src/run/chain.rs`). Format 1 had neither and is still read.
 //!
 //! The first line of a run that continues an earlier one has a further field:
 //!
@@ -23,20 +26,36 @@
 //! {"event":"rung","id":2,"score":0.48}
 //! ```
 //!
+//! A run that ends in an orderly way says so with `ended`. One that was killed does not: if it is resumed, the candidate that
+//! was being evaluated is evaluated again, after a line with what an earlier evaluation kept ([`Evaluate::kept`]):
+//!
+//! ```text
+//! {"event":"again","id":2,"kept":0}
+//! ```
+//!
+//! Killed a second time where nothing more was kept, the candidate is what kills the run. It has the outcome `failed`.
+//!
 //! Each line is written at once and synced. A killed process leaves at most one incomplete last line; resuming cuts it
 //! off. Only types of this module are serialised, so a change in another module does not change the format. The journal
 //! of a scoring run has other events (`crates/dpnas/src/scoring/event.rs`) but is otherwise the same.
 
+#[cfg(doc)]
+use crate::Evaluate;
+use crate::run::chain::{Chain, with_field};
 use crate::run::folder::{is_full, remove_unfinished, sync_folder};
-use crate::{Metrics, Outcome};
+use crate::{JournalError, Metrics, Outcome};
+use dpnas_cache::Lock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The journal format that this version writes, and the newest format that it reads, for searches and scoring runs.
-pub const JOURNAL_FORMAT: u32 = 1;
+pub const JOURNAL_FORMAT: u32 = 2;
+
+/// The settings of a run, beside its journal.
+pub(crate) const SETTINGS: &str = "settings.toml";
 
 /// One line of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +74,12 @@ pub(crate) enum Event {
         id: u64,
         epsilon: f64,
         net: String,
+    },
+    /// A candidate that was asked for before the run was killed is evaluated again.
+    Again {
+        id: u64,
+        /// What an earlier evaluation kept.
+        kept: u64,
     },
     /// A score at the candidate's next rung.
     Rung {
@@ -103,6 +128,9 @@ pub(crate) enum ToldOutcome {
     OutOfMemory {
         reason: String,
     },
+    Failed {
+        reason: String,
+    },
 }
 
 impl From<&Outcome> for ToldOutcome {
@@ -118,6 +146,7 @@ impl From<&Outcome> for ToldOutcome {
             },
             Outcome::Rejected { reason } => Self::Rejected { reason: reason.clone() },
             Outcome::OutOfMemory { reason } => Self::OutOfMemory { reason: reason.clone() },
+            Outcome::Failed { reason } => Self::Failed { reason: reason.clone() },
         }
     }
 }
@@ -135,66 +164,9 @@ impl From<ToldOutcome> for Outcome {
             }),
             ToldOutcome::Rejected { reason } => Self::Rejected { reason },
             ToldOutcome::OutOfMemory { reason } => Self::OutOfMemory { reason },
+            ToldOutcome::Failed { reason } => Self::Failed { reason },
         }
     }
-}
-
-/// Why a journal cannot be read or written.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum JournalError {
-    /// The file cannot be opened, read or written.
-    #[error("cannot use the journal {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// The disk, a quota or a limit on file sizes is full.
-    #[error(
-        "the disk (or a quota or size limit) is full: the last event does not fit into {}. Everything before it is safe: \
-         free some space, then resume the run", path.display()
-    )]
-    DiskFull {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Another process is writing to the same run.
-    #[error("another process is writing to {}: wait until it ends, or stop it", path.display())]
-    InUse {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A complete line is not an event.
-    #[error("line {line} of {} is not an event of this program: {message}. Restore the file from a copy", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Number of the line, from 1.
-        line: usize,
-        /// What is wrong with it.
-        message: String,
-    },
-    /// The journal has a newer format than this version knows.
-    #[error(
-        "{} has format {found}, written by dpnas {version}; this version reads formats up to {JOURNAL_FORMAT}. Use \
-         dpnas {version} or newer", path.display()
-    )]
-    NewerFormat {
-        /// The file.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-        /// The version that wrote it.
-        version: String,
-    },
-    /// The file has no complete first line.
-    #[error("{} has no complete first line: nothing of the run was recorded. Begin a new run", path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
 }
 
 /// A journal opened for writing and locked against other processes.
@@ -202,6 +174,8 @@ pub enum JournalError {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    chain: Chain,
+    _lock: Lock,
 }
 
 impl Journal {
@@ -222,12 +196,17 @@ impl Journal {
         Self::begin_with(path, &first)
     }
 
-    /// Begins a new journal of events of any type. The first event has the fields `format` and `version`.
+    /// Begins a new journal of events of any type. The first event has the fields `format` and `version`, and gets the
+    /// settings of the run that stand beside the journal.
     pub(crate) fn begin_with<E: Serialize>(path: &Path, first: &E) -> Result<Self, JournalError> {
+        let mut line = serde_json::to_vec(first).map_err(|error| io(path, error.into()))?;
+        if let Some(settings) = settings(path)? {
+            line = with_field(line, "settings", &settings);
+        }
         let file = OpenOptions::new().read(true).append(true).create_new(true).open(path);
         let file = file.map_err(|source| io(path, source))?;
         let mut journal = Self::lock(path, file)?;
-        journal.write(first)?;
+        journal.append(line)?;
         if let Some(folder) = path.parent() {
             // The file's name must survive a power cut, too.
             sync_folder(folder).map_err(|source| io(path, source))?;
@@ -247,7 +226,10 @@ impl Journal {
         path.parent().into_iter().for_each(remove_unfinished);
         let text = journal.read()?;
         let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let events = parse(path, &text[..complete])?;
+        let (events, begun_with) = parse(path, &text[..complete], &mut journal.chain)?;
+        if let (Some(begun), Some(now)) = (begun_with, settings(path)?) {
+            same_settings(path, &begun, &now)?;
+        }
         if complete < text.len() {
             journal.file.set_len(complete as u64).map_err(|source| io(path, source))?;
         }
@@ -256,14 +238,25 @@ impl Journal {
 
     /// Appends one event and syncs it to the disk.
     pub(crate) fn write<E: Serialize>(&mut self, event: &E) -> Result<(), JournalError> {
-        let mut line = serde_json::to_vec(event).map_err(|error| io(&self.path, error.into()))?;
+        self.append(serde_json::to_vec(event).map_err(|error| io(&self.path, error.into()))?)
+    }
+
+    fn append(&mut self, line: Vec<u8>) -> Result<(), JournalError> {
+        let mut chain = self.chain;
+        let mut line = chain.seal(line);
         line.push(b'\n');
-        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|source| io(&self.path, source))
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).map_err(|source| io(&self.path, source))?;
+        self.chain = chain;
+        #[cfg(unix)]
+        if std::os::unix::fs::MetadataExt::nlink(&self.file.metadata().map_err(|source| io(&self.path, source))?) == 0 {
+            return Err(JournalError::Removed { path: self.path.clone() });
+        }
+        Ok(())
     }
 
     fn lock(path: &Path, file: File) -> Result<Self, JournalError> {
         match dpnas_cache::try_lock(&file, path) {
-            Ok(()) => Ok(Self { path: path.to_owned(), file }),
+            Ok(lock) => Ok(Self { path: path.to_owned(), file, chain: Chain::new(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
             Err(TryLockError::Error(source)) => Err(io(path, source)),
         }
@@ -277,34 +270,68 @@ impl Journal {
     }
 }
 
-fn parse<E: DeserializeOwned>(path: &Path, text: &[u8]) -> Result<Vec<E>, JournalError> {
+/// The text of the settings beside a journal, if there are any.
+fn settings(journal: &Path) -> Result<Option<String>, JournalError> {
+    let path = journal.with_file_name(SETTINGS);
+    match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).map_err(|source| io(&path, source)),
+    }
+}
+
+/// Compares the settings line by line, so that the error can name the one that differs.
+fn same_settings(journal: &Path, begun: &str, now: &str) -> Result<(), JournalError> {
+    let (mut before, mut after) = (begun.lines(), now.lines());
+    for line in 1.. {
+        let (begun, now) = (before.next(), after.next());
+        if begun != now {
+            let [begun, now] = [begun, now].map(|text| text.unwrap_or_default().to_owned());
+            return Err(JournalError::Settings { path: journal.with_file_name(SETTINGS), line, begun, now });
+        }
+        if begun.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The events of complete lines, and the settings with which the run began. The chain then ends with the last line.
+fn parse<E: DeserializeOwned>(
+    path: &Path,
+    text: &[u8],
+    chain: &mut Chain,
+) -> Result<(Vec<E>, Option<String>), JournalError> {
     /// Fields of the first line in every format, also in future ones.
     #[derive(Deserialize)]
     struct Header {
         format: u32,
         #[serde(default)]
         version: String,
+        settings: Option<String>,
     }
-    let mut events = Vec::new();
+    let (mut events, mut settings) = (Vec::new(), None);
     for (index, line) in text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
-        let damaged = |error: serde_json::Error| JournalError::Damaged {
-            path: path.to_owned(),
-            line: index + 1,
-            message: error.to_string(),
-        };
+        let damaged = |message: String| JournalError::Damaged { path: path.to_owned(), line: index + 1, message };
+        let no_event = |error: serde_json::Error| damaged(format!("it is not an event of this program: {error}"));
         if events.is_empty() {
-            let header: Header = serde_json::from_slice(line).map_err(damaged)?;
-            if header.format > JOURNAL_FORMAT {
-                let (found, version) = (header.format, header.version);
-                return Err(JournalError::NewerFormat { path: path.to_owned(), found, version });
+            let header: Header = serde_json::from_slice(line).map_err(no_event)?;
+            match header.format {
+                0 => return Err(damaged("no version has format 0".to_owned())),
+                1 => *chain = Chain::without(),
+                2..=JOURNAL_FORMAT => settings = header.settings,
+                found => {
+                    let version = header.version;
+                    return Err(JournalError::NewerFormat { path: path.to_owned(), found, version });
+                }
             }
         }
-        events.push(serde_json::from_slice(line).map_err(damaged)?);
+        let event = chain.open(line).map_err(|broken| damaged(broken.to_string()))?;
+        events.push(serde_json::from_slice(&event).map_err(no_event)?);
     }
     if events.is_empty() {
         return Err(JournalError::Empty { path: path.to_owned() });
     }
-    Ok(events)
+    Ok((events, settings))
 }
 
 fn io(path: &Path, source: std::io::Error) -> JournalError {
@@ -342,6 +369,8 @@ mod tests {
             Event::Rung { id: 1, score: 1.0 / 3.0, seconds: Some(1.5) },
             told(1, &Outcome::Rejected { reason: "a \"reason\"\nin two lines".into() }),
             told(2, &Outcome::OutOfMemory { reason: "large".into() }),
+            Event::Again { id: 3, kept: u64::MAX },
+            told(3, &Outcome::Failed { reason: "a panic".into() }),
             Event::Ended { reason: "completed".into() },
         ];
         let mut journal = Journal::begin(&path, "test", 7, None).unwrap();
@@ -349,7 +378,7 @@ mod tests {
         drop(journal);
         let (_, read) = Journal::resume(&path).unwrap();
         assert_eq!(read[1..], events);
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 7);
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 9);
     }
 
     #[test]
@@ -372,9 +401,9 @@ mod tests {
         drop(Journal::begin(&path, "test", 7, None).unwrap());
         let version = env!("CARGO_PKG_VERSION");
         let line = format!(
-            "{{\"event\":\"begun\",\"format\":1,\"version\":\"{version}\",\"identity\":\"test\",\"seed\":7}}\n"
+            "{{\"event\":\"begun\",\"format\":2,\"version\":\"{version}\",\"identity\":\"test\",\"seed\":7,\"crc\":\""
         );
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), line);
+        assert!(std::fs::read_to_string(&path).unwrap().starts_with(&line));
         assert!(matches!(&Journal::resume(&path).unwrap().1[..], [Event::Begun { continued: None, .. }]));
         let path = folder.path().join("continued.jsonl");
         let (replay_buffer, q_values) = ("ab".to_owned(), "cd".to_owned());
@@ -411,16 +440,82 @@ mod tests {
         assert!(!unfinished.exists());
     }
 
+    /// The lines of a journal of format 1, which have no checksum.
+    const FORMAT_1: &str = "{\"event\":\"begun\",\"format\":1,\"version\":\"0.0.9\",\"identity\":\"test\",\"seed\":7}\n\
+                            {\"event\":\"asked\",\"id\":0,\"epsilon\":1.0,\"net\":\"[SM(10)]\"}\n";
+
     #[test]
     fn a_damaged_line_in_the_middle_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal.jsonl");
+        let damaged_at = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            match Journal::resume(&path) {
+                Err(JournalError::Damaged { line, message, .. }) => (line, message),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (line, message) = damaged_at(&format!("{FORMAT_1}{{\"event\":\"told\",\"id\":0}}\n{FORMAT_1}"));
+        assert!(line == 3 && message.starts_with("it is not an event of this program: "), "{line}: {message}");
+        std::fs::remove_file(&path).unwrap();
+        let mut journal = Journal::begin(&path, "test", 7, None).unwrap();
+        [told(0, &score(0.5)), told(1, &score(0.5))].iter().for_each(|event| journal.write(event).unwrap());
+        drop(journal);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (line, message) = damaged_at(&text.replacen("0.5", "0.6", 1));
+        assert!(line == 2 && message.starts_with("its checksum is "), "{line}: {message}");
+        let missing: Vec<&str> =
+            text.lines().enumerate().filter(|(line, _)| *line != 1).map(|(_, line)| line).collect();
+        assert_eq!(damaged_at(&(missing.join("\n") + "\n")).0, 2);
+        assert_eq!(
+            damaged_at(&text.replacen("\"format\":2", "\"format\":0", 1)),
+            (1, "no version has format 0".to_owned())
+        );
+        assert_eq!(damaged_at(&text.replacen("\"version\":\"", "\"version\":\"9", 1)).0, 1);
+    }
+
+    #[test]
+    fn a_journal_of_format_1_goes_on_without_checksums() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        std::fs::write(&path, FORMAT_1).unwrap();
+        let (mut journal, events) = Journal::resume(&path).unwrap();
+        assert!(matches!(&events[..], [Event::Begun { .. }, Event::Asked { .. }]));
+        journal.write(&told(0, &score(0.5))).unwrap();
+        assert!(!std::fs::read_to_string(&path).unwrap().contains("crc"));
+        drop(journal);
+        assert_eq!(Journal::resume(&path).unwrap().1.len(), 3);
+    }
+
+    #[test]
+    fn an_edited_setting_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, settings) = (folder.path().join("journal.jsonl"), folder.path().join(SETTINGS));
+        let text = "version = \"0.1.0\"\n\n# search\nq-learning-rate = 0.1\n";
+        std::fs::write(&settings, text).unwrap();
         drop(Journal::begin(&path, "test", 7, None).unwrap());
-        let mut text = std::fs::read_to_string(&path).unwrap();
-        text.push_str("{\"event\":\"told\",\"id\":0}\n{\"event\":\"ended\",\"reason\":\"completed\"}\n");
-        std::fs::write(&path, text).unwrap();
-        let error = Journal::resume(&path).unwrap_err();
-        assert!(matches!(error, JournalError::Damaged { line: 2, .. }), "{error}");
+        Journal::resume(&path).unwrap();
+        std::fs::write(&settings, text.replace("0.1\n", "0.9\n")).unwrap();
+        assert_eq!(
+            Journal::resume(&path).unwrap_err().to_string(),
+            format!(
+                "line 4 of {} is `q-learning-rate = 0.9`, and was `q-learning-rate = 0.1` when the run began: write it as \
+                 it was. What may change is a flag, for example --threads 2",
+                settings.display()
+            )
+        );
+        std::fs::write(&settings, format!("{text}budget = 9\n")).unwrap();
+        assert!(matches!(Journal::resume(&path), Err(JournalError::Settings { line: 5, .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_journal_that_was_removed_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::begin(&path, "test", 7, None).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(journal.write(&told(0, &score(0.5))), Err(JournalError::Removed { .. })));
     }
 
     #[test]
@@ -432,7 +527,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             format!(
-                "{} has format 9, written by dpnas 3.1.0; this version reads formats up to 1. Use dpnas 3.1.0 or newer",
+                "{} has format 9, written by dpnas 3.1.0; this version reads formats up to 2. Use dpnas 3.1.0 or newer",
                 path.display()
             )
         );
@@ -453,7 +548,7 @@ mod tests {
     fn a_full_disk_is_named_as_such() {
         let path = Path::new("/dev/full");
         let file = OpenOptions::new().append(true).open(path).unwrap();
-        let mut journal = Journal { path: path.to_owned(), file };
+        let mut journal = Journal::lock(path, file).unwrap();
         let error = journal.write(&told(0, &score(0.5))).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -465,7 +560,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_events_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse::<Event>(Path::new("journal.jsonl"), &bytes);
+            let _ = parse::<Event>(Path::new("journal.jsonl"), &bytes, &mut Chain::new());
         }
 
         #[test]

@@ -1,6 +1,7 @@
 //! Rebuilding a search from its journal.
 
 use crate::deep_prior::identity;
+use crate::run::attempts::Attempts;
 use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
 use crate::run::journal::{Continued, Event};
 use crate::run::other_evaluation::OtherEvaluation;
@@ -10,15 +11,23 @@ use crate::{EarlierRun, Outcome};
 use dpnas_search::{Candidate, CandidateId, Feedback, Search};
 use std::collections::BTreeMap;
 
+/// A candidate that was asked for but not told.
+pub(crate) struct Pending {
+    pub(crate) candidate: Candidate,
+    /// Number of rungs that it passed.
+    pub(crate) passed: usize,
+    pub(crate) attempts: Attempts,
+}
+
 /// Repeats the journal's asks and tells on a new search, and checks each candidate against the journal. Returns the
-/// candidate that was asked for but not told, if any, with the rungs that it passed, and the seconds of the run so far.
+/// candidate that was asked for but not told, if any, and the seconds of the run so far.
 pub(crate) fn replay(
     search: &mut Search,
     identity: &str,
     events: Vec<Event>,
     trials: &mut Trials,
-) -> Result<(Option<(Candidate, usize)>, f64), RunError> {
-    let (mut in_flight, mut used) = (BTreeMap::new(), 0.0);
+) -> Result<(Option<Pending>, f64), RunError> {
+    let (mut in_flight, mut used) = (BTreeMap::<CandidateId, Pending>::new(), 0.0);
     for event in events {
         match event {
             Event::Begun { identity: begun, seed, continued: other, .. } => {
@@ -42,13 +51,23 @@ pub(crate) fn replay(
                     |candidate| format!("candidate {} at ε = {}: {}", candidate.id, candidate.epsilon, candidate.net),
                 );
                 match candidate {
-                    Some(candidate) if journal == found => in_flight.insert(candidate.id, (candidate, 0)),
+                    Some(candidate) if journal == found => {
+                        let mut attempts = Attempts::default();
+                        attempts.begin(0);
+                        in_flight.insert(candidate.id, Pending { candidate, passed: 0, attempts })
+                    }
                     _ => return Err(RunError::Diverged { journal, found }),
                 };
             }
+            Event::Again { id, kept } => {
+                let Some(pending) = in_flight.get_mut(&CandidateId(id)) else { return Err(not_in_flight(id)) };
+                pending.attempts.begin(kept);
+            }
             Event::Rung { id, score, seconds } => {
-                let Some((_, passed)) = in_flight.get_mut(&CandidateId(id)) else { return Err(not_in_flight(id)) };
-                *passed += 1;
+                let Some(pending) = in_flight.get_mut(&CandidateId(id)) else { return Err(not_in_flight(id)) };
+                pending.passed += 1;
+                pending.attempts = Attempts::default();
+                pending.attempts.begin(0);
                 if !search.tell_rung(CandidateId(id), score)? {
                     used = seconds.unwrap_or(used);
                     in_flight.remove(&CandidateId(id));
@@ -56,10 +75,13 @@ pub(crate) fn replay(
             }
             Event::Told { id, seconds, outcome } => {
                 used = seconds.unwrap_or(used);
-                let Some((candidate, _)) = in_flight.remove(&CandidateId(id)) else { return Err(not_in_flight(id)) };
-                tell(search, trials, &candidate, &Outcome::from(outcome))?;
+                let Some(told) = in_flight.remove(&CandidateId(id)) else { return Err(not_in_flight(id)) };
+                tell(search, trials, &told.candidate, &Outcome::from(outcome))?;
             }
-            Event::Ended { .. } => {}
+            // It was not killed.
+            Event::Ended { .. } => {
+                in_flight.values_mut().for_each(|pending| pending.attempts = Attempts::default());
+            }
         }
     }
     Ok((in_flight.into_values().next(), used))
@@ -109,7 +131,7 @@ pub(crate) fn tell(
     let feedback = match outcome {
         Outcome::Scored(score) => Feedback::Scored { reward: score.reward },
         Outcome::Rejected { .. } => Feedback::Rejected,
-        Outcome::OutOfMemory { .. } => Feedback::OutOfMemory,
+        Outcome::OutOfMemory { .. } | Outcome::Failed { .. } => Feedback::OutOfMemory,
     };
     search.tell(candidate.id, feedback)?;
     if let Outcome::Scored(score) = outcome {

@@ -1,10 +1,11 @@
 //! The loop around the search: ask, evaluate, record, tell.
 
+use crate::evaluate::without_panic;
 use crate::run::files::Artifacts;
 use crate::run::journal::{Event, Journal};
 use crate::run::pace::Pace;
 use crate::run::report::{Report, RunError, RunEvent, StopReason, family};
-use crate::run::resume::{replay, tell};
+use crate::run::resume::{Pending, replay, tell};
 use crate::run::trials::Trials;
 use crate::{EarlierRun, Evaluate, EvaluateError, Metrics, Outcome, ReplayRow, RunFolder};
 use dpnas_search::{Candidate, Search};
@@ -158,6 +159,10 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         let result = self.advance(&mut trials, pending, clock, &mut journal, &mut artifacts);
         // The files must match the journal even after an error. The first error is the cause, so it is returned.
         let finished = artifacts.as_mut().map_or(Ok(()), |artifacts| artifacts.finish(&self.search, &trials));
+        if let Err(RunError::Evaluate(_) | RunError::OutOfRange(_)) = result {
+            // Not killed: the candidate is evaluated again however often the run is resumed. The error above is the one to tell.
+            let _ = write(&mut journal, || Event::Ended { reason: "an error of the evaluation".to_owned() });
+        }
         let (stop, evaluated) = result?;
         finished?;
         write(&mut journal, || Event::Ended { reason: stop.to_string() })?;
@@ -212,8 +217,15 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             if fruitless >= self.max_fruitless {
                 return Ok((StopReason::Fruitless { evaluations: fruitless }, evaluated));
             }
-            let (candidate, passed) = match pending.take() {
-                Some(pending) => pending,
+            let (candidate, passed, given_up) = match pending.take() {
+                Some(Pending { candidate, passed, attempts }) => {
+                    let (id, kept) = (candidate.id.0, self.evaluator.kept(&candidate));
+                    let given_up = attempts.give_up(kept);
+                    if given_up.is_none() {
+                        write(journal, || Event::Again { id, kept })?;
+                    }
+                    (candidate, passed, given_up)
+                }
                 None => match self.search.ask() {
                     Ok(Some(candidate)) => {
                         write(journal, || Event::Asked {
@@ -221,7 +233,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                             epsilon: candidate.epsilon,
                             net: candidate.net.to_string(),
                         })?;
-                        (candidate, 0)
+                        (candidate, 0, None)
                     }
                     Ok(None) => return Ok((StopReason::Completed, evaluated)),
                     Err(error) => return Ok((StopReason::Barren(error), evaluated)),
@@ -234,7 +246,11 @@ impl<'a, E: Evaluate> Runner<'a, E> {
             if self.call(&RunEvent::Evaluating { candidate: &candidate, progress }).is_break() {
                 return Ok((StopReason::Interrupted, evaluated));
             }
-            let outcome = match self.evaluate(&candidate, passed, trials, (clock, &mut seconds), journal) {
+            let evaluated_now = match given_up {
+                Some(outcome) => Ok(Some(outcome)),
+                None => self.evaluate(&candidate, passed, trials, (clock, &mut seconds), journal),
+            };
+            let outcome = match evaluated_now {
                 Ok(Some(outcome)) => outcome,
                 Ok(None) => {
                     evaluated += 1;
@@ -272,7 +288,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         journal: &mut Option<Journal>,
     ) -> Result<Option<Outcome>, RunError> {
         for rung in passed..self.rungs.len() {
-            let outcome = self.rungs[rung].evaluate(candidate)?;
+            let outcome = without_panic(|| self.rungs[rung].evaluate(candidate))?;
             outcome.check(&candidate.net)?;
             let Outcome::Scored(Metrics { reward: score, .. }) = outcome else { return Ok(Some(outcome)) };
             let now = clock.seconds();
@@ -289,7 +305,7 @@ impl<'a, E: Evaluate> Runner<'a, E> {
                 return Ok(None);
             }
         }
-        let outcome = self.evaluator.evaluate(candidate)?;
+        let outcome = without_panic(|| self.evaluator.evaluate(candidate))?;
         outcome.check(&candidate.net)?;
         Ok(Some(outcome))
     }
@@ -311,9 +327,6 @@ impl<'a, E: Evaluate> Runner<'a, E> {
         self.hook.as_mut().map_or(ControlFlow::Continue(()), |hook| hook(event))
     }
 }
-
-/// A candidate that was asked for, and the number of rungs that it passed.
-type Pending = (Candidate, usize);
 
 /// The time that a run has taken.
 #[derive(Clone, Copy)]

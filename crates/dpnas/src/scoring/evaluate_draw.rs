@@ -31,6 +31,11 @@ pub trait EvaluateDraw: Send + Sync {
         Ok(())
     }
 
+    /// As [`Evaluate::kept`](crate::Evaluate::kept), for a draw.
+    fn kept(&self, _net: &Net, _weight_seed: Seed) -> u64 {
+        0
+    }
+
     /// Names everything that decides an outcome besides the net and the seed, for example device, data and training
     /// settings. A run can be resumed only with the identity it began with.
     fn identity(&self) -> String;

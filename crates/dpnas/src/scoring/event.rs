@@ -1,11 +1,14 @@
 //! Events of the journal of a scoring run, `scores.jsonl`: the job and each finished draw.
 //!
 //! ```text
-//! {"event":"begun","format":1,"version":"0.1.0","identity":"…","seed":0,"draws":2,"nets":[{"net":"[…]","group":"low","row":7,"reward":0.31}]}
+//! {"event":"begun","format":2,"version":"0.1.0","identity":"…","seed":0,"draws":2,"nets":[{"net":"[…]","group":"low","row":7,"reward":0.31}]}
+//! {"event":"scoring","net":0,"training":"random","draw":0,"kept":0}
 //! {"event":"scored","net":0,"training":"random","draw":0,"seed":0,"outcome":"scored","reward":0.3,"train_flag":true,"valid":[…],"train":[…],"test":0.3,"tests":[…]}
 //! {"event":"scored","net":0,"training":"random","draw":1,"seed":991,"outcome":"out-of-memory","reason":"…"}
 //! {"event":"ended","reason":"completed"}
 //! ```
+//!
+//! A draw during which the run is killed twice, with the same `kept` before, has the outcome `failed`.
 //!
 //! It is written, synced, locked and read in the same way as the journal of a search.
 
@@ -22,6 +25,13 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
     Begun(Begun),
+    /// A draw is about to be scored.
+    Scoring {
+        net: usize,
+        training: Training,
+        draw: u32,
+        kept: u64,
+    },
     Scored {
         /// Index of the architecture in the first line.
         net: usize,
@@ -109,7 +119,7 @@ mod tests {
         for weights in [WeightDraw::PerSearch, WeightDraw::PerCandidate] {
             job.weights = weights;
             let text = serde_json::to_string(&Event::Begun(Begun::new(&job, "test".to_owned()))).unwrap();
-            assert!(text.starts_with("{\"event\":\"begun\",\"format\":1,"), "{text}");
+            assert!(text.starts_with("{\"event\":\"begun\",\"format\":2,"), "{text}");
             assert_eq!(text.contains("\"weights\":\"per-candidate\""), weights == WeightDraw::PerCandidate, "{text}");
             let Event::Begun(begun) = serde_json::from_str(&text).unwrap() else { panic!("{text}") };
             assert_eq!(begun.job().unwrap(), job);

@@ -110,6 +110,7 @@ fn scores_row(report: &ScoringReport, scored: &DrawOutcome) -> [String; 13] {
         ],
         Outcome::Rejected { reason } => without_score("rejected", reason),
         Outcome::OutOfMemory { reason } => without_score("out-of-memory", reason),
+        Outcome::Failed { reason } => without_score("failed", reason),
     };
     let ([training, draw, seed], [outcome, reward, flag, best, test, reason]) = (draw, rest);
     [net, group, row, old, training, draw, seed, outcome, reward, flag, best, test, reason]

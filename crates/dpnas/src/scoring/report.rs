@@ -61,11 +61,11 @@ pub struct DrawOutcome {
 }
 
 impl DrawOutcome {
-    /// Metrics of its training; `None` if it was rejected or did not fit the memory.
+    /// Metrics of its training; `None` if it was rejected, did not fit the memory, or failed.
     pub fn score(&self) -> Option<&Metrics> {
         match &self.outcome {
             Outcome::Scored(score) => Some(score),
-            Outcome::Rejected { .. } | Outcome::OutOfMemory { .. } => None,
+            Outcome::Rejected { .. } | Outcome::OutOfMemory { .. } | Outcome::Failed { .. } => None,
         }
     }
 }

@@ -5,6 +5,8 @@ use super::files;
 use super::report::{DrawOutcome, ScoringError, ScoringEvent, ScoringReport};
 use super::{Searched, Target};
 use crate::deep_prior::identity;
+use crate::evaluate::without_panic;
+use crate::run::attempts::Attempts;
 use crate::run::journal::Journal;
 use crate::{EvaluateDraw, OtherEvaluation, Outcome, RunFolder, ScoreError, StopReason, WeightDraw};
 use dpnas_grammar::Net;
@@ -170,10 +172,10 @@ impl<'a> ScoringRunner<'a> {
     /// fails. Recorded draws are kept, and the run can be resumed.
     pub fn run(&mut self) -> Result<ScoringReport, ScoringError> {
         self.check()?;
-        let mut done = BTreeMap::new();
-        let (mut journal, flow) = self.open_journal(&mut done)?;
+        let (mut done, mut attempts) = (BTreeMap::new(), BTreeMap::new());
+        let (mut journal, flow) = self.open_journal(&mut done, &mut attempts)?;
         let result = match flow {
-            ControlFlow::Continue(()) => self.advance(&mut done, &mut journal),
+            ControlFlow::Continue(()) => self.advance(&mut done, &attempts, &mut journal),
             ControlFlow::Break(()) => Ok(StopReason::Interrupted),
         };
         // The files must match the journal even after an error. The first error is the cause, so it is returned.
@@ -182,6 +184,11 @@ impl<'a> ScoringRunner<'a> {
             Some(folder) => files::finish(folder, &report),
             None => Ok(()),
         };
+        if let (Some(journal), Err(ScoringError::Failed { .. } | ScoringError::OutOfRange(_))) = (&mut journal, &result)
+        {
+            // Not killed: the draw is scored again however often the run is resumed. The error above is the one to tell.
+            let _ = journal.write(&Event::Ended { reason: "an error of the scorer".to_owned() });
+        }
         let stop = result?;
         finished?;
         if let Some(journal) = &mut journal {
@@ -190,10 +197,12 @@ impl<'a> ScoringRunner<'a> {
         Ok(report)
     }
 
-    /// Opens or begins the journal and collects its draws in `done`. The flow is the hook's answer to `Resumed`.
+    /// Opens or begins the journal and collects its draws in `done`, and those during which the run was killed in
+    /// `attempts`. The flow is the hook's answer to `Resumed`.
     fn open_journal(
         &mut self,
         done: &mut BTreeMap<Place, DrawOutcome>,
+        attempts: &mut BTreeMap<Place, Attempts>,
     ) -> Result<(Option<Journal>, ControlFlow<()>), ScoringError> {
         let go_on = ControlFlow::Continue(());
         let Some(folder) = &self.folder else { return Ok((None, go_on)) };
@@ -218,7 +227,10 @@ impl<'a> ScoringRunner<'a> {
                         return Err(ScoringError::Diverged { found });
                     }
                 }
-                Event::Ended { .. } => {}
+                Event::Scoring { net, training, draw, kept } => {
+                    attempts.entry((training, draw, net)).or_default().begin(kept);
+                }
+                Event::Ended { .. } => attempts.clear(),
             }
         }
         let total = self.places().count();
@@ -242,6 +254,7 @@ impl<'a> ScoringRunner<'a> {
     fn advance(
         &mut self,
         done: &mut BTreeMap<Place, DrawOutcome>,
+        attempts: &BTreeMap<Place, Attempts>,
         journal: &mut Option<Journal>,
     ) -> Result<StopReason, ScoringError> {
         let places: Vec<Place> = self.places().collect();
@@ -260,7 +273,13 @@ impl<'a> ScoringRunner<'a> {
                 return Ok(StopReason::Interrupted);
             }
             let seed = self.job.seed_of(&target.net, draw);
-            let outcome = match scorer.evaluate_draw(&target.net, seed) {
+            let kept = scorer.kept(&target.net, seed);
+            let given_up = attempts.get(&place).and_then(|attempts| attempts.give_up(kept));
+            if let (Some(journal), None) = (&mut *journal, &given_up) {
+                journal.write(&Event::Scoring { net: index, training, draw, kept })?;
+            }
+            let score = || without_panic(|| scorer.evaluate_draw(&target.net, seed));
+            let outcome = match given_up.map_or_else(score, Ok) {
                 Ok(outcome) => outcome,
                 Err(ScoreError::Interrupted) => return Ok(StopReason::Interrupted),
                 Err(source) => {

@@ -1,11 +1,14 @@
 //! `manifest.json`: content and origin of a stored embedding.
 
 use super::error::StoreError;
+use super::hashes::{Hashes, hex};
 use super::{Layout, SplitName};
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -56,6 +59,12 @@ pub struct Manifest {
     pub image: [u32; 3],
     /// Every setting of the program that wrote the embedding; `null` if there was none.
     pub settings: Value,
+    /// SHA-256 of each file by its path in the folder. The writer fills it in; earlier versions had none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: Hashes,
+    /// SHA-256 of the manifest's text with this field empty. The writer fills it in.
+    #[serde(default)]
+    pub digest: String,
 }
 
 /// One encoder of an ensemble.
@@ -143,6 +152,8 @@ impl Manifest {
             data_fingerprint: String::new(),
             image: [0; 3],
             settings: Value::Null,
+            files: Hashes::new(),
+            digest: String::new(),
         }
     }
 
@@ -170,6 +181,12 @@ impl Manifest {
             return Err(damaged("0 features".to_owned(), "at least one"));
         }
         Ok(manifest)
+    }
+
+    /// The digest of a manifest with this text.
+    pub(crate) fn digest_of(&self, text: &str) -> String {
+        let without = if self.digest.is_empty() { text.to_owned() } else { text.replacen(&self.digest, "", 1) };
+        hex(&Sha256::digest(without))
     }
 
     pub(crate) fn to_json(&self) -> serde_json::Result<String> {

@@ -15,7 +15,8 @@
 //!
 //! [`EmbeddingWriter`] takes blocks of rows of any size and holds at most one block, so an embedding may be larger than
 //! the memory. A stored embedding appears complete or not at all: it is written to `.NAME.writing-XXXXXX` in the same
-//! folder and renamed at the end. [`StoredEmbedding`] reads all three layouts.
+//! folder and renamed at the end. [`StoredEmbedding`] reads all three layouts. The manifest has a checksum of each file, and of
+//! itself: [`StoredEmbedding::verify`].
 //!
 //! ```
 //! use dpnas::store::{EmbeddingWriter, Existing, Layout, Manifest, SplitName, StoredEmbedding};
@@ -47,6 +48,7 @@
 
 mod class_folders;
 mod error;
+mod hashes;
 mod layout;
 mod manifest;
 mod npy;

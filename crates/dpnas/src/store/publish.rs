@@ -2,7 +2,8 @@
 
 use super::{StoreError, manifest};
 use crate::run::folder::sync_folder;
-use std::fs;
+use dpnas_cache::Lock;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -23,6 +24,8 @@ pub(crate) struct Publication {
     existing: Existing,
     needed: u64,
     work: TempDir,
+    /// The open folder, which is locked while the process lives.
+    _lock: Option<(File, Lock)>,
 }
 
 impl Publication {
@@ -33,8 +36,10 @@ impl Publication {
         check(&target, existing)?;
         let parent = parent(&target);
         fs::create_dir_all(parent).map_err(StoreError::write(parent, &target, needed))?;
-        let work = beside(&target, "writing", needed)?;
-        Ok(Self { target, existing, needed, work })
+        sweep(&target);
+        let work = beside(&target, WRITING, needed)?;
+        let lock = lock(work.path());
+        Ok(Self { target, existing, needed, work, _lock: lock })
     }
 
     /// The folder to write into.
@@ -47,10 +52,10 @@ impl Publication {
         StoreError::write(path, &self.target, self.needed)
     }
 
-    /// Renames the folder to its target. An old embedding is moved aside first. It is moved back if the renaming fails,
-    /// and removed at the end otherwise.
+    /// Renames the folder to its target, or exchanges it with an old embedding, which is then removed. Where the system cannot
+    /// exchange, the old one is moved aside first. It is moved back if the renaming fails, and removed at the end otherwise.
     pub(crate) fn publish(self) -> Result<PathBuf, StoreError> {
-        let Self { target, existing, needed, work } = self;
+        let Self { target, existing, needed, work, _lock } = self;
         check(&target, existing)?;
         sync_all(work.path()).map_err(StoreError::write(work.path(), &target, needed))?;
         if !occupied(&target) {
@@ -62,7 +67,13 @@ impl Publication {
             sync_name(&target);
             return Ok(target);
         }
-        let aside = beside(&target, "replaced", needed)?;
+        if exchange(work.path(), &target).map_err(StoreError::io("exchange the old embedding in", &target))? {
+            sync_name(&target);
+            remove(work);
+            return Ok(target);
+        }
+        let aside = beside(&target, REPLACED, needed)?;
+        let _lock = lock(aside.path());
         let old = aside.path().join("embedding");
         fs::rename(&target, &old).map_err(StoreError::io("move the old embedding away from", &target))?;
         if let Err(error) = fs::rename(work.path(), &target) {
@@ -74,11 +85,56 @@ impl Publication {
         }
         let _ = work.keep();
         sync_name(&target);
-        let path = aside.path().to_owned();
-        if let Err(error) = aside.close() {
-            tracing::warn!("the replaced embedding in {} could not be removed: {error}", path.display());
-        }
+        remove(aside);
         Ok(target)
+    }
+}
+
+const WRITING: &str = "writing";
+const REPLACED: &str = "replaced";
+
+/// Removes what processes that have ended left beside the target.
+fn sweep(target: &Path) {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let left = [WRITING, REPLACED].map(|what| format!(".{name}.{what}-"));
+    for entry in fs::read_dir(parent(target)).into_iter().flatten().flatten() {
+        let is_left = left.iter().any(|left| entry.file_name().to_string_lossy().starts_with(left));
+        if is_left && entry.file_type().is_ok_and(|kind| kind.is_dir()) && lock(&entry.path()).is_some() {
+            tracing::info!("removing {}, which an interrupted program left", entry.path().display());
+            // One that stays does no harm.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+/// Locks a folder, on systems where a folder can be opened.
+fn lock(folder: &Path) -> Option<(File, Lock)> {
+    let file = File::open(folder).ok()?;
+    let lock = dpnas_cache::try_lock(&file, folder).ok()?;
+    Some((file, lock))
+}
+
+/// Exchanges two folders in one step; false where the system cannot.
+#[cfg(target_os = "linux")]
+fn exchange(one: &Path, other: &Path) -> io::Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => Ok(false),
+        exchanged => Ok(exchanged.map(|()| true)?),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn exchange(_one: &Path, _other: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Removes a replaced embedding.
+fn remove(old: TempDir) {
+    let path = old.path().to_owned();
+    if let Err(error) = old.close() {
+        tracing::warn!("the replaced embedding in {} could not be removed: {error}", path.display());
     }
 }
 

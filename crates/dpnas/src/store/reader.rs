@@ -1,6 +1,7 @@
 //! Reading a stored embedding back.
 
-use super::{Layout, Manifest, SplitName, StoreError, StoredSplit, class_folders, npy, tensor_file};
+use super::{Layout, Manifest, SplitName, StoreError, StoredSplit, class_folders, hashes, manifest, npy, tensor_file};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A stored embedding on disk.
@@ -31,10 +32,28 @@ impl StoredEmbedding {
         &self.manifest
     }
 
-    /// Reads one split into memory. File sizes are checked before memory is allocated.
+    /// Reads every file and compares it with the checksums of the manifest. An embedding of an earlier version, which has
+    /// none, is read split by split.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if a file is truncated or contradicts the manifest, [`StoreError::LabelRange`],
+    /// [`StoreError::Damaged`] for the first file that is damaged or missing, or as [`read`](Self::read).
+    pub fn verify(&self) -> Result<(), StoreError> {
+        let Self { folder, manifest } = self;
+        if manifest.files.is_empty() && manifest.digest.is_empty() {
+            return SplitName::ALL.into_iter().try_for_each(|split| self.read(split).map(drop));
+        }
+        let path = folder.join(manifest::FILE_NAME);
+        let own = manifest.digest_of(&fs::read_to_string(&path).map_err(StoreError::io("read", &path))?);
+        if manifest.digest != own {
+            return Err(StoreError::damaged(&path, format!("the digest {}", manifest.digest), own));
+        }
+        hashes::check(folder, &manifest.files, "")
+    }
+
+    /// Reads one split into memory. File sizes and checksums are checked before memory is allocated.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if a file is truncated, contradicts the manifest or has another checksum, [`StoreError::LabelRange`],
     /// [`StoreError::OutOfMemory`], or [`StoreError::Io`].
     pub fn read(&self, split: SplitName) -> Result<StoredSplit, StoreError> {
         let (root, rows, features) = (&*self.folder, self.manifest.rows.of(split), self.manifest.features);
@@ -52,6 +71,10 @@ impl StoredEmbedding {
             _ => Err(StoreError::LabelRange { split, row, label, classes }),
         };
         let labels = labels.into_iter().enumerate().map(check).collect::<Result<_, _>>()?;
+        // A folder of the split, or its one file.
+        for part in ['/', '.'] {
+            hashes::check(root, &self.manifest.files, &format!("{split}{part}"))?;
+        }
         Ok(StoredSplit { features, values, labels })
     }
 }

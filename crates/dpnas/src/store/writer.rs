@@ -4,7 +4,7 @@ use super::class_folders::FolderWriter;
 use super::npy::NpyWriter;
 use super::publish::{Existing, Publication};
 use super::tensor_file::TensorWriter;
-use super::{Layout, Manifest, RowCounts, SplitName, StoreError, manifest};
+use super::{Layout, Manifest, RowCounts, SplitName, StoreError, hashes, manifest};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl<'a> EmbeddingWriter<'a> {
         existing: Existing,
     ) -> Result<Self, StoreError> {
         let [train, val, test] = labels.map(<[u32]>::len);
-        let manifest = Manifest { rows: RowCounts { train, val, test }, ..manifest };
+        let manifest = Manifest { rows: RowCounts { train, val, test }, digest: String::new(), ..manifest };
         if manifest.features == 0 {
             return Err(StoreError::NoFeatures);
         }
@@ -93,7 +93,7 @@ impl<'a> EmbeddingWriter<'a> {
     /// [`StoreError::RowCount`] if rows are missing, [`StoreError::Exists`] or [`StoreError::NotReplaceable`] if the
     /// target changed meanwhile, [`StoreError::Manifest`], [`StoreError::LeftAside`], [`StoreError::DiskFull`], or
     /// [`StoreError::Io`]. An old embedding is unchanged after every error but `LeftAside`.
-    pub fn finish(self) -> Result<(Manifest, PathBuf), StoreError> {
+    pub fn finish(mut self) -> Result<(Manifest, PathBuf), StoreError> {
         for split in SplitName::ALL {
             let written = self.written[split as usize];
             if written != self.manifest.rows.of(split) {
@@ -104,6 +104,9 @@ impl<'a> EmbeddingWriter<'a> {
             let failed = self.publication.failed(&self.publication.path().join(split.to_string()));
             writer.finish().map_err(failed)?;
         }
+        self.manifest.files = hashes::of_folder(self.publication.path())?;
+        let without_digest = self.manifest.to_json().map_err(StoreError::Manifest)?;
+        self.manifest.digest = self.manifest.digest_of(&without_digest);
         let text = self.manifest.to_json().map_err(StoreError::Manifest)?;
         let path = self.publication.path().join(manifest::FILE_NAME);
         let written = File::create_new(&path).and_then(|mut file| {

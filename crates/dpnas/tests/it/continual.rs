@@ -1,6 +1,7 @@
 //! Continual learning on rows of a toy engine, recorded and resumed.
 
 use crate::engine::{Toy, config, evaluator};
+use crate::journal::of_format_1;
 use dpnas::continual::{
     ClassOrder, ContinualError, ContinualEvent, ContinualJob, ContinualReport, ContinualRunner, Input, LambdaChoice,
     Method, MethodSettings, PriorRows, RowSource, save_statistics,
@@ -152,7 +153,7 @@ fn a_journal_of_other_rows_or_another_job_is_refused() {
     let others = PriorRows::new(evaluator(&Toy::default(), weights), net).unwrap();
     assert!(matches!(error(&begin, &others), ContinualError::OtherEvaluation(_)));
     let journal = folder.file("continual.jsonl");
-    let text = std::fs::read_to_string(&journal).unwrap();
+    let text = of_format_1(&std::fs::read_to_string(&journal).unwrap());
     let learned = text.lines().nth(1).unwrap();
     std::fs::write(&journal, format!("{text}{learned}\n")).unwrap();
     assert!(error(&begin, &source).to_string().contains("the journal has ridge of draw 0, order 0"));

@@ -9,6 +9,8 @@ mod embed;
 mod engine;
 #[cfg(feature = "heads")]
 mod ensemble;
+#[path = "../../../../fixtures/journal.rs"]
+mod journal;
 mod memory;
 mod pandas;
 mod published;

@@ -1,6 +1,7 @@
 //! Running, recording and resuming a search.
 
 use crate::engine::{Toy, config, evaluator};
+use crate::journal::of_format_1;
 use dpnas::search::{Evolution, ImageShape, Search, SearchSettings, Seed, SpaceSettings};
 use dpnas::{
     Candidate, Evaluate, EvaluateError, Metrics, Outcome, Report, RunError, RunEvent, RunFolder, Runner, StopReason,
@@ -22,6 +23,7 @@ fn search(seed: u64) -> Search {
 struct ByLength {
     fails_at: Option<u64>,
     interrupts_at: Option<u64>,
+    panics_at: Option<u64>,
 }
 
 impl Evaluate for ByLength {
@@ -37,6 +39,7 @@ impl Evaluate for ByLength {
         if self.fails_at == Some(candidate.id.0) {
             return Err(EvaluateError::Failed { net, source: "no reason".into() });
         }
+        assert_ne!(self.panics_at, Some(candidate.id.0), "the number of a candidate");
         let reward = net.len() as f64 / 120.0;
         Ok(match net.len() % 7 {
             0 => Outcome::Rejected { reason: "a multiple of seven".into() },
@@ -96,6 +99,7 @@ fn a_run_ends_with_its_time_and_ends_there_again() {
     let again = run(Duration::from_nanos(1));
     assert_eq!((&again.stop, again.evaluated, &again.rows), (&StopReason::TimeIsOver, 0, &first.rows));
     // What a journal says decides, whatever this machine takes.
+    let journal = of_format_1(&journal);
     let start = journal.find("\"seconds\":").unwrap() + 10;
     let end = start + journal[start..].find(',').unwrap();
     let slow = format!("{}3600.5{}", &journal[..start], &journal[end..]);
@@ -137,6 +141,69 @@ fn every_cut_of_the_journal_is_resumed_to_the_same_files() {
         Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
         assert!(file(&folder, "replay_buffer.csv") == file(&expected, "replay_buffer.csv"), "cut at {cut}");
     }
+}
+
+#[test]
+fn a_candidate_during_which_the_run_is_killed_twice_is_given_up() {
+    let runs = tempfile::tempdir().unwrap();
+    let (expected, _) = whole(runs.path());
+    let lines: Vec<String> = file(&expected, "journal.jsonl").lines().map(|line| line.to_owned() + "\n").collect();
+    let asked = lines.iter().position(|line| line.starts_with("{\"event\":\"asked\",\"id\":5,")).unwrap();
+    let folder = folder(runs.path());
+    // What a killed process leaves: the candidate is asked for, and nothing follows.
+    std::fs::write(folder.file("journal.jsonl"), lines[..=asked].concat()).unwrap();
+    let resume = |limit| {
+        let runner = Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).with_limit(limit);
+        runner.run().unwrap();
+        file(&folder, "journal.jsonl")
+    };
+    let begun_again = resume(1);
+    let again = begun_again.lines().nth(asked + 1).unwrap();
+    assert!(again.starts_with("{\"event\":\"again\",\"id\":5,\"kept\":0,"), "{again}");
+    let twice: String = begun_again.lines().take(asked + 2).map(|line| line.to_owned() + "\n").collect();
+    std::fs::write(folder.file("journal.jsonl"), &twice).unwrap();
+    let given_up = resume(1);
+    let told = given_up.lines().nth(asked + 2).unwrap();
+    assert!(told.contains("\"id\":5,\"outcome\":\"failed\",\"reason\":\"the process was killed twice"), "{told}");
+    // The search goes on, and a later repetition has the same outcome.
+    resume(u64::MAX);
+    let rows = file(&folder, "replay_buffer.csv");
+    assert!(!rows.contains(lines[asked].split('"').nth(11).unwrap()), "it is no row of the replay buffer");
+    resume(u64::MAX);
+    assert_eq!(file(&folder, "replay_buffer.csv"), rows);
+    // A run that ended in an orderly way was not killed, however often.
+    std::fs::write(folder.file("journal.jsonl"), &twice).unwrap();
+    let interrupting = || ByLength { interrupts_at: Some(5), ..ByLength::default() };
+    std::fs::write(folder.file("journal.jsonl"), lines[..=asked].concat()).unwrap();
+    for _ in 0..3 {
+        let report = Runner::new(search(1), interrupting()).in_folder(folder.clone()).run().unwrap();
+        assert_eq!(report.stop, StopReason::Interrupted);
+    }
+    let failing = || ByLength { fails_at: Some(5), ..ByLength::default() };
+    for _ in 0..3 {
+        assert!(matches!(
+            Runner::new(search(1), failing()).in_folder(folder.clone()).run(),
+            Err(RunError::Evaluate(EvaluateError::Failed { .. }))
+        ));
+    }
+    resume(u64::MAX);
+    assert_eq!(file(&folder, "replay_buffer.csv"), file(&expected, "replay_buffer.csv"));
+}
+
+#[test]
+fn an_evaluator_that_panics_costs_its_candidate() {
+    let runs = tempfile::tempdir().unwrap();
+    let folder = folder(runs.path());
+    let panicking = || ByLength { panics_at: Some(3), ..ByLength::default() };
+    let report = Runner::new(search(1), panicking()).in_folder(folder.clone()).run().unwrap();
+    assert_eq!(report.stop, StopReason::Completed);
+    let journal = file(&folder, "journal.jsonl");
+    let told = journal.lines().find(|line| line.starts_with("{\"event\":\"told\",\"id\":3,")).unwrap();
+    assert!(told.contains("\"outcome\":\"failed\",\"reason\":\"the evaluation panicked: "), "{told}");
+    assert!(told.contains("the number of a candidate"), "{told}");
+    let rows = file(&folder, "replay_buffer.csv");
+    let again = Runner::new(search(1), ByLength::default()).in_folder(folder.clone()).run().unwrap();
+    assert_eq!((again.evaluated, file(&folder, "replay_buffer.csv")), (0, rows));
 }
 
 /// A search with a strategy, and a rung before its evaluator.
@@ -184,7 +251,7 @@ fn a_rung_ends_a_run_with_its_time_and_a_hook_interrupts_it() {
     let broken = broken.in_folder(folder.clone()).with_time(Duration::from_secs(3600)).run().unwrap();
     assert_eq!(broken.stop, StopReason::Interrupted);
     // What a journal says decides, whatever this machine takes.
-    let journal = file(&folder, "journal.jsonl");
+    let journal = of_format_1(&file(&folder, "journal.jsonl"));
     let start = journal.rfind("\"seconds\":").unwrap() + 10;
     let end = start + journal[start..].find('}').unwrap();
     std::fs::write(folder.file("journal.jsonl"), format!("{}3600.5{}", &journal[..start], &journal[end..])).unwrap();

@@ -1,6 +1,7 @@
 //! Scoring fixed architectures under several draws, recorded and resumed.
 
 use crate::engine::{Toy, config, evaluator};
+use crate::journal::of_format_1;
 use dpnas::grammar::{ImageShape, Net};
 use dpnas::seed::Seed;
 use dpnas::{
@@ -216,6 +217,29 @@ fn every_cut_of_the_journal_is_resumed_to_the_same_files() {
 }
 
 #[test]
+fn a_draw_during_which_the_run_is_killed_twice_is_given_up() {
+    let runs = tempfile::tempdir().unwrap();
+    let (expected, report) = whole(runs.path());
+    let journal = String::from_utf8(read(&expected, "scores.jsonl")).unwrap();
+    let begun = journal.match_indices("{\"event\":\"scoring\"").nth(7).unwrap().0;
+    let line = begun + journal[begun..].find('\n').unwrap() + 1;
+    let folder = folder(runs.path());
+    std::fs::write(folder.file("scores.jsonl"), &journal[..line]).unwrap();
+    let interrupting = Made { interrupts_after: Some(0), ..Made::new("random") };
+    run(&folder, &interrupting, &Made::new("trained")).unwrap();
+    let journal = String::from_utf8(read(&folder, "scores.jsonl")).unwrap();
+    let ended = journal.find("{\"event\":\"ended\"").unwrap();
+    // Without its last line, it looks as if the run had been killed for a second time.
+    std::fs::write(folder.file("scores.jsonl"), &journal[..ended]).unwrap();
+    let again = run(&folder, &Made::new("random"), &Made::new("trained")).unwrap();
+    let failed: Vec<_> = again.draws.iter().filter(|draw| matches!(draw.outcome, Outcome::Failed { .. })).collect();
+    assert!(matches!(failed[..], [draw] if (draw.draw, draw.target) == (1, 2)), "{failed:?}");
+    assert!(String::from_utf8(read(&folder, "scores.csv")).unwrap().contains(",failed,"));
+    let same = again.draws.iter().zip(&report.draws).filter(|(now, then)| now == then).count();
+    assert_eq!(same, report.draws.len() - 1);
+}
+
+#[test]
 fn a_failed_draw_is_named_and_keeps_what_was_recorded() {
     let runs = tempfile::tempdir().unwrap();
     let (expected, _) = whole(runs.path());
@@ -281,9 +305,9 @@ fn a_journal_of_another_scoring_is_refused() {
     };
     assert!(matches!(again(ScoringJob { draws: 4, ..job() }), ScoringError::Diverged { .. }));
     let path = folder.file("scores.jsonl");
-    let journal = String::from_utf8(read(&folder, "scores.jsonl")).unwrap();
+    let journal = of_format_1(&String::from_utf8(read(&folder, "scores.jsonl")).unwrap());
     // A draw recorded twice, and a draw with another seed.
-    let line = journal.lines().nth(1).unwrap();
+    let line = journal.lines().nth(2).unwrap();
     for more in [line.to_owned(), line.replace("\"draw\":0,\"seed\":9", "\"draw\":0,\"seed\":8")] {
         std::fs::write(&path, format!("{journal}{more}\n")).unwrap();
         let error = again(job());

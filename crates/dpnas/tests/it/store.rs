@@ -114,7 +114,8 @@ proptest! {
             let manifest = manifest(layout, features, classes as usize, &rows);
             store(&target, &manifest, &rows, block, Existing::Refuse).unwrap();
             let embedding = StoredEmbedding::open(&target).unwrap();
-            prop_assert_eq!(embedding.manifest(), &manifest);
+            let (files, digest) = Default::default();
+            prop_assert_eq!(&Manifest { files, digest, ..embedding.manifest().clone() }, &manifest);
             for (split, rows) in SplitName::ALL.into_iter().zip(&rows) {
                 let back = embedding.read(split).unwrap();
                 let bits: Vec<u32> = back.values().iter().map(|value| value.to_bits()).collect();
@@ -163,15 +164,23 @@ fn value_stability_of_the_manifest() {
     let target = store(&folder.path().join("e"), &manifest, &rows, 1, Existing::Refuse).unwrap();
     let text = fs::read_to_string(target.join("manifest.json")).unwrap();
     let compact = text.lines().map(str::trim_start).collect::<String>();
+    let (content, checksums) = compact.split_once(",\"files\": ").unwrap();
     assert_eq!(
-        compact,
+        content,
         "{\"kind\": \"dpnas embedding\",\"format\": 1,\"dtype\": \"float32\",\"program\": \"dpnas 0.1.0\",\
          \"layout\": \"npy\",\"features\": 2,\"rows\": {\"train\": 1,\"val\": 0,\"test\": 0},\
          \"class_names\": [\"class 0\"],\"net\": \"[C(4,3,1,1,1), SM(3)]\",\"weight_seed\": 18446744073709551615,\
          \"init\": \"kaiming-normal\",\"norm\": {\"mode\": \"calibrated\",\"epsilon\": 0.0001,\
          \"calibration_images\": 1024,\"batch_size\": null},\"engine\": \"flex f32\",\"data\": \"digits\",\
-         \"data_fingerprint\": \"01-02-03\",\"image\": [1,8,8],\"settings\": {\"seed\": 3}}"
+         \"data_fingerprint\": \"01-02-03\",\"image\": [1,8,8],\"settings\": {\"seed\": 3}"
     );
+    // The file of no labels from any other program: `sha256sum test/labels.npy`.
+    let labels = std::process::Command::new("sha256sum").arg(target.join("test/labels.npy")).output().unwrap().stdout;
+    let labels = String::from_utf8(labels).unwrap();
+    let labels = labels.split_whitespace().next().unwrap();
+    assert!(checksums.contains(&format!("\"test/labels.npy\": \"{labels}\"")), "{checksums}");
+    assert_eq!(checksums.matches(".npy\": \"").count(), 6, "{checksums}");
+    assert!(checksums.contains("},\"digest\": \""), "{checksums}");
 }
 
 #[test]
@@ -245,6 +254,92 @@ fn a_file_that_lost_its_end_or_is_missing_is_told_for_every_layout() {
         }
         assert_eq!(read(&target, SplitName::Val).unwrap().row(0), [7.0, 8.0], "the others can be read");
     }
+}
+
+#[test]
+fn every_flipped_bit_is_found() {
+    for layout in Layout::ALL {
+        let (_folder, target) = stored(layout);
+        let stored = |target: &Path| StoredEmbedding::open(target)?.verify();
+        stored(&target).unwrap();
+        for (path, bytes) in snapshot(&target).into_iter().filter(|(path, _)| path.is_file()) {
+            for place in (0..bytes.len()).step_by(if path.ends_with("manifest.json") { 7 } else { 1 }) {
+                let mut flipped = bytes.clone();
+                flipped[place] ^= 1 << (place % 8);
+                fs::write(&path, &flipped).unwrap();
+                let error = stored(&target).expect_err(&format!("byte {place} of {}", path.display()));
+                let damaged = matches!(&error, StoreError::Damaged { path: named, .. } if *named == path);
+                // A manifest may no longer be one.
+                assert!(damaged || path.ends_with("manifest.json"), "byte {place} of {}: {error}", path.display());
+                if !path.ends_with("manifest.json") {
+                    let read = |split| read(&target, split).map(drop);
+                    assert!(SplitName::ALL.into_iter().try_for_each(read).is_err(), "read back as if it were whole");
+                }
+            }
+            fs::write(&path, bytes).unwrap();
+        }
+        fs::remove_file(target.join(if layout == Layout::Safetensors { "test.safetensors" } else { "manifest.json" }))
+            .unwrap();
+        assert!(stored(&target).is_err());
+    }
+}
+
+#[test]
+fn an_embedding_without_checksums_is_read_split_by_split() {
+    let (_folder, target) = stored(Layout::Npy);
+    let path = target.join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let (content, _) = text.split_once(",\n  \"files\"").unwrap();
+    fs::write(&path, format!("{content}\n}}\n")).unwrap();
+    let stored = StoredEmbedding::open(&target).unwrap();
+    stored.verify().unwrap();
+    fs::write(target.join("train/labels.npy"), "short").unwrap();
+    assert!(matches!(stored.verify(), Err(StoreError::Damaged { .. })));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_an_ended_process_left_is_removed_and_what_a_living_one_writes_stays() {
+    let (folder, target) = stored(Layout::Npy);
+    let rows = small();
+    let manifest = manifest(Layout::Npy, 2, 3, &rows);
+    let begin = || EmbeddingWriter::create(&target, manifest.clone(), labels(&rows), Existing::Replace).unwrap();
+    for left in [".embedding.writing-abc123", ".embedding.replaced-abc123", ".other.writing-abc123"] {
+        fs::create_dir(folder.path().join(left)).unwrap();
+        fs::write(folder.path().join(left).join("train.safetensors"), "rows").unwrap();
+    }
+    let living = begin();
+    let second = begin();
+    let now = names(folder.path());
+    assert_eq!(now.iter().filter(|name| name.starts_with(".embedding.writing-")).count(), 2, "{now:?}");
+    drop((living, second));
+    assert_eq!(names(folder.path()), [".other.writing-abc123", "embedding"]);
+}
+
+/// Readers beside a writer that replaces the embedding again and again always find a whole one.
+#[cfg(target_os = "linux")]
+#[test]
+fn at_every_moment_one_whole_embedding_stands_at_the_target() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let (folder, target) = stored(Layout::Safetensors);
+    let rows = small();
+    let manifest = manifest(Layout::Safetensors, 2, 3, &rows);
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut looked = 0_u32;
+            while !ended.load(Ordering::Relaxed) || looked < 100 {
+                assert!(target.join("manifest.json").is_file(), "after {looked} looks");
+                looked += 1;
+            }
+        });
+        for _ in 0..200 {
+            store(&target, &manifest, &rows, 2, Existing::Replace).unwrap();
+        }
+        ended.store(true, Ordering::Relaxed);
+    });
+    StoredEmbedding::open(&target).unwrap().verify().unwrap();
+    assert_eq!(names(folder.path()), ["embedding"]);
 }
 
 #[test]

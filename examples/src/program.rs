@@ -1,7 +1,7 @@
 //! What the `main` of every program does.
 
 use crate::interrupt;
-use crate::progress::eprintln;
+use crate::progress::{eprintln, printable};
 use crate::warnings;
 use anyhow::{Context, Result};
 use clap::Parser;
@@ -29,7 +29,7 @@ pub fn run<A: Parser>(program: impl FnOnce(A) -> Result<ExitCode>) -> ExitCode {
 /// If standard output cannot be written, for example because it is a file on a full disk.
 pub fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
-    written(writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()))
+    written(writeln!(out, "{}", printable(text.trim_end_matches('\n'))).and_then(|()| out.flush()))
 }
 
 fn written(result: io::Result<()>) -> Result<()> {

@@ -211,5 +211,21 @@ impl SearchProgress {
 
 /// A line on standard error. A closed standard error is no reason to end a search.
 pub fn eprintln(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(text));
+}
+
+/// A text without control characters, which could command a terminal: a file's name may have them.
+pub(crate) fn printable(text: &str) -> String {
+    let safe = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
+    text.chars().map(|c| if safe(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn a_name_that_would_command_a_terminal_is_spelled_out() {
+        assert_eq!(printable("a\u{1b}[2J\r\u{7}ä\u{9b}\n\tb"), "a\\u{1b}[2J\\u{d}\\u{7}ä\\u{9b}\n\tb");
+    }
 }

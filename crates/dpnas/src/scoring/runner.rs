@@ -233,7 +233,7 @@ impl<'a> ScoringRunner<'a> {
                 Event::Ended { .. } => attempts.clear(),
             }
         }
-        let total = self.places().count();
+        let total = self.total();
         let flow = self.call(&ScoringEvent::Resumed { done: done.len(), total });
         Ok((Some(journal), flow))
     }
@@ -257,9 +257,8 @@ impl<'a> ScoringRunner<'a> {
         attempts: &BTreeMap<Place, Attempts>,
         journal: &mut Option<Journal>,
     ) -> Result<StopReason, ScoringError> {
-        let places: Vec<Place> = self.places().collect();
-        let total = places.len();
-        for place in places {
+        let total = self.total();
+        for place in self.places() {
             let (training, draw, index) = place;
             let (Some(target), Some(&scorer)) = (self.job.targets.get(index).cloned(), self.scorers.get(&training))
             else {
@@ -301,12 +300,19 @@ impl<'a> ScoringRunner<'a> {
         Ok(StopReason::Completed)
     }
 
-    /// Every draw of the run, in the order of scoring.
-    fn places(&self) -> impl Iterator<Item = Place> + '_ {
-        let nets = self.job.targets.len();
+    /// Every draw of the run, in the order of scoring. They may be billions.
+    fn places(&self) -> impl Iterator<Item = Place> + use<> {
+        let (nets, draws) = (self.job.targets.len(), self.job.draws);
         let of_draw = move |training, draw| (0..nets).map(move |net| (training, draw, net));
-        let of_training = move |training| (0..self.job.draws).flat_map(move |draw| of_draw(training, draw));
-        self.scorers.keys().copied().flat_map(of_training)
+        let of_training = move |training| (0..draws).flat_map(move |draw| of_draw(training, draw));
+        let trainings: Vec<Training> = self.scorers.keys().copied().collect();
+        trainings.into_iter().flat_map(of_training)
+    }
+
+    /// The number of draws of the run.
+    fn total(&self) -> usize {
+        let draws = usize::try_from(self.job.draws).unwrap_or(usize::MAX);
+        self.scorers.len().saturating_mul(self.job.targets.len()).saturating_mul(draws)
     }
 
     fn identity(&self) -> String {

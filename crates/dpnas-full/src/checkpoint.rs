@@ -1,12 +1,14 @@
 //! Checkpoints: the training after its last epoch and the network after its best one, as safetensors files.
 
+//!
+//! Arrays are written and read number by number, because a copy of them is not in the memory of a training.
+
 use crate::model::{Model, Norm, Parameter};
-use dpnas_prior::Prior;
-use dpnas_train::{Checkpoints, Epoch, FullConfig, FullError};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use dpnas_train::{Checkpoints, Epoch, FullError, TrainJob};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// The training after its last epoch, from which it continues.
@@ -24,31 +26,36 @@ pub(crate) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    pub(crate) fn new(checkpoints: &'a Checkpoints, engine: &str, prior: &Prior, config: &FullConfig) -> Self {
+    pub(crate) fn new(checkpoints: &'a Checkpoints, engine: &str, job: &TrainJob<'_>) -> Self {
         let identity = vec![
-            ("net", prior.plan().net().to_string()),
-            ("input", prior.plan().input().to_string()),
-            ("initialisation", prior.init().to_string()),
-            ("weight seed", prior.seed().0.to_string()),
-            ("training", config.identity()),
-            ("test", format!("{:?}", config.probe.test)),
+            ("net", job.plan.net().to_string()),
+            ("input", job.plan.input().to_string()),
+            ("initialisation", job.init.to_string()),
+            ("weight seed", job.weight_seed.0.to_string()),
+            ("training", job.config.identity()),
+            ("test", format!("{:?}", job.config.probe.test)),
             ("engine", engine.to_owned()),
             ("data", checkpoints.data.clone()),
         ];
         Self { folder: &checkpoints.folder, identity }
     }
 
-    /// Loads the last checkpoint into the model. Returns the epochs until then; none without a checkpoint.
+    /// Loads the last checkpoint into the model. Returns the epochs until then; none without a checkpoint. After an error
+    /// the model is of no use.
     pub(crate) fn resume(&self, model: &mut Model) -> Result<Vec<Epoch>, FullError> {
         let path = self.folder.join(LAST_CHECKPOINT);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(source) => return Err(FullError::Io { action: "read", path, source }),
-        };
+        let unread = |source| FullError::Io { action: "read", path: path.clone(), source };
         let bad = |reason: String| FullError::BadCheckpoint { path: path.clone(), reason };
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|error| bad(error.to_string()))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(error.to_string()))?;
+        let mut file = match File::open(&path) {
+            Ok(file) => BufReader::new(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unread(error)),
+        };
+        let length = file.get_ref().metadata().map_err(unread)?.len();
+        let (first, header) = read_header(&mut file, length).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => bad(error.to_string()),
+            _ => unread(error),
+        })?;
         let empty = HashMap::new();
         let metadata = header.metadata().as_ref().unwrap_or(&empty);
         let text = |key: &str| metadata.get(key).ok_or_else(|| bad(format!("`{key}` is missing in its metadata")));
@@ -63,18 +70,19 @@ impl<'a> Store<'a> {
             }
         }
         let epochs = serde_json::from_str(text("epochs")?).map_err(|error| bad(format!("epochs: {error}")))?;
-        let steps = text("steps")?.parse().map_err(|error| bad(format!("steps: {error}")))?;
-        let mut resumed = model.clone();
-        resumed.steps = steps;
-        for (name, shape, values) in arrays(&mut resumed) {
-            let tensor = tensors.tensor(&name).map_err(|error| bad(error.to_string()))?;
-            if tensor.dtype() != Dtype::F32 || tensor.shape() != shape {
-                return Err(bad(format!("`{name}` is {:?} of shape {:?}", tensor.dtype(), tensor.shape())));
+        model.steps = text("steps")?.parse().map_err(|error| bad(format!("steps: {error}")))?;
+        for (name, shape, values) in arrays(model) {
+            let array = header.info(&name).ok_or_else(|| bad(format!("`{name}` is missing")))?;
+            if array.dtype != Dtype::F32 || array.shape != shape {
+                return Err(bad(format!("`{name}` is {:?} of shape {:?}", array.dtype, array.shape)));
             }
-            let words = tensor.data().as_chunks::<4>().0;
-            values.iter_mut().zip(words).for_each(|(value, &word)| *value = f32::from_le_bytes(word));
+            file.seek(SeekFrom::Start(first + array.data_offsets.0 as u64)).map_err(unread)?;
+            let mut word = [0; 4];
+            for value in values {
+                file.read_exact(&mut word).map_err(unread)?;
+                *value = f32::from_le_bytes(word);
+            }
         }
-        *model = resumed;
         Ok(epochs)
     }
 
@@ -97,29 +105,24 @@ impl<'a> Store<'a> {
     fn write(&self, name: &str, model: &mut Model, epochs: &[Epoch], part: Part) -> Result<(), FullError> {
         let path = self.folder.join(name);
         let failed = |source| FullError::Io { action: "write", path: path.clone(), source };
-        let other = |error: String| failed(std::io::Error::other(error));
         let mut metadata: HashMap<String, String> =
             self.identity.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         metadata.insert("format".to_owned(), FORMAT.to_owned());
         metadata.insert("steps".to_owned(), model.steps.to_string());
-        metadata.insert("epochs".to_owned(), serde_json::to_string(epochs).map_err(|error| other(error.to_string()))?);
-        let arrays: Vec<(String, Vec<usize>, Vec<u8>)> = arrays(model)
-            .into_iter()
-            .filter(|(name, ..)| part == Part::Everything || !name.starts_with(ADAM))
-            .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
-            .collect();
-        let views: Result<Vec<(&str, TensorView<'_>)>, _> = arrays
-            .iter()
-            .map(|(name, shape, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes)?)))
-            .collect();
-        let views = views.map_err(|error: safetensors::SafeTensorError| other(error.to_string()))?;
-        let bytes = serialize(views, Some(metadata)).map_err(|error| other(error.to_string()))?;
+        metadata.insert("epochs".to_owned(), serde_json::to_string(epochs).map_err(|error| failed(error.into()))?);
+        let mut arrays = arrays(model);
+        arrays.retain(|(name, ..)| part == Part::Everything || !name.starts_with(ADAM));
+        arrays.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let header = header(&arrays, metadata).map_err(failed)?;
         let temporary = self.folder.join(format!("{name}.part"));
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&temporary)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            drop(file);
+        let write = || -> io::Result<()> {
+            let mut file = BufWriter::new(File::create(&temporary)?);
+            file.write_all(&(header.len() as u64).to_le_bytes())?;
+            file.write_all(&header)?;
+            for value in arrays.iter().flat_map(|(.., values)| values.iter()) {
+                file.write_all(&value.to_le_bytes())?;
+            }
+            file.into_inner()?.sync_all()?;
             fs::rename(&temporary, &path)
         };
         write().map_err(failed)
@@ -137,8 +140,41 @@ enum Part {
 
 const ADAM: &str = "adam.";
 
-/// Every array with its name and shape.
-fn arrays(model: &mut Model) -> Vec<(String, Vec<usize>, &mut [f32])> {
+/// An array with its name and shape.
+type Array<'a> = (String, Vec<usize>, &'a mut [f32]);
+
+/// The header of a safetensors file with these arrays one after the other, padded to whole words.
+fn header(arrays: &[Array<'_>], metadata: HashMap<String, String>) -> io::Result<Vec<u8>> {
+    let mut end = 0;
+    let infos = arrays.iter().map(|(name, shape, values)| {
+        let start = end;
+        end += size_of_val::<[f32]>(values);
+        (name.clone(), TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) })
+    });
+    let metadata = Metadata::new(Some(metadata), infos.collect()).map_err(io::Error::other)?;
+    let mut header = serde_json::to_vec(&metadata)?;
+    header.resize(header.len().next_multiple_of(8), b' ');
+    Ok(header)
+}
+
+/// Reads the header of a safetensors file of `length` bytes. Returns the position of the first array, too.
+fn read_header(file: &mut impl Read, length: u64) -> io::Result<(u64, Metadata)> {
+    let invalid = |reason: &str| io::Error::new(ErrorKind::InvalidData, reason.to_owned());
+    let mut word = [0; 8];
+    file.read_exact(&mut word)?;
+    let first = u64::from_le_bytes(word).saturating_add(8);
+    if first > length {
+        return Err(invalid("it ends within its header"));
+    }
+    let mut header = vec![0; (first - 8) as usize];
+    file.read_exact(&mut header)?;
+    let header: Metadata = serde_json::from_slice(&header).map_err(|error| invalid(&error.to_string()))?;
+    let whole = first.saturating_add(header.data_len() as u64);
+    if whole == length { Ok((first, header)) } else { Err(invalid(&format!("it has {length} of {whole} bytes"))) }
+}
+
+/// Every array.
+fn arrays(model: &mut Model) -> Vec<Array<'_>> {
     let Model { weights, norms, steps: _ } = model;
     let mut parameters: Vec<&mut Parameter> = weights.iter_mut().collect();
     let mut arrays: Vec<(String, Vec<usize>, &mut [f32])> = Vec::new();

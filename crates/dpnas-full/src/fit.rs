@@ -17,8 +17,8 @@ pub(crate) fn fit<B: Backend>(
     engine: &str,
     on_epoch: &mut dyn FnMut(&Epoch),
 ) -> Result<TrainReport, FullError> {
-    let (config, probe) = (job.config, &job.config.probe);
-    let store = job.checkpoints.map(|checkpoints| Store::new(checkpoints, engine, job.prior, config));
+    let probe = &job.config.probe;
+    let store = job.checkpoints.map(|checkpoints| Store::new(checkpoints, engine, job));
     let mut epochs = match &store {
         Some(store) => store.resume(model)?,
         None => Vec::new(),

@@ -13,7 +13,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_grammar::{ImageShape, Net};
-use dpnas_prior::{Images, Prior, WeightInit};
+use dpnas_prior::{Images, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::{Examples, FullConfig};
 
@@ -45,8 +45,8 @@ struct Case {
 impl Case {
     fn new(net: &str, config: FullConfig) -> Self {
         let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(2, 7)).unwrap();
-        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(3)).unwrap();
-        let (program, mut model) = build(&prior, &config);
+        let program = build(&plan, &config);
+        let mut model = program.draw(&plan, WeightInit::KaimingNormal, Seed(3), config.probe.seed).unwrap();
         // Different scales and shifts.
         for (index, norm) in model.norms.iter_mut().enumerate() {
             let stream = Seed(5).stream("test norms", index as u64);

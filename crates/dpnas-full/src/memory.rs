@@ -1,7 +1,7 @@
-//! The cut of a mini-batch into blocks, and the maps held for the backward pass.
+//! The memory of a training, the cut of a mini-batch into blocks, and the maps held for the backward pass.
 
-use crate::program::Program;
-use dpnas_grammar::{Layer, Plan};
+use crate::program::{Op, Program, Segment, Weight};
+use dpnas_grammar::{Layer, Plan, Stage};
 use dpnas_train::FullError;
 use std::num::NonZeroUsize;
 
@@ -13,8 +13,12 @@ const MOVING_MAPS: u64 = 3;
 /// Copies of a layer's activations while it and its gradients are computed.
 const WORKSPACE_FACTOR: u64 = 4;
 
-/// Arrays of the size of the weights.
-const WEIGHT_COPIES: u64 = 6;
+/// Arrays of the size of all weights: the weights, Adam's two means, the copy on the device and the gradient.
+const WEIGHT_COPIES: u64 = 5;
+
+/// Output pixels whose windows a convolution unrolls at a time, and the threads that do so for one block.
+const UNROLLED_PIXELS: u64 = 512;
+const UNROLLING_THREADS: u64 = 2;
 
 /// The cut of a mini-batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,46 +49,85 @@ impl BlockSize {
     }
 }
 
-impl Cut {
-    /// Fits a mini-batch into a budget of bytes: first one block, then more at once, then inputs of norms.
-    pub(crate) fn new(
-        plan: &Plan,
-        program: &Program,
-        batch_size: usize,
-        size: BlockSize,
-        lanes: usize,
-        budget: u64,
-    ) -> Result<Self, FullError> {
+/// The memory that a training needs, in bytes. It follows from the plan, before anything is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Images of a mini-batch and of a block.
+    batch: usize,
+    block: usize,
+    /// Weights in all their copies, and the maps of the mini-batch that are always there.
+    fixed: u64,
+    /// One block, with the gradients of a segment's weights.
+    lane: u64,
+    /// The input of each norm for the whole mini-batch.
+    maps: Vec<u64>,
+}
+
+impl Need {
+    /// The need of a plan on mini-batches.
+    pub(crate) fn new(plan: &Plan, program: &Program, batch_size: usize, size: BlockSize) -> Self {
         let block = size.of(plan, batch_size);
-        let batch = batch_size as u64;
-        let maps: Vec<u64> =
-            program.border_elements.iter().map(|&elements| elements as u64 * F32_BYTES * batch).collect();
+        let bytes = |values: u64, images: usize| values.saturating_mul(F32_BYTES).saturating_mul(images as u64);
+        let maps: Vec<u64> = program.border_elements.iter().map(|&map| bytes(map as u64, batch_size)).collect();
         let moving = maps.iter().copied().max().unwrap_or(0).saturating_mul(MOVING_MAPS);
-        let mut working = workspace(plan).saturating_mul(block as u64).max(1);
+        let image = plan
+            .stages()
+            .iter()
+            .map(of_image)
+            .chain(linear(program).map(|bytes| bytes.saturating_mul(WORKSPACE_FACTOR)));
+        let mut activations = image.max().unwrap_or(0);
         if maps.is_empty() {
             // Without norms there is one segment, and a block saves all of it.
-            let all: u64 = plan.stages().iter().map(|stage| stage.activation_bytes).sum();
-            working = working.saturating_add(all.saturating_mul(block as u64));
+            let all = plan.stages().iter().map(|stage| stage.activation_bytes).chain(linear(program));
+            activations = all.fold(activations, u64::saturating_add);
         }
-        // Arrays: weights, gradients, Adam's two means, the copy on the device and the copy for a checkpoint.
-        let weights = plan.parameters().saturating_add(plan.classifier_parameters());
-        let weights = weights.saturating_mul(WEIGHT_COPIES * F32_BYTES);
-        let needed = moving.saturating_add(working).saturating_add(weights);
-        let Some(rest) = budget.checked_sub(needed) else {
-            return Err(FullError::OverBudget { batch: batch_size, needed, budget });
+        let unrolled = plan.stages().iter().map(of_convolution).max().unwrap_or(0);
+        let of_segment = |segment: &Segment| {
+            let weights = segment.ops.iter().filter_map(Op::weight);
+            weights.map(|weight| program.weights[weight].values()).fold(0, u64::saturating_add)
         };
-        let more = usize::try_from(rest / working).unwrap_or(usize::MAX).min(lanes.saturating_sub(1));
-        let mut rest = rest - working * more as u64;
+        let gradient = bytes(program.segments.iter().map(of_segment).max().unwrap_or(0), 1);
+        let weights = program.weights.iter().map(Weight::values);
+        let largest = bytes(weights.clone().max().unwrap_or(0), 1);
+        let all = bytes(weights.fold(0, u64::saturating_add), 1).saturating_mul(WEIGHT_COPIES);
+        let lane = [activations.saturating_mul(block as u64), unrolled, gradient, largest];
+        Self {
+            batch: batch_size,
+            block,
+            fixed: moving.saturating_add(all).saturating_add(gradient),
+            lane: lane.into_iter().fold(1, u64::saturating_add),
+            maps,
+        }
+    }
+
+    /// The least with which the training is possible: one block at a time, and no input of a norm held.
+    pub(crate) fn least(&self) -> u64 {
+        self.fixed.saturating_add(self.lane)
+    }
+
+    /// The memory of a cut.
+    pub(crate) fn bytes(&self, cut: &Cut) -> u64 {
+        let held = self.maps.iter().zip(&cut.held).filter(|(_, held)| **held).map(|(map, _)| *map);
+        held.fold(self.fixed.saturating_add(self.lane.saturating_mul(cut.lanes as u64)), u64::saturating_add)
+    }
+
+    /// Fits a mini-batch into a budget of bytes: first one block, then more at once, then inputs of norms.
+    pub(crate) fn cut(&self, lanes: usize, budget: u64) -> Result<Cut, FullError> {
+        let Some(rest) = budget.checked_sub(self.least()) else {
+            return Err(FullError::OverBudget { batch: self.batch, needed: self.least(), budget });
+        };
+        let more = usize::try_from(rest / self.lane).unwrap_or(usize::MAX).min(lanes.saturating_sub(1));
+        let mut rest = rest - self.lane * more as u64;
         // Small maps first, to hold the most norms.
-        let mut order: Vec<usize> = (0..maps.len()).collect();
-        order.sort_by_key(|&norm| maps[norm]);
-        let mut held = vec![false; maps.len()];
+        let mut order: Vec<usize> = (0..self.maps.len()).collect();
+        order.sort_by_key(|&norm| self.maps[norm]);
+        let mut held = vec![false; self.maps.len()];
         for norm in order {
-            if let Some(left) = rest.checked_sub(maps[norm]) {
+            if let Some(left) = rest.checked_sub(self.maps[norm]) {
                 (held[norm], rest) = (true, left);
             }
         }
-        Ok(Self { block, lanes: 1 + more, held })
+        Ok(Cut { block: self.block, lanes: 1 + more, held })
     }
 }
 
@@ -93,25 +136,39 @@ pub(crate) fn lanes(threads: usize, block: usize, largest_chunk: NonZeroUsize) -
     threads.min(largest_chunk.get() / block.max(1)).max(1)
 }
 
-/// Bytes for one image while a layer and its gradients are computed: its maps, and the patches under one row of the
+/// Bytes for one image while a stage and its gradients are computed: its maps, and the patches under one row of the
 /// kernel.
-fn workspace(plan: &Plan) -> u64 {
-    let stages = plan.stages().iter().map(|stage| {
-        let kernel = match stage.layer {
-            Layer::Conv { kernel, .. } => u64::from(kernel),
-            Layer::Residual { .. } => 3,
-            _ => 0,
-        };
-        stage.activation_bytes.saturating_mul(WORKSPACE_FACTOR + kernel)
+fn of_image(stage: &Stage) -> u64 {
+    let kernel = match stage.layer {
+        Layer::Conv { kernel, .. } => u64::from(kernel),
+        Layer::Residual { .. } => 3,
+        _ => 0,
+    };
+    stage.activation_bytes.saturating_mul(WORKSPACE_FACTOR + kernel)
+}
+
+/// Bytes that a convolution unrolls beside: windows on some pixels of its output on the way there, and those of a whole
+/// image on the way back.
+fn of_convolution(stage: &Stage) -> u64 {
+    let pixels = u64::from(stage.output.height).saturating_mul(stage.output.width.into());
+    let at_once = (pixels.min(UNROLLED_PIXELS) * UNROLLING_THREADS).max(pixels);
+    let largest = stage.weights().map(|conv| conv.fan_in()).max().unwrap_or(0);
+    largest.saturating_mul(at_once).saturating_mul(F32_BYTES)
+}
+
+/// Bytes of the inputs and outputs of each fully connected layer for one image.
+fn linear(program: &Program) -> impl Iterator<Item = u64> {
+    let layers = program.segments.iter().flat_map(|segment| &segment.ops).filter_map(|op| match op {
+        Op::Linear { weight } => Some(&program.weights[*weight].shape),
+        _ => None,
     });
-    stages.max().unwrap_or_else(|| plan.peak_activation_bytes().saturating_mul(WORKSPACE_FACTOR))
+    layers.map(|[units, inputs, ..]| (*units as u64).saturating_add(*inputs as u64).saturating_mul(F32_BYTES))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use dpnas_grammar::{ImageShape, Net};
-    use dpnas_prior::{Prior, WeightInit};
     use dpnas_seed::Seed;
     use dpnas_train::FullConfig;
 
@@ -120,9 +177,7 @@ mod tests {
     fn cut(budget: u64) -> Result<Cut, FullError> {
         let net: Net = "[C(16,3,1,1,1), P(2,2,0,0), C(16,3,1,1,1), C(32,1,1,0,1), SM(10)]".parse().unwrap();
         let plan = net.plan(ImageShape::square(1, 16)).unwrap();
-        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap();
-        let (program, _) = crate::program::build(&prior, &FullConfig::paper(Seed(1)));
-        Cut::new(&plan, &program, 64, SIZE, 4, budget)
+        Need::new(&plan, &crate::program::build(&plan, &FullConfig::paper(Seed(1))), 64, SIZE).cut(4, budget)
     }
 
     #[test]
@@ -131,11 +186,15 @@ mod tests {
         let all = cut(1 << 40).unwrap();
         assert_eq!(all, Cut { block: 4, lanes: 4, held: vec![true; 3] });
         let FullError::OverBudget { needed, .. } = cut(0).unwrap_err() else { panic!("0 bytes are not enough") };
-        // Three maps of 16·16·16 numbers for 64 images; seven times 17 KiB for 4; six arrays of the weights.
-        let weights = 16 * 9 + 16 * 16 * 9 + 16 * 32 + 32 * 8 * 8 * 10;
-        assert_eq!(needed, 3 * 64 * (16 << 10) + 4 * 7 * (17 << 10) + 6 * 4 * weights);
+        // Three maps of 16·16·16 numbers for 64 images; seven times 17 KiB for 4, and windows of 16·9 numbers on two times
+        // 64 pixels; five arrays of the weights; for the largest, that of the classifier, the gradient of all blocks, that of
+        // one block and one copy.
+        let largest = 32 * 8 * 8 * 10;
+        let weights = 16 * 9 + 16 * 16 * 9 + 16 * 32 + largest;
+        let lane = 4 * 7 * (17 << 10) + 4 * 16 * 9 * 2 * 64 + 2 * 4 * largest + 1;
+        assert_eq!(needed, 3 * 64 * (16 << 10) + lane + 5 * 4 * weights + 4 * largest);
         assert_eq!(cut(needed).unwrap(), Cut { block: 4, lanes: 1, held: vec![false; 3] });
-        let more = needed + 3 * 4 * 7 * (17 << 10);
+        let more = needed + 3 * lane;
         assert_eq!(cut(more).unwrap(), Cut { block: 4, lanes: 4, held: vec![false; 3] });
         // The pooled maps have 16·8·8 and 32·8·8 numbers.
         assert_eq!(cut(more + 64 * (4 << 10)).unwrap().held, [false, true, false]);

@@ -34,8 +34,8 @@ pub(crate) struct Norm {
 
 impl Parameter {
     pub(crate) fn new(name: String, shape: Vec<usize>, values: Vec<f32>) -> Self {
-        let zeros = vec![0.0; values.len()];
-        Self { name, shape, mean: zeros.clone(), square: zeros, values }
+        let [mean, square] = [vec![0.0; values.len()], vec![0.0; values.len()]];
+        Self { name, shape, values, mean, square }
     }
 }
 

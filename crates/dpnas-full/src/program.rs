@@ -1,8 +1,8 @@
 //! An architecture as lists of operations, cut where a norm needs the statistics of the whole mini-batch.
 
 use crate::model::{Model, Norm, Parameter};
-use dpnas_grammar::{ImageShape, Layer};
-use dpnas_prior::{ConvWeights, Prior};
+use dpnas_grammar::{ConvShape, ImageShape, Layer, Plan, Stage};
+use dpnas_prior::{ConvWeights, DrawError, Prior, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::FullConfig;
 
@@ -48,7 +48,42 @@ impl Segment {
     }
 }
 
-/// The operations of an architecture, and the sizes of its maps.
+impl Op {
+    /// The weight that the operation multiplies with.
+    pub(crate) fn weight(&self) -> Option<usize> {
+        match *self {
+            Self::Conv { weight, .. } | Self::Project { weight } | Self::Linear { weight } => Some(weight),
+            _ => None,
+        }
+    }
+}
+
+/// A weight before it is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    name: String,
+    /// `[out, in, kernel, kernel]`.
+    pub(crate) shape: [usize; 4],
+    source: Source,
+}
+
+/// Where the initial values of a weight come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// A convolution of the prior, counted over all stages.
+    Prior(usize),
+    /// A stream by its purpose and index.
+    Stream(&'static str, u64),
+}
+
+impl Weight {
+    /// Number of values.
+    pub(crate) fn values(&self) -> u64 {
+        self.shape.iter().fold(1, |all, &n| all.saturating_mul(n as u64))
+    }
+}
+
+/// The operations of an architecture, and the sizes of its weights and maps.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
     pub(crate) input: ImageShape,
@@ -58,23 +93,25 @@ pub(crate) struct Program {
     pub(crate) border_elements: Vec<usize>,
     /// Values that enter the last layer.
     pub(crate) last_features: usize,
+    pub(crate) weights: Vec<Weight>,
+    /// Names and channels of the norms.
+    norms: Vec<(String, usize)>,
 }
 
-/// The operations and the initial weights of a prior with its classifier.
+/// The operations of a plan with its classifier. Nothing is drawn.
 ///
 /// # Source
 /// SPEC §6, §7.
-pub(crate) fn build(prior: &Prior, config: &FullConfig) -> (Program, Model) {
-    let plan = prior.plan();
+pub(crate) fn build(plan: &Plan, config: &FullConfig) -> Program {
     let mut builder = Builder::new(config, plan.input());
     for (index, stage) in plan.stages().iter().enumerate() {
-        builder.stage(index, stage.layer, stage.output, prior.stage(index));
+        builder.stage(index, stage);
     }
     builder.ops.push(Op::Flatten);
     let output = plan.output();
     builder.value = output.channels as usize * output.height as usize * output.width as usize;
     for (index, units) in plan.net().linear_units().enumerate() {
-        builder.linear(&format!("linear.{index}"), units as usize, config.probe.seed, "linear", index as u64);
+        builder.linear(&format!("linear.{index}"), units as usize, "linear", index as u64);
         builder.norm(&format!("linear.{index}.norm"), units as usize);
         builder.ops.push(Op::Relu);
     }
@@ -82,8 +119,39 @@ pub(crate) fn build(prior: &Prior, config: &FullConfig) -> (Program, Model) {
         builder.ops.push(Op::DropOut);
     }
     let last_features = builder.value;
-    builder.linear("classifier", plan.net().classes() as usize, config.probe.seed, "classifier", 0);
+    builder.linear("classifier", plan.net().classes() as usize, "classifier", 0);
     builder.finish(plan.input(), last_features)
+}
+
+impl Program {
+    /// Draws the initial weights: those of the prior, and fully connected layers uniform in ±1/√inputs by `seed`.
+    pub(crate) fn draw(
+        &self,
+        plan: &Plan,
+        init: WeightInit,
+        weight_seed: Seed,
+        seed: Seed,
+    ) -> Result<Model, DrawError> {
+        let mut convolutions: Vec<_> =
+            Prior::draw(plan, init, weight_seed)?.into_convolutions().map(ConvWeights::into_values).collect();
+        let weights = self.weights.iter().map(|Weight { name, shape, source }| {
+            let values = match *source {
+                Source::Prior(index) => convolutions.get_mut(index).map(std::mem::take).unwrap_or_default(),
+                Source::Stream(purpose, index) => {
+                    let mut values = vec![0.0; shape[0] * shape[1]];
+                    let bound = (1.0 / (shape[1] as f64).sqrt()) as f32;
+                    seed.stream(purpose, index).fill_uniform(0, -bound, bound, &mut values);
+                    values
+                }
+            };
+            Parameter::new(format!("{name}.weight"), shape.to_vec(), values)
+        });
+        Ok(Model {
+            weights: weights.collect(),
+            norms: self.norms.iter().map(|(name, channels)| Norm::new(name, *channels)).collect(),
+            steps: 0,
+        })
+    }
 }
 
 struct Builder<'a> {
@@ -95,7 +163,10 @@ struct Builder<'a> {
     value: usize,
     skip: usize,
     border_elements: Vec<usize>,
-    model: Model,
+    weights: Vec<Weight>,
+    norms: Vec<(String, usize)>,
+    /// Convolutions of the stages so far.
+    convolutions: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -108,24 +179,30 @@ impl<'a> Builder<'a> {
             value,
             skip: 0,
             border_elements: Vec::new(),
-            model: Model::default(),
+            weights: Vec::new(),
+            norms: Vec::new(),
+            convolutions: 0,
         }
     }
 
-    fn stage(&mut self, index: usize, layer: Layer, output: ImageShape, weights: &[ConvWeights]) {
+    fn stage(&mut self, index: usize, stage: &Stage) {
+        let output = stage.output;
         let channels = output.channels as usize;
         let elements = channels * output.height as usize * output.width as usize;
         let name = |part: &str| format!("encoder.{index}.{part}");
-        match (layer, weights) {
+        let shapes: Vec<ConvShape> = stage.weights().collect();
+        let first = self.convolutions;
+        self.convolutions += shapes.len();
+        match (stage.layer, &shapes[..]) {
             (Layer::Conv { .. }, [conv]) => {
-                let op = self.conv(name("conv"), conv);
+                let op = self.conv(name("conv"), first, conv);
                 self.ops.push(op);
                 self.value = elements;
                 self.norm(&name("norm"), channels);
                 self.ops.push(Op::Relu);
             }
             (Layer::Residual { .. }, [a, b, projection @ ..]) => {
-                let input_channels = a.shape().in_channels as usize;
+                let input_channels = a.in_channels as usize;
                 if projection.is_empty() {
                     self.ops.push(Op::Fork);
                     self.skip = self.value;
@@ -133,15 +210,15 @@ impl<'a> Builder<'a> {
                 self.norm(&name("norm_a"), input_channels);
                 self.ops.push(Op::Relu);
                 if let [projection] = projection {
-                    let weight = self.weights(name("projection"), projection);
+                    let weight = self.convolution(name("projection"), first + 2, projection);
                     self.ops.push(Op::Project { weight });
                     self.skip = elements;
                 }
-                let op = self.conv(name("conv_a"), a);
+                let op = self.conv(name("conv_a"), first, a);
                 self.ops.push(op);
                 self.value = elements;
                 self.norm(&name("norm_b"), channels);
-                let op = self.conv(name("conv_b"), b);
+                let op = self.conv(name("conv_b"), first + 1, b);
                 self.ops.extend([Op::Relu, op, Op::Join]);
                 self.skip = 0;
             }
@@ -154,30 +231,26 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn conv(&mut self, name: String, weights: &ConvWeights) -> Op {
-        let (stride, padding) = (weights.shape().stride as usize, weights.shape().padding as usize);
-        Op::Conv { weight: self.weights(name, weights), stride, padding }
+    fn conv(&mut self, name: String, index: usize, conv: &ConvShape) -> Op {
+        let (stride, padding) = (conv.stride as usize, conv.padding as usize);
+        Op::Conv { weight: self.convolution(name, index, conv), stride, padding }
     }
 
-    fn weights(&mut self, name: String, weights: &ConvWeights) -> usize {
-        let shape = weights.shape();
-        let [out, input, kernel] = [shape.out_channels, shape.in_channels, shape.kernel].map(|n| n as usize);
-        self.parameter(name, [out, input, kernel, kernel], weights.values().to_vec())
+    fn convolution(&mut self, name: String, index: usize, conv: &ConvShape) -> usize {
+        let [out, input, kernel] = [conv.out_channels, conv.in_channels, conv.kernel].map(|n| n as usize);
+        self.weight(name, [out, input, kernel, kernel], Source::Prior(index))
     }
 
-    /// A fully connected layer, uniform in ±1/√inputs.
-    fn linear(&mut self, name: &str, units: usize, seed: Seed, purpose: &str, index: u64) {
-        let mut values = vec![0.0; units * self.value];
-        let bound = (1.0 / (self.value as f64).sqrt()) as f32;
-        seed.stream(purpose, index).fill_uniform(0, -bound, bound, &mut values);
-        let weight = self.parameter(name.to_owned(), [units, self.value, 1, 1], values);
+    /// A fully connected layer.
+    fn linear(&mut self, name: &str, units: usize, purpose: &'static str, index: u64) {
+        let weight = self.weight(name.to_owned(), [units, self.value, 1, 1], Source::Stream(purpose, index));
         self.ops.push(Op::Linear { weight });
         self.value = units;
     }
 
-    fn parameter(&mut self, name: String, shape: [usize; 4], values: Vec<f32>) -> usize {
-        self.model.weights.push(Parameter::new(format!("{name}.weight"), shape.to_vec(), values));
-        self.model.weights.len() - 1
+    fn weight(&mut self, name: String, shape: [usize; 4], source: Source) -> usize {
+        self.weights.push(Weight { name, shape, source });
+        self.weights.len() - 1
     }
 
     /// Ends a segment, unless normalisation is off.
@@ -185,14 +258,14 @@ impl<'a> Builder<'a> {
         if self.config.norm_epsilon > 0.0 {
             self.segments.push(Segment { ops: std::mem::take(&mut self.ops) });
             self.border_elements.push(self.value + self.skip);
-            self.model.norms.push(Norm::new(name, channels));
+            self.norms.push((name.to_owned(), channels));
         }
     }
 
-    fn finish(mut self, input: ImageShape, last_features: usize) -> (Program, Model) {
+    fn finish(mut self, input: ImageShape, last_features: usize) -> Program {
         self.segments.push(Segment { ops: self.ops });
-        let program = Program { input, segments: self.segments, border_elements: self.border_elements, last_features };
-        (program, self.model)
+        let Self { segments, border_elements, weights, norms, .. } = self;
+        Program { input, segments, border_elements, last_features, weights, norms }
     }
 }
 
@@ -200,7 +273,6 @@ impl<'a> Builder<'a> {
 mod tests {
     use super::*;
     use dpnas_grammar::Net;
-    use dpnas_prior::WeightInit;
 
     fn with_drop_out(drop_out: f32) -> FullConfig {
         let mut config = FullConfig::paper(Seed(1));
@@ -210,7 +282,9 @@ mod tests {
 
     fn built(net: &str, config: &FullConfig) -> (Program, Model) {
         let plan = net.parse::<Net>().unwrap().plan(ImageShape::square(2, 6)).unwrap();
-        build(&Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap(), config)
+        let program = build(&plan, config);
+        let model = program.draw(&plan, WeightInit::KaimingNormal, Seed(1), config.probe.seed).unwrap();
+        (program, model)
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use crate::fit::fit;
 use crate::machine::Machine;
-use crate::memory::{BlockSize, Cut, lanes};
+use crate::memory::{BlockSize, Need, lanes};
 use crate::program::build;
 use burn::tensor::backend::Backend;
-use dpnas_prior::EngineError;
-use dpnas_train::{Epoch, FullError, TrainEngine, TrainJob, TrainReport};
+use dpnas_grammar::Plan;
+use dpnas_prior::{EngineError, can_have};
+use dpnas_train::{Epoch, FullConfig, FullError, TrainEngine, TrainJob, TrainReport};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -47,18 +48,31 @@ impl<B: Backend> BurnTrainer<B> {
         self
     }
 
-    fn train_on(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
-        job.check()?;
-        let (size, threads) = match self.lanes {
+    /// The size of a block, and the threads that compute blocks.
+    fn blocks(&self) -> (BlockSize, usize) {
+        match self.lanes {
             Lanes::One => (WHOLE, 1),
             Lanes::Threads => (CACHED, rayon::current_num_threads()),
-        };
-        let (program, mut model) = build(job.prior, job.config);
-        let plan = job.prior.plan();
-        let batch_size = job.config.probe.batch_size.min(job.train.len());
-        let mut cut = Cut::new(plan, &program, batch_size, size, threads, job.memory_budget)?;
-        cut.lanes = cut.lanes.min(lanes(threads, cut.block, job.largest_chunk));
-        tracing::debug!("{} on {}: {cut:?}", plan.net(), self.name);
+        }
+    }
+
+    fn train_on(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
+        job.check()?;
+        let (size, threads) = self.blocks();
+        let program = build(job.plan, job.config);
+        let need = Need::new(job.plan, &program, job.config.probe.batch_size.min(job.train.len()), size);
+        let mut cut = need.cut(threads, job.memory_budget)?;
+        let lanes = lanes(threads, cut.block, job.largest_chunk);
+        if !can_have(need.bytes(&cut)) {
+            cut = need.cut(1, need.least())?;
+        }
+        if !can_have(need.least()) {
+            let message = format!("{} bytes cannot be allocated", need.least());
+            return Err(FullError::OutOfMemory { engine: self.name.clone(), message });
+        }
+        cut.lanes = cut.lanes.min(lanes);
+        tracing::debug!("{} on {}: {cut:?}", job.plan.net(), self.name);
+        let mut model = program.draw(job.plan, job.init, job.weight_seed, job.config.probe.seed)?;
         let machine: Machine<'_, B> = Machine {
             program: &program,
             device: &self.device,
@@ -78,6 +92,11 @@ impl<B: Backend> TrainEngine for BurnTrainer<B> {
 
     fn version(&self) -> u32 {
         VERSION
+    }
+
+    fn memory(&self, plan: &Plan, config: &FullConfig, images: usize) -> u64 {
+        let batch_size = config.probe.batch_size.min(images);
+        Need::new(plan, &build(plan, config), batch_size, self.blocks().0).least()
     }
 
     /// Backends panic when their device fails; the panic becomes an error. The model is dropped with it.

@@ -18,7 +18,7 @@ pub use engine::{Encode, Engine, Measure, Resident};
 pub use error::EngineError;
 pub use images::{Images, ImagesError};
 pub use init::{UnknownInit, WeightInit};
-pub use memory::EngineMemory;
+pub use memory::{EngineMemory, can_have};
 pub use norm::{Affine, Calibration, ChannelStats, Moments, NormMode, Normalisation, UnknownNormMode};
 pub use precision::{Precision, UnknownPrecision};
 pub use reference::{MOMENTUM, RunningStats};

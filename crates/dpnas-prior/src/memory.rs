@@ -1,4 +1,4 @@
-//! Upper bounds of an encoder's memory.
+//! Upper bounds of an encoder's memory, and whether the allocator has it.
 
 use dpnas_grammar::{Layer, Plan, Stage};
 
@@ -29,6 +29,15 @@ impl EngineMemory {
     }
 }
 
+/// Whether the allocator can provide this many bytes at once. A failed allocation inside an engine or a library would end
+/// the program, so ask before.
+pub fn can_have(bytes: u64) -> bool {
+    let Ok(bytes) = usize::try_from(bytes) else { return false };
+    let mut probe = Vec::<u8>::new();
+    // Without `black_box` the compiler may remove the unused allocation, which then always succeeds.
+    probe.try_reserve_exact(bytes).is_ok() && std::hint::black_box(&mut probe).capacity() >= bytes
+}
+
 fn image(stage: &Stage) -> u64 {
     let unrolled = stage.weights().map(|conv| {
         let output = u64::from(stage.output.height).saturating_mul(stage.output.width.into());
@@ -47,6 +56,12 @@ mod tests {
 
     fn memory(net: &str) -> EngineMemory {
         EngineMemory::unfused(&net.parse::<Net>().unwrap().plan(ImageShape::square(1, 28)).unwrap())
+    }
+
+    #[test]
+    fn more_than_can_be_allocated_cannot_be_had() {
+        // The second is within the limit of a vector, so only the allocator can refuse it.
+        assert!(can_have(0) && can_have(1 << 10) && !can_have(u64::MAX) && !can_have(1 << 60));
     }
 
     #[test]

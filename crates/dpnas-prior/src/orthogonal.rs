@@ -4,6 +4,8 @@ use dpnas_seed::Stream;
 
 /// A random `rows` × `columns` matrix, row-major, whose shorter side is orthonormal.
 ///
+/// It takes twelve bytes for each number of the matrix.
+///
 /// Gram–Schmidt in `f64`, twice for each vector, on the shorter side's vectors of a normal matrix. The result is the Q of a
 /// QR decomposition whose R has a positive diagonal, so it is uniformly distributed (Mezzadri 2007).
 pub(crate) fn orthogonal(stream: &Stream, start: u64, rows: usize, columns: usize) -> Vec<f32> {
@@ -12,6 +14,7 @@ pub(crate) fn orthogonal(stream: &Stream, start: u64, rows: usize, columns: usiz
     stream.fill_normal(start, &mut normal);
     let mut vectors: Vec<Vec<f64>> =
         normal.chunks_exact(length).take(count).map(|vector| vector.iter().map(|&x| f64::from(x)).collect()).collect();
+    drop(normal);
     for i in 0..count {
         let (done, rest) = vectors.split_at_mut(i);
         let vector = &mut rest[0];

@@ -1,8 +1,8 @@
 //! Drawing the weights of a plan on the host.
 
-use crate::WeightInit;
 use crate::orthogonal::orthogonal;
-use dpnas_grammar::{ConvShape, Plan};
+use crate::{WeightInit, can_have};
+use dpnas_grammar::{ConvShape, Plan, Stage};
 use dpnas_seed::{Seed, Stream};
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ const BLOCK: usize = 1 << 14;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvWeights {
     shape: ConvShape,
-    values: Arc<[f32]>,
+    values: Arc<Vec<f32>>,
 }
 
 impl ConvWeights {
@@ -27,7 +27,15 @@ impl ConvWeights {
     pub fn values(&self) -> &[f32] {
         &self.values
     }
+
+    /// The weights without their shape. They are copied only if another [`Prior`] has them too.
+    pub fn into_values(self) -> Vec<f32> {
+        Arc::unwrap_or_clone(self.values)
+    }
 }
+
+/// Bytes of one weight.
+const F32_BYTES: u64 = 4;
 
 /// A plan with random weights, which an engine loads as a frozen encoder.
 ///
@@ -58,7 +66,16 @@ pub enum DrawError {
 }
 
 impl Prior {
-    /// Draws the weights of every convolution of the plan.
+    /// Most bytes that [`draw`](Self::draw) holds at once, from the plan alone: the weights, and for an orthogonal
+    /// initialisation its numbers of twice the size for the largest convolution.
+    pub fn bytes(plan: &Plan, init: WeightInit) -> u64 {
+        let largest = plan.stages().iter().flat_map(Stage::weights).map(|shape| shape.weights()).max().unwrap_or(0);
+        let beside = largest.saturating_mul(bytes_to_draw(init) - F32_BYTES);
+        plan.parameters().saturating_mul(F32_BYTES).saturating_add(beside)
+    }
+
+    /// Draws the weights of every convolution of the plan. It takes [`bytes`](Self::bytes), so compare these with the
+    /// memory first.
     ///
     /// # Errors
     /// [`DrawError::TooLarge`] if there is no memory for a convolution's weights.
@@ -114,13 +131,27 @@ impl Prior {
     pub fn stage(&self, index: usize) -> &[ConvWeights] {
         &self.stages[index]
     }
+
+    /// Every convolution, in the order of the stages and within a stage as [`stage`](Self::stage) gives them.
+    pub fn into_convolutions(self) -> impl Iterator<Item = ConvWeights> {
+        self.stages.into_iter().flatten()
+    }
+}
+
+/// Bytes for each weight of a convolution while it is drawn.
+fn bytes_to_draw(init: WeightInit) -> u64 {
+    match init {
+        WeightInit::Orthogonal => 3 * F32_BYTES,
+        _ => F32_BYTES,
+    }
 }
 
 /// Draws the weights of one convolution; `None` if there is no memory for them.
-fn draw_convolution(shape: &ConvShape, init: WeightInit, stream: &Stream, start: u64) -> Option<Arc<[f32]>> {
+fn draw_convolution(shape: &ConvShape, init: WeightInit, stream: &Stream, start: u64) -> Option<Arc<Vec<f32>>> {
     let count = usize::try_from(shape.weights()).ok()?;
-    let mut values = Vec::new();
-    values.try_reserve_exact(count).ok()?;
+    if !can_have(shape.weights().saturating_mul(bytes_to_draw(init))) {
+        return None;
+    }
     let (fan_in, fan_out) = (shape.fan_in() as f64, shape.fan_out() as f64);
     let (normal_scale, bound) = match init {
         WeightInit::KaimingNormal => ((2.0 / fan_in).sqrt(), None),
@@ -129,10 +160,10 @@ fn draw_convolution(shape: &ConvShape, init: WeightInit, stream: &Stream, start:
         WeightInit::XavierUniform => (0.0, Some((6.0 / (fan_in + fan_out)).sqrt() as f32)),
         WeightInit::Orthogonal => {
             let rows = shape.out_channels as usize;
-            return Some(orthogonal(stream, start, rows, count / rows).into());
+            return Some(Arc::new(orthogonal(stream, start, rows, count / rows)));
         }
     };
-    values.resize(count, 0.0);
+    let mut values = vec![0.0; count];
     values.par_chunks_mut(BLOCK).enumerate().for_each(|(block, out)| {
         let position = start + (block * BLOCK) as u64;
         match bound {
@@ -143,7 +174,7 @@ fn draw_convolution(shape: &ConvShape, init: WeightInit, stream: &Stream, start:
             }
         }
     });
-    Some(values.into())
+    Some(Arc::new(values))
 }
 
 #[cfg(test)]
@@ -178,6 +209,27 @@ mod tests {
             // 38,400 values: a standard error of 0.5 % of the spread for the mean, less for the spread itself.
             assert!(mean.abs() < 0.025 * std, "{init}: mean {mean}");
             assert!((measured / std - 1.0).abs() < 0.02, "{init}: {measured} beside {std}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_draw_follow_from_the_plan() {
+        let plan = |net: &str| net.parse::<Net>().unwrap().plan(ImageShape::square(3, 12)).unwrap();
+        let two = plan("[C(8,3,1,1,1), C(4,3,1,1,1), SM(10)]");
+        assert_eq!(Prior::bytes(&two, WeightInit::KaimingNormal), 4 * (8 * 3 * 9 + 4 * 8 * 9));
+        // The vectors of the larger convolution are of f64.
+        assert_eq!(Prior::bytes(&two, WeightInit::Orthogonal), 4 * (8 * 3 * 9 + 4 * 8 * 9) + 8 * 4 * 8 * 9);
+        assert_eq!(Prior::bytes(&plan("[SM(10)]"), WeightInit::Orthogonal), 0);
+    }
+
+    #[test]
+    fn weights_that_the_memory_does_not_hold_are_an_error_and_not_the_end_of_the_program() {
+        // More bytes than addresses.
+        let net = "[C(4000000000,3,1,1,1), SM(10)]".parse::<Net>().unwrap();
+        let plan = net.plan(ImageShape::square(1 << 20, 4)).unwrap();
+        for (init, _) in WeightInit::ALL {
+            let error = Prior::draw(&plan, init, Seed(1)).map(drop);
+            assert!(matches!(error, Err(DrawError::TooLarge { .. })), "{init}: {error:?}");
         }
     }
 

@@ -4,6 +4,7 @@ use crate::block::Blocks;
 use crate::feed::BUFFERS;
 use crate::order::{EVALUATION_ROWS, stored_rows_at_once};
 use crate::{Element, ProbeConfig, TrainError};
+use dpnas_prior::can_have;
 
 const F32_BYTES: u64 = 4;
 
@@ -36,15 +37,13 @@ pub fn fit_memory<E: Element>(config: &ProbeConfig, classes: u32, features: usiz
 }
 
 impl FitMemory {
-    /// Allocates the memory of weights and scores and frees it again, because a failed allocation later would end the
-    /// program.
+    /// No fit.
+    pub const NONE: Self = Self { weights: 0, scores: 0, buffers: 0 };
+
+    /// Refuses what the allocator cannot provide, because a failed allocation later would end the program.
     pub(crate) fn reserve(&self, classes: u32, features: usize) -> Result<(), TrainError> {
         let bytes = self.weights.saturating_add(self.scores);
-        let mut room: Vec<u8> = Vec::new();
-        let reserved = usize::try_from(bytes).is_ok_and(|bytes| room.try_reserve_exact(bytes).is_ok());
-        // Without `black_box` the compiler may remove the allocation and assume that it succeeds.
-        std::hint::black_box(room.as_mut_ptr());
-        if reserved { Ok(()) } else { Err(TrainError::OutOfMemory { classes, features, bytes }) }
+        if can_have(bytes) { Ok(()) } else { Err(TrainError::OutOfMemory { classes, features, bytes }) }
     }
 }
 

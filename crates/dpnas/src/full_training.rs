@@ -4,7 +4,7 @@ use crate::{Evaluate, EvaluateDraw, EvaluateError, Metrics, Outcome, ScoreError,
 use dpnas_cache::Key;
 use dpnas_data::ImageSet;
 use dpnas_grammar::Net;
-use dpnas_prior::{EngineError, Images, Prior, WeightInit};
+use dpnas_prior::{EngineError, Images, WeightInit};
 use dpnas_search::Candidate;
 use dpnas_seed::Seed;
 use dpnas_train::{
@@ -31,7 +31,7 @@ pub struct FullTrainingConfig {
     pub draw: WeightDraw,
     /// How encoder and classifier are trained.
     pub training: FullConfig,
-    /// Limit of the bytes for activations. No reward depends on it, but a net that does not fit is out of memory.
+    /// Limit of the bytes for weights, optimiser and activations. No reward depends on it, but a net that does not fit is out of memory.
     pub memory_budget: u64,
     /// Largest number of images computed at once. No result depends on it.
     pub largest_chunk: NonZeroUsize,
@@ -131,14 +131,15 @@ impl FullTraining {
 
     fn train(&self, net: &Net, weight_seed: Seed) -> Result<TrainReport, ScoreError> {
         let plan = net.plan(self.splits.train.shape())?;
-        let prior = Prior::draw(&plan, self.config.init, weight_seed)?;
         let [train, valid, test] = [&self.splits.train, &self.splits.valid, &self.splits.test].map(examples);
         let checkpoints = self.checkpoints.as_ref().map(|folder| Checkpoints {
             folder: folder.join(Self::checkpoint_folder(net, weight_seed)),
             data: self.splits.fingerprint().to_owned(),
         });
         let mut job = TrainJob {
-            prior: &prior,
+            plan: &plan,
+            init: self.config.init,
+            weight_seed,
             config: &self.config.training,
             train: train?,
             valid: valid?,
@@ -240,10 +241,9 @@ pub(crate) fn check_classes(net: &Net, splits: &Splits) -> Result<(), ScoreError
 pub(crate) fn outcome(trained: Result<TrainReport, ScoreError>, test: TestSchedule) -> Result<Outcome, ScoreError> {
     match trained {
         Ok(report) => Ok(Outcome::Scored(Metrics::of(&report, test))),
-        Err(ScoreError::Draw(error)) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
-        Err(ScoreError::Full(error @ (FullError::OverBudget { .. } | FullError::OutOfMemory { .. }))) => {
-            Ok(Outcome::OutOfMemory { reason: error.to_string() })
-        }
+        Err(ScoreError::Full(
+            error @ (FullError::OverBudget { .. } | FullError::Draw(_) | FullError::OutOfMemory { .. }),
+        )) => Ok(Outcome::OutOfMemory { reason: error.to_string() }),
         Err(ScoreError::Full(error @ FullError::NotFinite { .. })) => {
             Ok(Outcome::Rejected { reason: error.to_string() })
         }

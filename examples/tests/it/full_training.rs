@@ -2,10 +2,10 @@
 
 use crate::engine::{Toy, config, data, evaluator};
 use dpnas::full::{BEST_CHECKPOINT, LAST_CHECKPOINT};
-use dpnas::grammar::Net;
+use dpnas::grammar::{Net, Plan};
 use dpnas::prior::Precision;
 use dpnas::seed::Seed;
-use dpnas::train::{Epoch, FullError, RateSchedule, Split, TrainEngine, TrainJob, TrainReport};
+use dpnas::train::{Epoch, FullConfig, FullError, RateSchedule, Split, TrainEngine, TrainJob, TrainReport};
 use dpnas::{Evaluate, EvaluateDraw, FullTraining, FullTrainingConfig, Metrics, Outcome, ScoreError, Splits};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -55,9 +55,13 @@ impl TrainEngine for Failing {
         1
     }
 
+    fn memory(&self, _: &Plan, _: &FullConfig, _: usize) -> u64 {
+        0
+    }
+
     fn train(&self, job: &TrainJob<'_>, _: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
-        let plan = job.prior.plan();
-        self.asked.lock().unwrap().push(format!("{} on {} by {}", plan.net(), plan.input(), job.prior.seed().0));
+        let TrainJob { plan, weight_seed, .. } = job;
+        self.asked.lock().unwrap().push(format!("{} on {} by {}", plan.net(), plan.input(), weight_seed.0));
         Err((self.error)())
     }
 }
@@ -108,7 +112,7 @@ fn what_goes_wrong_in_a_training_is_an_outcome_or_an_error() {
     let diverged = score(|| FullError::NotFinite { split: Split::Train, epoch: 3 }).unwrap();
     assert!(matches!(&diverged, Outcome::Rejected { reason } if reason.contains("in epoch 3")), "{diverged:?}");
     let large = score(|| FullError::OverBudget { batch: 16, needed: 8, budget: 4 }).unwrap();
-    assert!(matches!(&large, Outcome::OutOfMemory { reason } if reason.contains("at least 8 bytes")), "{large:?}");
+    assert!(matches!(&large, Outcome::OutOfMemory { reason } if reason.contains("needs 8 bytes")), "{large:?}");
     assert!(matches!(score(|| FullError::Interrupted), Err(ScoreError::Interrupted)));
     let device = || FullError::Device { engine: "failing".into(), message: "no".into() };
     assert!(matches!(score(device), Err(ScoreError::Full(FullError::Device { .. }))));
@@ -133,6 +137,10 @@ impl TrainEngine for Small {
 
     fn version(&self) -> u32 {
         self.0.version()
+    }
+
+    fn memory(&self, plan: &Plan, config: &FullConfig, images: usize) -> u64 {
+        self.0.memory(plan, config, images)
     }
 
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {

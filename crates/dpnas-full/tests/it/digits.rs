@@ -5,7 +5,7 @@ use burn_ndarray::NdArray;
 use dpnas_data::{ImageSet, Source};
 use dpnas_full::BurnTrainer;
 use dpnas_grammar::Net;
-use dpnas_prior::{Images, Prior, WeightInit};
+use dpnas_prior::{Images, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::{
     Checkpoints, Epoch, Examples, FullConfig, FullError, Split, Stop, TestSchedule, TrainEngine, TrainJob, TrainReport,
@@ -54,9 +54,10 @@ impl Training {
         on_epoch: &mut dyn FnMut(&Epoch),
     ) -> Result<TrainReport, FullError> {
         let plan = self.net.parse::<Net>().unwrap().plan(self.train.shape()).unwrap();
-        let prior = Prior::draw(&plan, WeightInit::KaimingNormal, Seed(1)).unwrap();
         let job = TrainJob {
-            prior: &prior,
+            plan: &plan,
+            init: WeightInit::KaimingNormal,
+            weight_seed: Seed(1),
             config: &self.config,
             train: examples(&self.train),
             valid: examples(&self.valid),

@@ -3,7 +3,7 @@
 use crate::digits::flex;
 use dpnas_full::LAST_CHECKPOINT;
 use dpnas_grammar::{ImageShape, Net};
-use dpnas_prior::{Images, Prior, WeightInit};
+use dpnas_prior::{Images, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::{Checkpoints, Examples, FullConfig, ProbeConfig, TrainEngine, TrainJob, TrainReport};
 use safetensors::SafeTensors;
@@ -57,7 +57,9 @@ fn train(case: &Case, folder: &std::path::Path) -> TrainReport {
     };
     let config = FullConfig { probe, schedule: case.schedule.parse().unwrap(), norm_epsilon: case.epsilon };
     let job = TrainJob {
-        prior: &Prior::draw(&plan, WeightInit::KaimingNormal, Seed(case.seed)).unwrap(),
+        plan: &plan,
+        init: WeightInit::KaimingNormal,
+        weight_seed: Seed(case.seed),
         config: &config,
         train: Examples::new(Images::new(shape, train).unwrap(), train_labels).unwrap(),
         valid: Examples::new(Images::new(shape, valid).unwrap(), valid_labels).unwrap(),

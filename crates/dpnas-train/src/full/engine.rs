@@ -2,7 +2,9 @@
 
 use super::{Examples, FullConfig, FullError};
 use crate::{Epoch, Split, TrainReport};
-use dpnas_prior::Prior;
+use dpnas_grammar::Plan;
+use dpnas_prior::WeightInit;
+use dpnas_seed::Seed;
 use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -19,13 +21,18 @@ pub trait TrainEngine: Debug + Send + Sync {
     /// A number that changes whenever the results of a training change: part of a run's record.
     fn version(&self) -> u32;
 
-    /// Trains a network; `on_epoch` sees each epoch's record.
+    /// Least bytes that a training of this plan takes on `images` training images: weights with optimiser and gradients,
+    /// and the activations of one block of images. It depends on nothing else, so neither threads nor free memory decide
+    /// which network is out of memory.
+    fn memory(&self, plan: &Plan, config: &FullConfig, images: usize) -> u64;
+
+    /// Draws the weights and trains the network, after it has compared [`memory`](Self::memory) with the budget; `on_epoch` sees each epoch's record.
     ///
     /// With checkpoints, training continues from the last one, and the report includes the epochs before it.
     ///
     /// # Errors
     /// A wrong setting or set of images, [`FullError::NotFinite`] if training diverges, [`FullError::OverBudget`],
-    /// [`FullError::OutOfMemory`], [`FullError::Interrupted`], a checkpoint that cannot be used, or
+    /// [`FullError::Draw`], [`FullError::OutOfMemory`], [`FullError::Interrupted`], a checkpoint that cannot be used, or
     /// [`FullError::Device`].
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError>;
 }
@@ -33,8 +40,12 @@ pub trait TrainEngine: Debug + Send + Sync {
 /// One network to train.
 #[derive(Clone, Copy, Debug)]
 pub struct TrainJob<'a> {
-    /// The architecture and the encoder's initial weights.
-    pub prior: &'a Prior,
+    /// The architecture on the images.
+    pub plan: &'a Plan,
+    /// Initialisation of the encoder's weights.
+    pub init: WeightInit,
+    /// The seed of the encoder's initial weights.
+    pub weight_seed: Seed,
     /// How to train.
     pub config: &'a FullConfig,
     /// Images whose loss is minimised.
@@ -43,7 +54,7 @@ pub struct TrainJob<'a> {
     pub valid: Examples<'a>,
     /// Images that do not influence the training.
     pub test: Option<Examples<'a>>,
-    /// Limit of the bytes for activations. No result depends on it.
+    /// Limit of the bytes for weights, optimiser and activations. No result depends on it.
     pub memory_budget: u64,
     /// Largest number of images computed at once, but at least one block. No result depends on it.
     pub largest_chunk: NonZeroUsize,
@@ -60,10 +71,9 @@ impl TrainJob<'_> {
     /// A setting with a wrong value, or a set that is empty or does not fit the plan.
     pub fn check(&self) -> Result<(), FullError> {
         self.config.check()?;
-        let plan = self.prior.plan();
-        self.train.check(Split::Train, plan)?;
-        self.valid.check(Split::Valid, plan)?;
-        self.test.map_or(Ok(()), |test| test.check(Split::Test, plan))
+        self.train.check(Split::Train, self.plan)?;
+        self.valid.check(Split::Valid, self.plan)?;
+        self.test.map_or(Ok(()), |test| test.check(Split::Test, self.plan))
     }
 }
 

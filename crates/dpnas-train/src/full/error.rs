@@ -2,6 +2,7 @@
 
 use crate::{SettingError, Split};
 use dpnas_grammar::ImageShape;
+use dpnas_prior::DrawError;
 use std::path::PathBuf;
 
 /// Why a network could not be trained.
@@ -58,10 +59,10 @@ pub enum FullError {
         /// The epoch, from 1.
         epoch: u32,
     },
-    /// A mini-batch does not fit the memory budget, even with one block of images at a time.
+    /// The weights and a mini-batch do not fit the memory budget, even with one block of images at a time.
     #[error(
-        "a training step on mini-batches of {batch} images needs at least {needed} bytes of activations, the memory budget \
-         is {budget} bytes; use smaller mini-batches or a larger budget"
+        "full training on mini-batches of {batch} images needs {needed} bytes, the memory budget is {budget} bytes; use \
+         smaller mini-batches or a larger budget"
     )]
     OverBudget {
         /// Images in a mini-batch.
@@ -71,6 +72,9 @@ pub enum FullError {
         /// Bytes that are allowed.
         budget: u64,
     },
+    /// There is no memory for the initial weights.
+    #[error(transparent)]
+    Draw(#[from] DrawError),
     /// The device is out of memory: fewer images at once may fit.
     #[error("{engine} is out of memory: {message}")]
     OutOfMemory {

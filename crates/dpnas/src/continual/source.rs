@@ -226,12 +226,15 @@ impl RowSource for PriorRows {
             rows.resize(count * features, 0.0);
             Ok::<_, ScoreError>(rows)
         };
+        // Encoders have what all rows leave of the budget.
+        let kept = 4 * (self.train_labels.len() + splits.test.len()) as u64;
+        let budget = self.prior.config().memory_budget.saturating_sub(kept.saturating_mul(features as u64));
         let (mut train, mut test) = (zeros(self.train_labels.len())?, zeros(splits.test.len())?);
         let mut first = 0;
         for (plan, seed) in &self.encoders {
             let columns = usize::try_from(plan.features()).unwrap_or(usize::MAX);
             let mut next = [train.chunks_exact_mut(features), test.chunks_exact_mut(features)];
-            self.prior.embed(plan.net(), draw_seed(*seed, draw), |split, block| {
+            self.prior.embed_within(budget, plan.net(), draw_seed(*seed, draw), &mut |split, block| {
                 let rows = &mut next[usize::from(split == SplitName::Test)];
                 for (values, row) in block.chunks_exact(columns).zip(rows) {
                     row[first..first + columns].copy_from_slice(values);

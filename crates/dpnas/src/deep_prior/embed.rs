@@ -61,7 +61,7 @@ impl DeepPrior {
         weight_seed: Seed,
         mut sink: impl FnMut(SplitName, &[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.embed_planned(self.fitting_plan(net)?, weight_seed, &mut sink)
+        self.embed_within(self.config().memory_budget, net, weight_seed, &mut sink)
     }
 
     /// Embeds the images of all splits with weights drawn from `weight_seed` and stores the rows in the folder
@@ -81,7 +81,7 @@ impl DeepPrior {
         request: &StoreRequest,
         on_rows: &mut dyn FnMut(usize),
     ) -> Result<Manifest, EmbedError> {
-        let planned = self.fitting_plan(net)?;
+        let planned = self.fitting_plan(net, self.config().memory_budget)?;
         let splits = self.splits();
         let labels = [&splits.train, &splits.valid, &splits.test].map(|set| set.labels());
         let manifest = self.manifest(&planned.0, weight_seed, request);
@@ -93,6 +93,17 @@ impl DeepPrior {
             Ok::<_, EmbedError>(())
         })?;
         Ok(writer.finish()?.0)
+    }
+
+    /// As [`embed`](Self::embed), within a budget of bytes that may be smaller than the configured one.
+    pub(crate) fn embed_within<E: From<ScoreError>>(
+        &self,
+        budget: u64,
+        net: &Net,
+        weight_seed: Seed,
+        sink: &mut RowSink<'_, E>,
+    ) -> Result<(), E> {
+        self.embed_planned(self.fitting_plan(net, budget)?, weight_seed, sink)
     }
 
     fn embed_planned<E: From<ScoreError>>(
@@ -112,14 +123,6 @@ impl DeepPrior {
         match failed {
             Some(error) => Err(error),
             None => Ok(streamed?),
-        }
-    }
-
-    pub(crate) fn fitting_plan(&self, net: &Net) -> Result<(Plan, MemoryPlan), ScoreError> {
-        let plan = net.plan(self.splits().train.shape())?;
-        match self.memory_plan(&plan) {
-            Ok(memory) => Ok((plan, memory)),
-            Err(over) => Err(ScoreError::OutOfMemory { net: net.to_string(), reason: over.to_string() }),
         }
     }
 

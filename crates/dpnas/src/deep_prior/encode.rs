@@ -44,8 +44,8 @@ impl Embeddings<'_> {
     /// The encoder of a plan, calibrated if it is to be, and the rows of the calibration set as
     /// [`calibrate`](Self::calibrate) returns them.
     fn encoder(&mut self, plan: &Plan) -> Result<(Box<dyn Encode>, Vec<f32>), ScoreError> {
-        let prior = Prior::draw(plan, self.config.init, self.weight_seed)?;
-        let mut encoder = self.engine.load(&prior)?;
+        // The drawn weights are dropped once the engine has them.
+        let mut encoder = self.engine.load(&Prior::draw(plan, self.config.init, self.weight_seed)?)?;
         let known = match self.config.norm.effective_mode() {
             NormMode::Calibrated => self.calibrate(&mut *encoder)?,
             NormMode::Reference | NormMode::None => Vec::new(),

@@ -5,7 +5,9 @@ use crate::deep_prior::ridge::{ridge_memory, ridge_rows};
 use crate::deep_prior::{RIDGE, not_finite};
 use crate::full_training::check_classes;
 use crate::store::{EmbeddingWriter, Manifest, Member, SplitName};
-use crate::{DeepPrior, EmbedError, EvaluateDraw, Metrics, Outcome, RowPlace, ScoreError, Splits, StoreRequest};
+use crate::{
+    DeepPrior, EmbedError, EvaluateDraw, MemoryPlan, Metrics, Outcome, RowPlace, ScoreError, Splits, StoreRequest,
+};
 use dpnas_data::ImageSet;
 use dpnas_grammar::Net;
 use dpnas_heads::{HeadError, RowKernel};
@@ -110,7 +112,7 @@ impl DeepPrior {
                 on_event(EnsembleEvent::LeftOut { candidate, reason: &reason });
                 continue;
             }
-            match self.candidate(net, parts, &sets) {
+            match self.candidate(net, parts, &sets, budget - bytes) {
                 Ok(embedded) => {
                     on_event(EnsembleEvent::Embedded { candidate });
                     left.push(embedded);
@@ -174,7 +176,7 @@ impl DeepPrior {
             let reason = format!("a ridge regression of {features} features takes {bytes} of {budget} bytes");
             return Err(ScoreError::OutOfMemory { net: format!("an ensemble of {}", members.len()), reason });
         }
-        let embeddings = self.embeddings_of(members, features)?;
+        let embeddings = self.embeddings_of(members, features, bytes)?;
         ridge_rows(&self.splits, &self.stop, features, &|split, range, out| {
             side_by_side(&embeddings, split, &range.collect::<Vec<_>>(), features, out)
         })
@@ -195,8 +197,8 @@ impl DeepPrior {
     ) -> Result<Manifest, EmbedError> {
         let members = [std::slice::from_ref(first), others].concat();
         let features = self.features_of(&members)?;
-        let embeddings = self.embeddings_of(&members, features)?;
-        let (plan, _) = self.fitting_plan(&first.net)?;
+        let embeddings = self.embeddings_of(&members, features, 0)?;
+        let plan = first.net.plan(self.splits.train.shape()).map_err(ScoreError::from)?;
         let manifest = Manifest { features, members, ..self.manifest(&plan, first.weight_seed, request) };
         let sets = [&self.splits.train, &self.splits.valid, &self.splits.test];
         let labels = sets.map(|set| set.labels());
@@ -224,20 +226,20 @@ impl DeepPrior {
         members.iter().map(features).sum()
     }
 
-    /// The rows of all members, in files if together they take more than half of the memory budget.
-    fn embeddings_of(&self, members: &[Member], features: usize) -> Result<Vec<Embedding>, ScoreError> {
-        let Splits { train, valid, test, .. } = &self.splits;
+    /// The rows of all members, in files if together they take more than half of the memory budget or leave less than
+    /// `later` bytes of it.
+    fn embeddings_of(&self, members: &[Member], features: usize, later: u64) -> Result<Vec<Embedding>, ScoreError> {
+        let (Splits { train, valid, test, .. }, budget) = (&self.splits, self.config.memory_budget);
         let bytes = 4 * (train.len() + valid.len() + test.len()) as u64 * features as u64;
-        let place = if bytes > self.config.memory_budget / 2 { RowPlace::File } else { RowPlace::Memory };
-        members.iter().map(|member| self.embedding(&member.net, member.weight_seed, place)).collect()
-    }
-
-    fn embedding(&self, net: &Net, weight_seed: Seed, place: RowPlace) -> Result<Embedding, ScoreError> {
-        let (plan, mut memory) = self.fitting_plan(net)?;
-        if place == RowPlace::File {
-            memory.rows = place;
-        }
-        self.embeddings(memory, weight_seed).of(&plan)
+        let (rows, kept) = match bytes > budget / 2 || bytes > budget.saturating_sub(later) {
+            true => (RowPlace::File, 0),
+            false => (RowPlace::Memory, bytes),
+        };
+        let embedding = |Member { net, weight_seed }: &Member| {
+            let (plan, memory) = self.fitting_plan(net, budget - kept)?;
+            self.embeddings(MemoryPlan { rows, ..memory }, *weight_seed).of(&plan)
+        };
+        members.iter().map(embedding).collect()
     }
 
     /// Indices into training and then validation images, in ascending order, and their labels.
@@ -252,9 +254,16 @@ impl DeepPrior {
         (indices, labels)
     }
 
-    fn candidate(&self, net: &Net, parts: [&[usize]; 2], sets: &[ImageSet; 2]) -> Result<Candidate, ScoreError> {
+    /// A candidate, embedded within `budget` bytes beside the rows of the images of the choice.
+    fn candidate(
+        &self,
+        net: &Net,
+        parts: [&[usize]; 2],
+        sets: &[ImageSet; 2],
+        budget: u64,
+    ) -> Result<Candidate, ScoreError> {
         let weight_seed = self.config.draw.seed(self.config.weight_seed, net);
-        let (plan, memory) = self.fitting_plan(net)?;
+        let (plan, memory) = self.fitting_plan(net, budget)?;
         let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
         let mut embeddings = self.embeddings(memory, weight_seed);
         let mut values = Vec::new();

@@ -33,8 +33,8 @@ pub use train::pixel_baseline;
 pub use weight_draw::{UnknownWeightDraw, WeightDraw};
 
 use crate::deep_prior::embedding::{Embedding, Embeddings, row_dtype};
-use crate::deep_prior::linear_layers::LinearLayers;
-use crate::deep_prior::memory::{Demand, can_have};
+use crate::deep_prior::linear_layers::{LinearLayers, head_memory};
+use crate::deep_prior::memory::Demand;
 use crate::deep_prior::ridge::{ridge_embedding, ridge_memory};
 use crate::deep_prior::train::{flow, train_embedding};
 use crate::full_training::outcome;
@@ -42,7 +42,7 @@ use crate::{EvaluateDraw, Metrics, Outcome, ScoreError, Splits};
 use dpnas_cache::{Cache, DType};
 use dpnas_data::ImageSet;
 use dpnas_grammar::{Net, Plan};
-use dpnas_prior::{Engine, EngineError, Resident};
+use dpnas_prior::{Engine, EngineError, EngineMemory, Prior, Resident, can_have};
 use dpnas_seed::Seed;
 use dpnas_train::{Bf16, FitEngine, FitMemory, Fitted, TestSchedule, TrainEngine, TrainError, fit_memory};
 use std::fmt;
@@ -236,30 +236,49 @@ impl DeepPrior {
     /// # Errors
     /// [`OverBudget`] if not even one image fits. [`score`](Self::score) then returns [`Outcome::OutOfMemory`].
     pub fn memory_plan(&self, plan: &Plan) -> Result<MemoryPlan, OverBudget> {
-        let demand = self.demand(plan);
-        let mut memory = MemoryPlan::new(self.config.memory_budget, &demand)?;
-        memory.fit_to(&demand, can_have)?;
-        Ok(memory)
+        planned(self.config.memory_budget, &self.demand(plan))
+    }
+
+    /// An architecture's plan, and the shares of `budget` bytes for rows that pass by or are kept beside the budget.
+    pub(crate) fn fitting_plan(&self, net: &Net, budget: u64) -> Result<(Plan, MemoryPlan), ScoreError> {
+        let plan = net.plan(self.splits.train.shape())?;
+        match planned(budget, &Demand { rows: Some(RowPlace::File), ..self.encoding(&plan) }) {
+            Ok(memory) => Ok((plan, memory)),
+            Err(over) => Err(ScoreError::OutOfMemory { net: net.to_string(), reason: over.to_string() }),
+        }
     }
 
     fn demand(&self, plan: &Plan) -> Demand {
-        let Splits { train, valid, test, .. } = &self.splits;
         let features = usize::try_from(plan.features()).unwrap_or(usize::MAX);
-        let dtype = row_dtype(&*self.engine, plan.net());
+        let (probe, classes) = (&self.config.probe, self.splits.classes());
+        let demand = self.encoding(plan);
+        if let (Some(trainer), Some(_)) = (&self.trainer, plan.net().linear_units().next()) {
+            let (config, head) = ((probe, self.config.norm), (plan.net(), plan.features()));
+            let weights = head_memory(&**trainer, config, head, self.splits.train.len());
+            return Demand { fit: FitMemory { weights, ..FitMemory::NONE }, rows: Some(RowPlace::Memory), ..demand };
+        }
+        let fit = match demand.dtype {
+            _ if self.config.head == Head::Ridge => {
+                FitMemory { weights: ridge_memory(&self.splits, features, probe.threads), ..FitMemory::NONE }
+            }
+            DType::F32 => fit_memory::<f32>(probe, classes, features),
+            DType::Bf16 => fit_memory::<Bf16>(probe, classes, features),
+        };
+        Demand { fit, ..demand }
+    }
+
+    /// The demand of the rows alone. An encoder is drawn before it is loaded.
+    fn encoding(&self, plan: &Plan) -> Demand {
+        let Splits { train, valid, test, .. } = &self.splits;
+        let EngineMemory { weights, image } = self.engine.memory(plan);
         Demand {
-            engine: self.engine.memory(plan),
-            fit: match dtype {
-                _ if self.config.head == Head::Ridge => {
-                    let weights = ridge_memory(&self.splits, features, self.config.probe.threads);
-                    FitMemory { weights, scores: 0, buffers: 0 }
-                }
-                DType::F32 => fit_memory::<f32>(&self.config.probe, self.splits.classes(), features),
-                DType::Bf16 => fit_memory::<Bf16>(&self.config.probe, self.splits.classes(), features),
-            },
+            engine: EngineMemory { weights: weights.max(Prior::bytes(plan, self.config.init)), image },
+            fit: FitMemory::NONE,
             features: plan.features(),
-            dtype,
+            dtype: row_dtype(&*self.engine, plan.net()),
             images: (train.len() + valid.len() + test.len()) as u64,
             largest_chunk: self.engine.chunk(plan).unwrap_or(self.config.largest_chunk),
+            rows: None,
         }
     }
 
@@ -281,12 +300,10 @@ impl DeepPrior {
         let [train, valid, test] = embedding.splits();
         // `row_dtype` is `f32` for nets with fully connected layers.
         let rows = [train, valid, test].map(|rows| rows.values::<f32>().unwrap_or_default());
-        let (budget, bytes) = (self.config.memory_budget, 4 * rows.map(<[f32]>::len).iter().sum::<usize>() as u64);
+        let bytes = 4 * rows.map(<[f32]>::len).iter().sum::<usize>() as u64;
         if embedding.place() == RowPlace::File {
-            let reason = format!(
-                "fully connected layers are trained on rows in memory: these take {bytes} bytes, the memory budget is \
-                 {budget} bytes"
-            );
+            // The memory that was planned for the rows could not be had.
+            let reason = format!("fully connected layers are trained on rows in memory: these take {bytes} bytes");
             return Ok(Outcome::OutOfMemory { reason });
         }
         let layers = LinearLayers {
@@ -294,11 +311,11 @@ impl DeepPrior {
             splits: &self.splits,
             probe: &self.config.probe,
             norm: self.config.norm,
-            memory_budget: budget.saturating_sub(bytes),
+            memory_budget: self.config.memory_budget.saturating_sub(bytes),
             largest_chunk: self.config.largest_chunk,
             stop: &self.stop,
         };
-        outcome(layers.train(net, train.columns(), rows), self.config.probe.test)
+        outcome(layers.train(net, train.columns() as u64, rows), self.config.probe.test)
     }
 
     /// Text that names every setting that decides a result. `weights` describes the draw of the weights.
@@ -336,6 +353,12 @@ impl DeepPrior {
             norm.epsilon,
         )
     }
+}
+
+fn planned(budget: u64, demand: &Demand) -> Result<MemoryPlan, OverBudget> {
+    let mut memory = MemoryPlan::new(budget, demand)?;
+    memory.fit_to(demand, can_have)?;
+    Ok(memory)
 }
 
 /// The ridge regression in an identity.

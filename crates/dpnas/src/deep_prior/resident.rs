@@ -38,9 +38,11 @@ impl DeepPrior {
         let features = usize::try_from(plan.features()).ok()?;
         let linear = config.head == Head::Adam && plan.net().linear_units().next().is_none();
         let frozen = config.norm.effective_mode() != NormMode::Reference;
-        self.fit_engine
-            .as_deref()
-            .filter(|device| linear && frozen && device.can_fit(&config.probe, self.splits.classes(), features))
+        // Weights are drawn on the host.
+        let drawn = Prior::bytes(plan, config.init) <= config.memory_budget;
+        self.fit_engine.as_deref().filter(|device| {
+            linear && frozen && drawn && device.can_fit(&config.probe, self.splits.classes(), features)
+        })
     }
 
     fn fit_on_device(
@@ -50,8 +52,7 @@ impl DeepPrior {
         weight_seed: Seed,
     ) -> Result<Option<Fitted>, ScoreError> {
         let Some(images) = self.images_on_device()? else { return Ok(None) };
-        let prior = Prior::draw(plan, self.config.init, weight_seed)?;
-        let mut encoder = self.engine.load(&prior)?;
+        let mut encoder = self.engine.load(&Prior::draw(plan, self.config.init, weight_seed)?)?;
         if self.config.norm.effective_mode() == NormMode::Calibrated {
             let set = encode::images(&self.calibration.1)?;
             encoder.calibrate(&mut Measure::new(set, self.config.norm.epsilon, self.config.largest_chunk))?;

@@ -7,6 +7,9 @@ const UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 <
 /// The program chooses the size.
 pub const AUTO: &str = "auto";
 
+/// Before the size that the program chose when a run started.
+pub const CHOSEN: &str = "auto:";
+
 /// A number of bytes in whole MiB, rounded down, as [`parse`] reads it.
 pub fn mebibytes(bytes: u64) -> String {
     format!("{}MiB", bytes >> 20)

@@ -149,15 +149,18 @@ fn precision(options: &ResourceOptions) -> Result<Precision> {
     options.precision.parse().context("precision")
 }
 
-/// Bytes of the memory budget.
+/// Bytes of the memory budget. `auto:SIZE` is what settings keep of `auto`: SIZE, unless the machine or container has less.
 ///
 /// # Errors
 /// If it is neither a size nor `auto`.
 pub fn memory_budget(options: &ResourceOptions) -> Result<u64> {
-    match options.memory_budget.as_str() {
-        bytes::AUTO => Ok(dpnas::auto_memory_budget()),
-        size => bytes::parse(size).context("memory-budget"),
-    }
+    let (chosen, size) = match options.memory_budget.strip_prefix(bytes::CHOSEN) {
+        _ if options.memory_budget == bytes::AUTO => return Ok(dpnas::auto_memory_budget()),
+        Some(size) => (true, size),
+        None => (false, options.memory_budget.as_str()),
+    };
+    let bytes = bytes::parse(size).context("memory-budget")?;
+    Ok(if chosen { dpnas::resumed_memory_budget(bytes) } else { bytes })
 }
 
 fn normalisation(options: &EncoderOptions) -> Result<Normalisation> {
@@ -237,5 +240,21 @@ mod tests {
         assert!(identity(&options).contains("full training v1 on flex f32"));
         options.training.lr_schedule = "linear".to_owned();
         assert!(identity(&options).contains("lr-schedule: `linear` is not a learning-rate schedule"));
+    }
+
+    #[test]
+    fn a_budget_that_the_program_chose_shrinks_with_the_machine_and_a_given_one_does_not() {
+        let budget = |text: &str| {
+            memory_budget(&ResourceOptions { memory_budget: text.to_owned(), ..ResourceOptions::default() })
+        };
+        assert_eq!(budget("100MiB").unwrap(), 100 << 20);
+        assert_eq!(budget("900TiB").unwrap(), 900 << 40);
+        assert_eq!(budget("auto:1MiB").unwrap(), 1 << 20);
+        // No machine has as much.
+        assert!(budget("auto:900TiB").unwrap() < 900 << 40);
+        assert!(budget("auto:").unwrap_err().to_string().contains("memory-budget"));
+        let resolved = ResourceOptions::default().resolved();
+        assert!(resolved.memory_budget.starts_with("auto:"), "{}", resolved.memory_budget);
+        assert_eq!(resolved.clone().resolved(), resolved);
     }
 }

@@ -105,6 +105,11 @@ impl Need {
         self.fixed.saturating_add(self.lane)
     }
 
+    /// The error of a training for which there is not even the least.
+    pub(crate) fn over(&self, budget: u64) -> FullError {
+        FullError::OverBudget { batch: self.batch, needed: self.least(), budget }
+    }
+
     /// The memory of a cut.
     pub(crate) fn bytes(&self, cut: &Cut) -> u64 {
         let held = self.maps.iter().zip(&cut.held).filter(|(_, held)| **held).map(|(map, _)| *map);
@@ -113,9 +118,7 @@ impl Need {
 
     /// Fits a mini-batch into a budget of bytes: first one block, then more at once, then inputs of norms.
     pub(crate) fn cut(&self, lanes: usize, budget: u64) -> Result<Cut, FullError> {
-        let Some(rest) = budget.checked_sub(self.least()) else {
-            return Err(FullError::OverBudget { batch: self.batch, needed: self.least(), budget });
-        };
+        let rest = budget.checked_sub(self.least()).ok_or_else(|| self.over(budget))?;
         let more = usize::try_from(rest / self.lane).unwrap_or(usize::MAX).min(lanes.saturating_sub(1));
         let mut rest = rest - self.lane * more as u64;
         // Small maps first, to hold the most norms.

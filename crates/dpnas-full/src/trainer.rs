@@ -67,8 +67,8 @@ impl<B: Backend> BurnTrainer<B> {
             cut = need.cut(1, need.least())?;
         }
         if !can_have(need.least()) {
-            let message = format!("{} bytes cannot be allocated", need.least());
-            return Err(FullError::OutOfMemory { engine: self.name.clone(), message });
+            // Fewer images at once would not need less.
+            return Err(need.over(job.memory_budget));
         }
         cut.lanes = cut.lanes.min(lanes);
         tracing::debug!("{} on {}: {cut:?}", job.plan.net(), self.name);

@@ -57,6 +57,7 @@ pub use csv::{
 pub use deep_prior::{
     DeepPrior, DeepPriorConfig, EmbedError, Head, MemoryPlan, OverBudget, RowPlace, StoreRequest, UnknownHead,
     UnknownWeightDraw, WeightDraw, auto_memory_budget, default_budget, free_memory, pixel_baseline,
+    resumed_memory_budget,
 };
 #[cfg(feature = "heads")]
 pub use deep_prior::{EnsembleConfig, EnsembleDraws, EnsembleEvent, EnsembleStep};

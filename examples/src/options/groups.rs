@@ -161,11 +161,12 @@ impl ResourceOptions {
         "time",
     ];
 
-    /// The options with the memory budget as a number, so that settings do not depend on the memory that is free later.
+    /// The options with the memory budget as `auto:SIZE`: what `auto` is now, so that settings do not depend on the memory that
+    /// is free later, unless a run goes on where less is free.
     #[must_use]
     pub fn resolved(mut self) -> Self {
         if self.memory_budget == bytes::AUTO {
-            self.memory_budget = bytes::mebibytes(dpnas::auto_memory_budget());
+            self.memory_budget = format!("{}{}", bytes::CHOSEN, bytes::mebibytes(dpnas::auto_memory_budget()));
         }
         self
     }

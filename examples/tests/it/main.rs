@@ -16,6 +16,8 @@ mod ensemble;
 mod full_training;
 #[cfg(target_os = "linux")]
 mod locks;
+#[cfg(target_os = "linux")]
+mod memory;
 mod output;
 mod paths;
 mod reproducible;

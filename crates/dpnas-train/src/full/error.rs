@@ -59,7 +59,8 @@ pub enum FullError {
         /// The epoch, from 1.
         epoch: u32,
     },
-    /// The weights and a mini-batch do not fit the memory budget, even with one block of images at a time.
+    /// The weights and a mini-batch do not fit the memory budget, or what the allocator has, even with one block of images
+    /// at a time.
     #[error(
         "full training on mini-batches of {batch} images needs {needed} bytes, the memory budget is {budget} bytes; use \
          smaller mini-batches or a larger budget"

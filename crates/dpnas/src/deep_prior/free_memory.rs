@@ -13,6 +13,22 @@ pub fn auto_memory_budget() -> u64 {
     free_memory().map_or(DeepPriorConfig::MEMORY_BUDGET, default_budget)
 }
 
+/// A budget in bytes that was [`auto_memory_budget`] when a run started, for a process that goes on with the run: the same
+/// as long as it is at most three quarters of the memory that is free now, else that of now.
+///
+/// # Source
+/// SPEC §11.
+pub fn resumed_memory_budget(stored: u64) -> u64 {
+    resumed_budget(stored, free_memory())
+}
+
+fn resumed_budget(stored: u64, free: Option<u64>) -> u64 {
+    match free {
+        Some(free) if stored > free / 4 * 3 => default_budget(free).min(stored),
+        _ => stored,
+    }
+}
+
 /// Half of the free memory, in bytes, rounded down to MiB and at least 64 MiB. The other half is for copies of the data
 /// set, the file system's cache and other programs.
 ///
@@ -114,6 +130,15 @@ mod tests {
         assert_eq!(default_budget(0), 64 << 20);
         assert_eq!(default_budget(u64::MAX) % MIB, 0);
         assert!(auto_memory_budget() >= LEAST);
+    }
+
+    #[test]
+    fn a_stored_budget_stays_unless_less_memory_is_free() {
+        assert_eq!(resumed_budget(600 * MIB, Some(1200 * MIB)), 600 * MIB);
+        assert_eq!(resumed_budget(600 * MIB, Some(800 * MIB)), 600 * MIB);
+        assert_eq!(resumed_budget(601 * MIB, Some(800 * MIB)), 400 * MIB);
+        assert_eq!(resumed_budget(64 * MIB, Some(0)), 64 * MIB);
+        assert_eq!(resumed_budget(600 * MIB, None), 600 * MIB);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use config::DeepPriorConfig;
 pub use embed::{EmbedError, StoreRequest};
 #[cfg(feature = "heads")]
 pub use ensemble::{EnsembleConfig, EnsembleDraws, EnsembleEvent, EnsembleStep};
-pub use free_memory::{auto_memory_budget, default_budget, free_memory};
+pub use free_memory::{auto_memory_budget, default_budget, free_memory, resumed_memory_budget};
 pub use head::{Head, UnknownHead};
 pub use memory::{MemoryPlan, OverBudget, RowPlace};
 pub use train::pixel_baseline;

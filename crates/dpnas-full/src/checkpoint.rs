@@ -148,7 +148,7 @@ fn header(arrays: &[Array<'_>], metadata: HashMap<String, String>) -> io::Result
     let mut end = 0;
     let infos = arrays.iter().map(|(name, shape, values)| {
         let start = end;
-        end += size_of_val::<[f32]>(values);
+        end += size_of_val::<[f32]>(*values);
         (name.clone(), TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) })
     });
     let metadata = Metadata::new(Some(metadata), infos.collect()).map_err(io::Error::other)?;

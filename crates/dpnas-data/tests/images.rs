@@ -169,13 +169,20 @@ fn every_file_that_is_no_usable_image_is_named() {
 
 /// A PNG file whose header promises 60,000 × 60,000 pixels.
 fn huge_png() -> Vec<u8> {
-    let mut header = b"IHDR".to_vec();
-    header.extend([60_000u32.to_be_bytes(), 60_000u32.to_be_bytes()].concat());
-    header.extend([8, 2, 0, 0, 0]);
-    let mut crc = flate2::Crc::new();
-    crc.update(&header);
-    let end = b"\0\0\0\0IEND\xae\x42\x60\x82";
-    [b"\x89PNG\r\n\x1a\n\0\0\0\x0d", &header[..], &crc.sum().to_be_bytes(), end].concat()
+    png_of(60_000, 0)
+}
+
+/// A colour PNG file whose header promises a square, with bytes of text instead of pixels.
+fn png_of(side: u32, text: usize) -> Vec<u8> {
+    let chunk = |name: &[u8], content: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(&[name, content].concat());
+        [&(content.len() as u32).to_be_bytes(), name, content, &crc.sum().to_be_bytes()].concat()
+    };
+    let header = [&side.to_be_bytes()[..], &side.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
+    let text = [b"Comment\0".to_vec(), vec![b' '; text]].concat();
+    let chunks = [chunk(b"IHDR", &header), chunk(b"tEXt", &text), chunk(b"IDAT", b""), chunk(b"IEND", b"")].concat();
+    [b"\x89PNG\r\n\x1a\n", &chunks[..]].concat()
 }
 
 #[test]
@@ -183,10 +190,31 @@ fn a_bomb_is_refused_before_memory_is_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     gray(folder.path().join("test/a/1.png"), 3, 3, 1);
     gray(folder.path().join("train/a/1.png"), 3, 3, 1);
-    fs::write(folder.path().join("train/a/2.png"), huge_png()).unwrap();
-    let error = load_sized(folder.path(), 8).unwrap_err();
-    assert!(matches!(&error, DataError::BadImages { bad, .. } if bad.len() == 1), "{error}");
-    assert!(error.to_string().to_lowercase().contains("limit"), "{error}");
+    for (side, text, expected) in [
+        (60_000, 0, "limit"),
+        (6_000, 0, "promises 6000 x 6000 pixels in "),
+        // Its pixels may be in the file, but need the memory as numbers.
+        (6_700, 10_000, "needs 538680000 bytes in memory; expected at most 536870912: make it smaller"),
+    ] {
+        fs::write(folder.path().join("train/a/2.png"), png_of(side, text)).unwrap();
+        let error = load_sized(folder.path(), 8).unwrap_err();
+        assert!(matches!(&error, DataError::BadImages { bad, .. } if bad.len() == 1), "{error}");
+        assert!(error.to_string().to_lowercase().contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn pixels_of_an_image_of_many_pieces_are_where_they_belong() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |x: u32, y: u32| Rgb([(x % 251) as u8, (y % 241) as u8, ((x + y) % 239) as u8]);
+    let image = RgbImage::from_fn(1500, 1500, of);
+    for part in ["train/a", "test/a"] {
+        fs::create_dir_all(folder.path().join(part)).unwrap();
+        image.save(folder.path().join(part).join("1.bmp")).unwrap();
+    }
+    let data = load(folder.path());
+    let expected = (0..3).flat_map(|channel| image.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 255.0));
+    assert!(data.train.pixels().iter().copied().eq(expected));
 }
 
 #[test]

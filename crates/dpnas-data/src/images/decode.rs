@@ -9,8 +9,12 @@ use std::path::Path;
 
 /// The longest side, in pixels.
 pub(super) const MAX_SIDE: u32 = 1 << 14;
-/// Limit of the bytes of a file, and of the memory of its decoder.
+/// Limit of the bytes of a file, of the memory of its decoder, and of the numbers of its pixels.
 const MAX_BYTES: u64 = 1 << 29;
+/// The most pixels for each byte of a file: as deflate expands at most, with a bit for each pixel.
+const DENSEST: u64 = 8 * 1032;
+/// Pixels that are made numbers at a time.
+const PIECE: u32 = 1 << 20;
 
 /// Size and colour in the header of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,10 +42,15 @@ pub(super) fn look(path: &Path) -> Result<Found, String> {
         Found { width, height, color: decoder.color_type().has_color() }
     };
     let Found { width, height, .. } = found;
-    match 3 * u64::from(width) * u64::from(height) {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > DENSEST * bytes.len() as u64 {
+        // A decoder takes the memory first.
+        return Err(format!("promises {width} x {height} pixels in {} bytes: it is damaged or cut off", bytes.len()));
+    }
+    match pixels * 3 * size_of::<f32>() as u64 {
         0 => Err(format!("is {width} x {height} pixels; expected at least one")),
         1..=MAX_BYTES => Ok(found),
-        bytes => Err(format!("needs {bytes} bytes in memory; expected at most {MAX_BYTES}")),
+        bytes => Err(format!("needs {bytes} bytes in memory; expected at most {MAX_BYTES}: make it smaller")),
     }
 }
 
@@ -52,14 +61,21 @@ pub(super) fn pixels(path: &Path, channels: u32) -> Result<(ImageShape, Vec<f32>
         ImageFormat::Jpeg => jpeg::decode(&bytes)?,
         _ => reader(&bytes, format).decode().map_err(|error| error.to_string())?,
     };
-    let shape = ImageShape { channels, height: image.height(), width: image.width() };
-    if channels == 1 || !image.color().has_color() {
-        let values = image.to_luma32f().into_raw();
-        return Ok((shape, values.repeat(channels as usize)));
+    let (width, height) = (image.width(), image.height());
+    let (shape, size) = (ImageShape { channels, height, width }, width as usize * height as usize);
+    let color = channels == 3 && image.color().has_color();
+    let mut planes = vec![0.0; channels as usize * size];
+    // Some rows at a time: as numbers of `f32` the whole image would be there twice.
+    let rows = (PIECE / width.max(1)).max(1);
+    for first in (0..height).step_by(rows as usize) {
+        let piece = image.crop_imm(0, first, width, rows.min(height - first));
+        let start = first as usize * width as usize;
+        let (values, step) = if color { (piece.to_rgb32f().into_raw(), 3) } else { (piece.to_luma32f().into_raw(), 1) };
+        for channel in 0..channels as usize {
+            let values = values.iter().skip(channel % step).step_by(step);
+            planes[channel * size + start..].iter_mut().zip(values).for_each(|(to, &from)| *to = from);
+        }
     }
-    let interleaved = image.to_rgb32f().into_raw();
-    let mut planes = Vec::with_capacity(interleaved.len());
-    (0..3).for_each(|channel| planes.extend(interleaved.iter().skip(channel).step_by(3)));
     Ok((shape, planes))
 }
 

@@ -85,7 +85,7 @@ impl Step {
                 Call::cargo(["doc", "--workspace", "--no-deps", "--features", CUDA]).env("RUSTDOCFLAGS", "-D warnings")
             }
             Self::Package => {
-                let private = ["dpnas-bench", "dpnas-examples", "xtask"];
+                let private = ["dpnas-bench", "dpnas-examples", "dpnas-fuzz", "xtask"];
                 // Not built: that would compile burn once more, because a package has no profile of the workspace. The workflow
                 // has a job for it.
                 let call = Call::cargo(["package", "--workspace", "--allow-dirty", "--no-verify"]);

@@ -7,6 +7,7 @@
 
 mod bench;
 mod ci;
+mod fuzz;
 mod gpu;
 mod nightly;
 mod process;
@@ -41,6 +42,8 @@ enum Command {
     Soak(soak::Arguments),
     /// Run a study of docs/science.md; hours long
     Study(study::Arguments),
+    /// Feed every reader with damaged input (nightly; without it, for a short time)
+    Fuzz(fuzz::Arguments),
     /// Interpret the tests of the kernels' safe and portable code with Miri (nightly)
     Miri(nightly::Arguments),
     /// Run the tests of the kernels under an address sanitizer (nightly)
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Gpu(arguments) => gpu::run(&root, &arguments),
         Command::Soak(arguments) => soak::run(&root, &arguments),
         Command::Study(arguments) => study::run(&root, &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&root, &arguments),
         Command::Miri(arguments) => nightly::miri(&root, &arguments),
         Command::Sanitize(arguments) => nightly::sanitize(&root, &arguments),
     });

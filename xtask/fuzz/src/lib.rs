@@ -94,12 +94,14 @@ pub static TARGETS: [Target; 20] = [
     // The set is two files of this content.
     Target::new("cifar", data::cifar).within(2 * TIMES, PLUS),
     Target::new("cifar-archive", data::cifar_archive),
-    Target::new("npy", data::npy).within(2 * TIMES, PLUS),
+    // A label may be 65,535, and each class has a name.
+    Target::new("npy", data::npy).within(2 * TIMES, 8 * PLUS),
     Target::new("image", data::image).within(TIMES, IMAGE),
     Target::new("replay-csv", text::replay_csv),
     Target::new("q-csv", text::q_csv),
     Target::new("journal", run::journal),
-    Target::new("scores", run::scores),
+    // The job lists its draws, at most a million.
+    Target::new("scores", run::scores).within(TIMES, 64 * PLUS),
     Target::new("continual", run::continual),
     Target::new("cache-entry", stored::cache_entry),
     Target::new("checkpoint", stored::checkpoint),

@@ -1,11 +1,14 @@
 //! Checkpoints: the training after its last epoch and the network after its best one, as safetensors files.
-
+//!
+//! Equal trainings have equal files. `crc32` in the metadata is the checksum of the header, with this value empty and every key
+//! in alphabetical order, and of the arrays. Files of earlier versions have none.
 //!
 //! Arrays are written and read number by number, because a copy of them is not in the memory of a training.
 
 use crate::model::{Model, Norm, Parameter};
 use dpnas_train::{Checkpoints, Epoch, FullError, TrainJob};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -140,6 +143,10 @@ enum Part {
 
 const ADAM: &str = "adam.";
 
+/// The object of the header with the metadata, and its entry with the checksum.
+const METADATA: &str = "__metadata__";
+const CHECKSUM: &str = "crc32";
+
 /// An array with its name and shape.
 type Array<'a> = (String, Vec<usize>, &'a mut [f32]);
 
@@ -152,12 +159,21 @@ fn header(arrays: &[Array<'_>], metadata: HashMap<String, String>) -> io::Result
         (name.clone(), TensorInfo { dtype: Dtype::F32, shape: shape.clone(), data_offsets: (start, end) })
     });
     let metadata = Metadata::new(Some(metadata), infos.collect()).map_err(io::Error::other)?;
-    let mut header = serde_json::to_vec(&metadata)?;
+    // As a value, whose keys are in order.
+    let mut header = serde_json::to_value(&metadata)?;
+    header[METADATA][CHECKSUM] = Value::from("");
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&serde_json::to_vec(&header)?);
+    let values = arrays.iter().flat_map(|(.., values)| values.iter());
+    values.for_each(|value| hasher.update(&value.to_le_bytes()));
+    header[METADATA][CHECKSUM] = Value::from(format!("{:08x}", hasher.finalize()));
+    let mut header = serde_json::to_vec(&header)?;
     header.resize(header.len().next_multiple_of(8), b' ');
     Ok(header)
 }
 
-/// Reads the header of a safetensors file of `length` bytes. Returns the position of the first array, too.
+/// Reads the header of a safetensors file of `length` bytes, and compares its checksum. Returns the position of the first
+/// array, too.
 fn read_header(file: &mut impl Read, length: u64) -> io::Result<(u64, Metadata)> {
     let invalid = |reason: &str| io::Error::new(ErrorKind::InvalidData, reason.to_owned());
     let mut word = [0; 8];
@@ -168,9 +184,29 @@ fn read_header(file: &mut impl Read, length: u64) -> io::Result<(u64, Metadata)>
     }
     let mut header = vec![0; (first - 8) as usize];
     file.read_exact(&mut header)?;
-    let header: Metadata = serde_json::from_slice(&header).map_err(|error| invalid(&error.to_string()))?;
-    let whole = first.saturating_add(header.data_len() as u64);
-    if whole == length { Ok((first, header)) } else { Err(invalid(&format!("it has {length} of {whole} bytes"))) }
+    let metadata: Metadata = serde_json::from_slice(&header).map_err(|error| invalid(&error.to_string()))?;
+    let whole = first.saturating_add(metadata.data_len() as u64);
+    if whole != length {
+        return Err(invalid(&format!("it has {length} of {whole} bytes")));
+    }
+    let mut header: Value = serde_json::from_slice(&header)?;
+    if let Some(Value::String(found)) = header.pointer_mut(&format!("/{METADATA}/{CHECKSUM}")).map(Value::take) {
+        header[METADATA][CHECKSUM] = Value::from("");
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&serde_json::to_vec(&header)?);
+        let mut block = vec![0; 1 << 16];
+        loop {
+            match file.read(&mut block)? {
+                0 => break,
+                read => hasher.update(&block[..read]),
+            }
+        }
+        let expected = format!("{:08x}", hasher.finalize());
+        if found != expected {
+            return Err(invalid(&format!("its checksum is {expected} instead of {found}: it was changed or damaged")));
+        }
+    }
+    Ok((first, metadata))
 }
 
 /// Every array.

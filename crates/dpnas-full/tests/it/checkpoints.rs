@@ -112,3 +112,36 @@ fn a_damaged_checkpoint_is_refused_and_stays() {
     let message = training(folder.path()).on(&flex(), &mut |_| ()).unwrap_err().to_string();
     assert!(message.contains("`format` is missing"), "{message}");
 }
+
+#[test]
+fn equal_trainings_have_equal_files() {
+    let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let files = folders.each_ref().map(|folder| {
+        training(folder.path()).on(&flex(), &mut |_| ()).unwrap();
+        [LAST_CHECKPOINT, BEST_CHECKPOINT].map(|file| std::fs::read(folder.path().join(file)).unwrap())
+    });
+    assert!(files[0] == files[1]);
+}
+
+#[test]
+fn a_flipped_bit_of_a_checkpoint_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    training(folder.path()).on(&flex(), &mut |_| ()).unwrap();
+    let path = folder.path().join(LAST_CHECKPOINT);
+    let whole = std::fs::read(&path).unwrap();
+    for byte in (0..whole.len()).step_by(whole.len() / 150) {
+        let mut flipped = whole.clone();
+        flipped[byte] ^= 1 << (byte % 8);
+        std::fs::write(&path, flipped).unwrap();
+        let error = training(folder.path()).on(&flex(), &mut |_| ()).unwrap_err();
+        assert!(matches!(error, FullError::BadCheckpoint { .. }), "byte {byte}: {error}");
+    }
+    // One of an earlier version, without a checksum, is read.
+    let header = 8 + u64::from_le_bytes(whole[..8].try_into().unwrap()) as usize;
+    let text = String::from_utf8(whole[8..header].to_vec()).unwrap();
+    let start = text.find("\"crc32\":\"").unwrap();
+    let older = text.replacen(&text[start..start + 19], "", 1);
+    let older = format!("{older:<length$}", length = text.len());
+    std::fs::write(&path, [&whole[..8], older.as_bytes(), &whole[header..]].concat()).unwrap();
+    training(folder.path()).on(&flex(), &mut |_| ()).unwrap();
+}

@@ -4,7 +4,7 @@
 //! optimisation.
 
 use crate::process::Call;
-use crate::tidy;
+use crate::{soak, tidy};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 use std::path::Path;
@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Package,
     /// The README's test command
     Test,
+    /// Kills, cuts and damage for about three minutes
+    Soak,
 }
 
 /// The feature of the CUDA device. Clippy and the documentation have it both, so that they share the dependencies' metadata.
@@ -68,6 +70,7 @@ impl Step {
     fn run(self, root: &Path) -> anyhow::Result<()> {
         match self {
             Self::Tidy => return tidy::run(root),
+            Self::Soak => return soak::run(root, &soak::Arguments::short()),
             Self::Fmt => Call::cargo(["fmt", "--all", "--", "--check"]),
             Self::Typos => Call::new("typos", []),
             Self::Deny => Call::cargo(["deny", "--all-features", "check", "licenses", "bans", "sources"]),
@@ -107,6 +110,7 @@ impl Step {
                 works(Call::new("python3", ["-c", "import nvidia"])),
                 "pip install nvidia-cuda-nvrtc nvidia-cuda-nvcc, in the Python on the path",
             ),
+            Self::Soak => (works(Call::new("strace", ["-V"])), "apt-get install strace"),
             Self::Aarch64 => (has_target(root, AARCH64), "rustup target add aarch64-unknown-linux-gnu"),
             _ => return None,
         };

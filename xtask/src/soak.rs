@@ -6,7 +6,8 @@
 mod attacks;
 mod jobs;
 
-use crate::bench::programs::build;
+use crate::bench::programs::built;
+use crate::process::Call;
 use anyhow::bail;
 use attacks::{Attack, Bench};
 use clap::ValueEnum;
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// What to attack, and for how long.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Only these attacks
     #[arg(long, value_delimiter = ',', value_name = "ATTACK,…")]
@@ -44,6 +45,13 @@ const SHORT: [(Attack, usize); 6] = [
     (Attack::Signals, 3),
 ];
 
+impl Arguments {
+    /// Those of CI.
+    pub(crate) fn short() -> Self {
+        Self { short: true, ..Self::default() }
+    }
+}
+
 /// What became of the tries of one attack on one job.
 #[derive(Clone, Debug, Default)]
 struct Row {
@@ -63,9 +71,9 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     if !cfg!(target_os = "linux") {
         bail!("soak needs Linux: it lets system calls fail with strace");
     }
-    let mut programs = vec!["--workspace"];
-    programs.extend(jobs::PROGRAMS.iter().flat_map(|name| ["--bin", name]));
-    let search = build(root, &programs, "search")?;
+    // As the README's test command builds them, so that a check of both builds them once.
+    let test = ["test", "--workspace", "--no-run", "--test", "programs", "--message-format=json-render-diagnostics"];
+    let search = built(root, Call::cargo(test), "search")?;
     let folder = Path::new(search.program()).parent().map(Path::to_owned).unwrap_or_default();
     let work = tempfile::Builder::new().prefix("dpnas-soak-").tempdir()?;
     let bench = Bench { programs: &folder, work: work.path(), seed: arguments.seed };

@@ -6,7 +6,10 @@
 //! Arrays are written and read number by number, because a copy of them is not in the memory of a training.
 
 use crate::model::{Model, Norm, Parameter};
-use dpnas_train::{Checkpoints, Epoch, FullError, TrainJob};
+use dpnas_grammar::Plan;
+use dpnas_prior::WeightInit;
+use dpnas_seed::Seed;
+use dpnas_train::{Checkpoints, Epoch, FullConfig, FullError};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -29,14 +32,21 @@ pub(crate) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    pub(crate) fn new(checkpoints: &'a Checkpoints, engine: &str, job: &TrainJob<'_>) -> Self {
+    /// The store of a training from weights of an initialisation and a seed.
+    pub(crate) fn new(
+        checkpoints: &'a Checkpoints,
+        engine: &str,
+        plan: &Plan,
+        (init, weight_seed): (WeightInit, Seed),
+        config: &FullConfig,
+    ) -> Self {
         let identity = vec![
-            ("net", job.plan.net().to_string()),
-            ("input", job.plan.input().to_string()),
-            ("initialisation", job.init.to_string()),
-            ("weight seed", job.weight_seed.0.to_string()),
-            ("training", job.config.identity()),
-            ("test", format!("{:?}", job.config.probe.test)),
+            ("net", plan.net().to_string()),
+            ("input", plan.input().to_string()),
+            ("initialisation", init.to_string()),
+            ("weight seed", weight_seed.0.to_string()),
+            ("training", config.identity()),
+            ("test", format!("{:?}", config.probe.test)),
             ("engine", engine.to_owned()),
             ("data", checkpoints.data.clone()),
         ];

@@ -18,7 +18,9 @@ pub(crate) fn fit<B: Backend>(
     on_epoch: &mut dyn FnMut(&Epoch),
 ) -> Result<TrainReport, FullError> {
     let probe = &job.config.probe;
-    let store = job.checkpoints.map(|checkpoints| Store::new(checkpoints, engine, job));
+    let store = job
+        .checkpoints
+        .map(|checkpoints| Store::new(checkpoints, engine, job.plan, (job.init, job.weight_seed), job.config));
     let mut epochs = match &store {
         Some(store) => store.resume(model)?,
         None => Vec::new(),

@@ -234,10 +234,15 @@ fn an_embedding_that_cannot_be_learned_is_named() {
     bytes[header + 4 * 35..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
     std::fs::write(&path, &bytes).unwrap();
     let message = refused(&["--methods", "ridge"]);
-    assert!(message.contains("feature 3 of row 2 is NaN: rows must be finite"), "{message}");
-    // A manifest of a later version, and no manifest.
+    assert!(message.contains("train/features.npy: found the checksum "), "{message}");
+    // One of an earlier version, without checksums.
     let manifest = embedding.join("manifest.json");
     let text = std::fs::read_to_string(&manifest).unwrap();
+    let (content, _) = text.split_once(",\n  \"files\"").unwrap();
+    std::fs::write(&manifest, format!("{content}\n}}\n")).unwrap();
+    let message = refused(&["--methods", "ridge"]);
+    assert!(message.contains("feature 3 of row 2 is NaN: rows must be finite"), "{message}");
+    // A manifest of a later version, and no manifest.
     std::fs::write(&manifest, text.replace("\"format\": 1", "\"format\": 9")).unwrap();
     assert!(refused(&[]).contains("embedding: "), "{}", refused(&[]));
     std::fs::remove_file(&manifest).unwrap();

@@ -263,6 +263,8 @@ fn classes_that_a_limit_loses_are_named_once_and_a_run_of_before_keeps_its_image
     let text = fs::read_to_string(&settings).unwrap();
     assert!(text.contains("limit-order = \"first\"\n"), "{text}");
     fs::write(&settings, text.replace("limit-order = \"first\"\n", "")).unwrap();
+    let journal = Path::new(&run).join("journal.jsonl");
+    fs::write(&journal, crate::journal::of_format_1(&fs::read_to_string(&journal).unwrap())).unwrap();
     let resumed = search().args(["--resume", &run]).output().unwrap();
     assert!(resumed.status.success() && lost(&resumed) == 1, "{}", stderr(&resumed));
     let balanced = small(folder.path(), &[&limited[..], &["balanced"]].concat());

@@ -14,6 +14,8 @@ mod embed;
 mod engine;
 mod ensemble;
 mod full_training;
+#[path = "../../../fixtures/journal.rs"]
+mod journal;
 #[cfg(target_os = "linux")]
 mod locks;
 #[cfg(target_os = "linux")]

@@ -51,6 +51,7 @@ fn a_run_of_an_earlier_version_is_resumed_with_one_warning() {
     let journal = folder.join("journal.jsonl");
     let text = std::fs::read_to_string(&journal).unwrap();
     assert!(text.contains("\"deep prior on cpu "), "{text}");
+    let text = crate::journal::of_format_1(&text);
     std::fs::write(&journal, text.replace("\"deep prior on cpu ", "\"deep prior v2 on cpu ")).unwrap();
     let output = search().arg("--resume").arg(&folder).output().unwrap();
     assert!(output.status.success(), "{}", stderr(&output));

@@ -7,7 +7,8 @@ use dpnas::cache::{Cache, Key};
 use dpnas::heads::{Lambda, LinearHead, Shrinkage, Statistics, lda, ridge};
 use dpnas::search::Seed;
 use dpnas::store::{EmbeddingWriter, Existing, Layout, Manifest, SplitName, StoredEmbedding};
-use dpnas_prior::{Prior, WeightInit};
+use dpnas_grammar::Plan;
+use dpnas_prior::WeightInit;
 use dpnas_train::{Checkpoints, FullConfig};
 use std::fs::{create_dir_all, read, read_dir};
 use std::path::{Path, PathBuf};
@@ -48,16 +49,15 @@ fn entry(bytes: &[u8]) -> Reading {
 
 /// A checkpoint of full training.
 pub(crate) fn checkpoint(bytes: &[u8]) -> Reading {
-    static PRIOR: LazyLock<Prior> = LazyLock::new(|| {
+    static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         let net: dpnas_grammar::Net = "[C(2,1,1,0,1), SM(2)]".parse().expect("an architecture");
-        let plan = net.plan(dpnas_grammar::ImageShape::square(1, 2)).expect("it fits");
-        Prior::draw(&plan, WeightInit::KaimingNormal, Seed(0)).expect("it is small")
+        net.plan(dpnas_grammar::ImageShape::square(1, 2)).expect("it fits")
     });
     let folder = folder();
     put(folder.path().join(LAST_CHECKPOINT), bytes);
     let place = Checkpoints { folder: folder.path().to_owned(), data: "data".to_owned() };
     let config = FullConfig::paper(Seed(0));
-    let store = Store::new(&place, "engine", &PRIOR, &config);
+    let store = Store::new(&place, "engine", &PLAN, (WeightInit::KaimingNormal, Seed(0)), &config);
     let weight = Parameter::new("weight".to_owned(), vec![2, 1, 1, 1], vec![0.5, -0.5]);
     let mut model = Model { weights: vec![weight], norms: vec![Norm::new("norm", 2)], steps: 0 };
     store.resume(&mut model).map(drop).map_err(refused)

@@ -15,7 +15,18 @@ use std::time::Duration;
 /// # Errors
 /// If it does not build.
 pub(crate) fn build(root: &Path, arguments: &[&str], name: &str) -> anyhow::Result<Call> {
-    let call = Call::cargo(["build", "--message-format=json-render-diagnostics"]).args(arguments.iter().copied());
+    built(
+        root,
+        Call::cargo(["build", "--message-format=json-render-diagnostics"]).args(arguments.iter().copied()),
+        name,
+    )
+}
+
+/// Runs a call of cargo that builds a program among others, and gives the call of the program.
+///
+/// # Errors
+/// If it does not build.
+pub(crate) fn built(root: &Path, call: Call, name: &str) -> anyhow::Result<Call> {
     let messages = call.stdout(root)?;
     let program = executable(&messages, name).with_context(|| format!("`{call}` names no program `{name}`"))?;
     Ok(Call::new(&program, []))
@@ -24,7 +35,8 @@ pub(crate) fn build(root: &Path, arguments: &[&str], name: &str) -> anyhow::Resu
 /// The program of a target among cargo's messages.
 fn executable(messages: &str, name: &str) -> Option<String> {
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut programs = messages.filter(|message| message["target"]["name"] == name);
+    let mut programs =
+        messages.filter(|message| message["target"]["name"] == name && message["profile"]["test"] != true);
     programs.find_map(|message| message["executable"].as_str().map(str::to_owned))
 }
 

@@ -6,9 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// The programs of the jobs.
-pub(crate) const PROGRAMS: [&str; 4] = ["search", "score", "embed", "continual"];
-
 /// A job with the files that it promises.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -82,7 +79,6 @@ pub(crate) fn jobs() -> Vec<Job> {
                 "PLACE/runs",
                 "--cache",
                 "off",
-                "--online",
                 "--epochs",
                 "1",
             ],

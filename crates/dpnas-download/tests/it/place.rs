@@ -5,6 +5,8 @@ use crate::{NAME, assert_fetched, config, content, error, fetch, fetch_watched, 
 use dpnas_download::{Access, Checksum, DownloadError, Downloader, Event};
 use std::fs;
 use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
 
 #[test]
 fn a_file_is_fetched_and_only_a_whole_one_gets_its_name() {
@@ -129,15 +131,38 @@ fn waiting_for_another_download_can_be_stopped() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_told_as_such() {
-    let (server, folder) = (Server::good(content()), tempfile::tempdir().unwrap());
-    std::os::unix::fs::symlink("/dev/full", folder.path().join(format!("{NAME}.part"))).unwrap();
-    assert_eq!(
-        error(&[&server], folder.path()),
-        format!(
-            "no room for the 5000 bytes of DIR/{NAME}.part: the disk (or a quota or size limit) is full (No space left on \
-             device (os error 28)); free space there, or choose a folder on another disk"
-        )
-    );
+    const PLACE: &str = "DPNAS_DOWNLOAD_TEST_FOLDER";
+    if let Some(folder) = std::env::var_os(PLACE) {
+        let server = Server::good(content());
+        let expected = format!(
+            "no room for the 5000 bytes of DIR/{NAME}.part: the disk (or a quota or size limit) is full (File too large (os \
+             error 27)); free space there, or choose a folder on another disk"
+        );
+        assert_eq!(error(&[&server], Path::new(&folder)), expected);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // This program again, with files of at most 2 KiB: writes fail as on a full disk.
+    let limited = "trap '' XFSZ; ulimit -f 4; exec \"$0\" --exact place::a_full_disk_is_told_as_such";
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new("sh").args(["-c", limited]).arg(program).env(PLACE, folder.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_planted_link_or_pipe_in_place_of_the_part_is_refused() {
+    for plant in ["link", "pipe"] {
+        let (server, folder) = (Server::good(content()), tempfile::tempdir().unwrap());
+        let (victim, part) = (folder.path().join("victim"), folder.path().join(format!("{NAME}.part")));
+        match plant {
+            "link" => std::os::unix::fs::symlink(&victim, &part).unwrap(),
+            _ => assert!(Command::new("mkfifo").arg(&part).status().unwrap().success()),
+        }
+        let message = error(&[&server], folder.path());
+        assert!(message.starts_with(&format!("cannot create DIR/{NAME}.part: ")), "{plant}: {message}");
+        assert!(!victim.exists());
+    }
 }
 
 #[test]

@@ -133,7 +133,9 @@ impl DeepPrior {
         let settings = manifest.settings.clone();
         let request = StoreRequest { layout: manifest.layout, settings, ..StoreRequest::npy(&manifest.data) };
         let expected = self.manifest(&plan, weight_seed, &request);
-        Manifest { rows: manifest.rows, program: manifest.program.clone(), ..expected } == *manifest
+        // What is in the files is not known before they are computed.
+        let Manifest { rows, program, files, digest, .. } = manifest.clone();
+        Manifest { rows, program, files, digest, ..expected } == *manifest
     }
 
     pub(crate) fn manifest(&self, plan: &Plan, weight_seed: Seed, request: &StoreRequest) -> Manifest {

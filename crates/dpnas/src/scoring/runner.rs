@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 
+/// Most draws of a run, of all architectures together.
+const MOST_DRAWS: usize = 1_000_000;
+
 /// The journal's name in the run folder.
 const JOURNAL: &str = "scores.jsonl";
 
@@ -145,6 +148,7 @@ impl<'a> ScoringRunner<'a> {
             ScoringJob { draws: 0, .. } => Some("0 draws; use at least 1"),
             job if job.targets.is_empty() => Some("there is no architecture"),
             _ if self.scorers.is_empty() => Some("there is no scorer"),
+            _ if self.total() > MOST_DRAWS => Some("more than 1,000,000 draws of all architectures fit no run"),
             _ => None,
         };
         if let Some(missing) = missing {
@@ -300,7 +304,7 @@ impl<'a> ScoringRunner<'a> {
         Ok(StopReason::Completed)
     }
 
-    /// Every draw of the run, in the order of scoring. They may be billions.
+    /// Every draw of the run, in the order of scoring.
     fn places(&self) -> impl Iterator<Item = Place> + use<> {
         let (nets, draws) = (self.job.targets.len(), self.job.draws);
         let of_draw = move |training, draw| (0..nets).map(move |net| (training, draw, net));

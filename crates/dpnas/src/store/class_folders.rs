@@ -56,13 +56,18 @@ pub(crate) fn read(
     if found != rows {
         return Err(StoreError::damaged(&folder, format!("{found} vectors"), format!("{rows} by the manifest")));
     }
-    let mut values = room(&folder, rows * features)?;
+    let mut values = Vec::new();
     let mut labels = room(&folder, rows)?;
     for (label, &count) in counts.iter().enumerate() {
         let class = class_folder(root, split, label);
         for index in 0..count {
             let path = row_file(&class, index);
             let mut file = npy::open(&path, Numbers::Float32, &[features])?;
+            // The file has so many numbers: memory grows with what is there, not with what the manifest promises.
+            values.try_reserve(features).map_err(|_| {
+                let needed = (rows as u64).saturating_mul(features as u64).saturating_mul(4);
+                StoreError::OutOfMemory { path: folder.clone(), needed }
+            })?;
             read_floats(&mut file, features, &mut values).map_err(StoreError::io("read", &path))?;
         }
         labels.extend(std::iter::repeat_n(label as i64, count));

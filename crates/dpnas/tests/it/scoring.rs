@@ -287,6 +287,10 @@ fn nothing_to_score_is_an_error() {
     let message =
         |job: ScoringJob| ScoringRunner::new(job).scored_by(Training::Random, &random).run().unwrap_err().to_string();
     assert_eq!(message(ScoringJob { draws: 0, ..job() }), "nothing to score: 0 draws; use at least 1");
+    assert_eq!(
+        message(ScoringJob { draws: u32::MAX, ..job() }),
+        "nothing to score: more than 1,000,000 draws of all architectures fit no run"
+    );
     assert_eq!(message(ScoringJob { targets: vec![], ..job() }), "nothing to score: there is no architecture");
     let error = ScoringRunner::new(job()).run().unwrap_err().to_string();
     assert_eq!(error, "nothing to score: there is no scorer");

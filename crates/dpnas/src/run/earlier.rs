@@ -1,7 +1,7 @@
 //! An earlier run, read from its files, that a search continues.
 
 use crate::csv::replay_buffer::{ReplayFields, read_replay_fields};
-use crate::run::journal::Continued;
+use crate::run::event::Continued;
 use crate::{CsvError, FolderError, Metrics, ReplayRow, RunFolder, read_q_values};
 use dpnas_search::{Continuation, ContinueError, EarlierRow, Net, Place, QValue, Search, SearchSettings, Seed, Space};
 use sha2::{Digest, Sha256};

@@ -3,6 +3,7 @@
 pub(crate) mod attempts;
 mod chain;
 pub(crate) mod earlier;
+pub(crate) mod event;
 pub(crate) mod files;
 pub(crate) mod folder;
 pub(crate) mod journal;

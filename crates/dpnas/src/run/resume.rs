@@ -3,7 +3,7 @@
 use crate::deep_prior::identity;
 use crate::run::attempts::Attempts;
 use crate::run::earlier::{Q_VALUES, REPLAY_BUFFER};
-use crate::run::journal::{Continued, Event};
+use crate::run::event::{Continued, Event};
 use crate::run::other_evaluation::OtherEvaluation;
 use crate::run::report::RunError;
 use crate::run::trials::Trials;

@@ -1,8 +1,9 @@
 //! The loop around the search: ask, evaluate, record, tell.
 
 use crate::evaluate::without_panic;
+use crate::run::event::Event;
 use crate::run::files::Artifacts;
-use crate::run::journal::{Event, Journal};
+use crate::run::journal::Journal;
 use crate::run::pace::Pace;
 use crate::run::report::{Report, RunError, RunEvent, StopReason, family};
 use crate::run::resume::{Pending, replay, tell};

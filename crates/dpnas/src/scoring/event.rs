@@ -15,7 +15,8 @@
 use super::runner::{ScoringJob, Training};
 use super::{Group, Searched, Target};
 use crate::WeightDraw;
-use crate::run::journal::{JOURNAL_FORMAT, ToldOutcome};
+use crate::run::event::ToldOutcome;
+use crate::run::journal::JOURNAL_FORMAT;
 use dpnas_grammar::ParseError;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};

@@ -21,4 +21,5 @@ mod scoring;
 #[path = "../../../../fixtures/skipped.rs"]
 mod skipped;
 mod store;
+mod store_checksums;
 mod weight_draw;

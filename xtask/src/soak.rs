@@ -11,8 +11,11 @@ use crate::process::Call;
 use anyhow::bail;
 use attacks::{Attack, Bench};
 use clap::ValueEnum;
-use jobs::jobs;
+use jobs::{Job, jobs};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 /// What to attack, and for how long.
@@ -83,16 +86,27 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
         (false, only) => only.iter().map(|&attack| (attack, attack.tries())).collect(),
     };
     let start = Instant::now();
-    let mut rows = Vec::new();
-    for job in jobs().iter().filter(|job| job.name.contains(&arguments.job)) {
-        let reference = bench.reference(job)?;
-        for &(attack, tries) in attacks.iter().filter(|(attack, _)| attack.applies(job)) {
-            let row = bench.attack(job, &reference, attack, arguments.tries.unwrap_or(tries))?;
-            eprintln!("{} s: {}", start.elapsed().as_secs(), line(&row));
-            row.faults.iter().for_each(|fault| eprintln!("  FAULT: {fault}"));
-            rows.push(row);
+    let jobs: Vec<Job> = jobs().into_iter().filter(|job| job.name.contains(&arguments.job)).collect();
+    let (next, rows) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    // The programs have one thread each, and sleep while they are attacked: two jobs at a time.
+    let work = || -> anyhow::Result<()> {
+        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let reference = bench.reference(job)?;
+            for &(attack, tries) in attacks.iter().filter(|(attack, _)| attack.applies(job)) {
+                let row = bench.attack(job, &reference, attack, arguments.tries.unwrap_or(tries))?;
+                eprintln!("{} s: {}", start.elapsed().as_secs(), line(&row));
+                row.faults.iter().for_each(|fault| eprintln!("  FAULT: {fault}"));
+                rows.lock().unwrap_or_else(PoisonError::into_inner).push(row);
+            }
         }
+        Ok(())
+    };
+    let ended = thread::scope(|scope| [scope.spawn(work), scope.spawn(work)].map(|thread| thread.join()));
+    for result in ended {
+        result.unwrap_or_else(|_| bail!("the soak panicked"))?;
     }
+    let mut rows = rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+    rows.sort_by_key(|row| jobs.iter().position(|job| job.name == row.job));
     println!("| attack | job | tried | survived | faults | |\n|---|---|---:|---:|---:|---|");
     rows.iter().for_each(|row| println!("{}", line(row)));
     match rows.iter().map(|row| row.faults.len()).sum::<usize>() {

@@ -268,7 +268,8 @@ impl Bench<'_> {
         let mut kinds: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, bytes) in all.iter().filter(|(_, bytes)| !bytes.is_empty()) {
             let kind = if name.contains("cache/") { "cache" } else { name };
-            if job.kind == Kind::Embedding || !follows.iter().any(|end| name.ends_with(end)) {
+            let decides = job.kind == Kind::Embedding || name.ends_with("last.safetensors");
+            if decides || !follows.iter().any(|end| name.ends_with(end)) {
                 let smallest = kinds.entry(kind).or_insert(name);
                 if bytes.len() < all[*smallest].len() {
                     *smallest = name;
@@ -317,8 +318,8 @@ impl Bench<'_> {
         random: &mut Random,
         row: &mut Row,
     ) -> anyhow::Result<()> {
-        let (image, cut) = (self.work.join("disk.img"), self.work.join("cut.img"));
         let mount = self.place(job);
+        let (image, cut) = (mount.with_extension("img"), mount.with_extension("cut"));
         if mount.exists() {
             fs::remove_dir_all(&mount)?;
         }

@@ -44,12 +44,12 @@ pub(crate) fn jobs() -> Vec<Job> {
     vec![
         of_strategy("search", &["--strategy", "q-learning"]),
         of_strategy("search with rungs", &["--strategy", "evolution", "--rungs", "100:ridge"]),
-        of_strategy("search with an ensemble", &["--strategy", "predictor", "--ensemble", "2"]),
+        of_strategy("search with an ensemble", &["--strategy", "predictor", "--ensemble", "2", "--budget", "4"]),
         run(
             "full training",
-            "search",
-            search,
-            &["--full-training", "--limit-train", "100", "--schedule", "1.0:2,0.5:1"],
+            "score",
+            Kind::Run { journal: "scores.jsonl" },
+            &["--full-training", "--net", "[C(8,3,1,1,1), P(4,4,0,0), SM(10)]", "--draws", "2", "--limit-train", "100"],
         ),
         run(
             "score",

@@ -12,6 +12,8 @@
 //!   continued_*.csv     copies of the files of the run that this one continues, if any
 //! ```
 
+use crate::JournalError;
+use crate::run::journal::check_settings;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,6 +48,9 @@ pub enum FolderError {
         /// The missing file.
         missing: &'static str,
     },
+    /// The settings of the run were edited.
+    #[error(transparent)]
+    Settings(#[from] JournalError),
 }
 
 /// The folder of one run.
@@ -95,7 +100,8 @@ impl RunFolder {
     /// Opens the folder of an earlier run.
     ///
     /// # Errors
-    /// [`FolderError::NotARun`] if settings or journal are missing.
+    /// [`FolderError::NotARun`] if settings or journal are missing, [`FolderError::Settings`] if the settings are no longer
+    /// those of the journal.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, FolderError> {
         Self::open_with(path, "journal.jsonl")
     }
@@ -103,7 +109,8 @@ impl RunFolder {
     /// Same as [`open`](Self::open), for a journal with another name.
     ///
     /// # Errors
-    /// [`FolderError::NotARun`] if settings or journal are missing.
+    /// [`FolderError::NotARun`] if settings or journal are missing, [`FolderError::Settings`] if the settings are no longer
+    /// those of the journal.
     pub fn open_with(path: impl Into<PathBuf>, journal: &'static str) -> Result<Self, FolderError> {
         let path = path.into();
         for missing in ["settings.toml", journal] {
@@ -111,6 +118,7 @@ impl RunFolder {
                 return Err(FolderError::NotARun { path, missing });
             }
         }
+        check_settings(&path.join(journal))?;
         Ok(Self { path })
     }
 

@@ -12,7 +12,7 @@ use dpnas_cache::Lock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The journal format that this version writes, and the newest format that it reads, for searches and scoring runs.
@@ -128,6 +128,24 @@ fn settings(journal: &Path) -> Result<Option<String>, JournalError> {
     match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         text => text.map(Some).map_err(|source| io(&path, source)),
+    }
+}
+
+/// Compares the settings beside a journal with those in its first line, before anything is made of them. A first line that
+/// cannot be read has its error when the run is resumed.
+pub(crate) fn check_settings(journal: &Path) -> Result<(), JournalError> {
+    #[derive(Deserialize)]
+    struct Begun {
+        settings: Option<String>,
+    }
+    let mut line = Vec::new();
+    let read = File::open(journal).and_then(|file| BufReader::new(file).read_until(b'\n', &mut line));
+    read.map_err(|source| io(journal, source))?;
+    let whole = line.strip_suffix(b"\n").and_then(|line| Some(Chain::new().open(line).ok()?.into_owned()));
+    let begun = whole.and_then(|line| serde_json::from_slice::<Begun>(&line).ok()?.settings);
+    match (begun, settings(journal)?) {
+        (Some(begun), Some(now)) => same_settings(journal, &begun, &now),
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::warnings;
 use dpnas::search::Progress;
 use dpnas::{Outcome, RunEvent, Trial};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -215,8 +216,11 @@ pub fn eprintln(text: &str) {
 }
 
 /// A text without control characters, which could command a terminal: a file's name may have them.
-pub(crate) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let safe = |c: char| matches!(c, '\n' | '\t') || !c.is_control();
+    if text.chars().all(safe) {
+        return Cow::Borrowed(text);
+    }
     text.chars().map(|c| if safe(c) { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 

@@ -4,7 +4,7 @@ use crate::options::ScoreOptions;
 use crate::output::{half_width, list_files, page_text};
 use crate::session::resume_command;
 use dpnas::report::{Column, Figure, TablePage};
-use dpnas::{DrawOutcome, NetSummary, Outcome, RunFolder, ScoringReport, StopReason, Summary, Training};
+use dpnas::{DrawOutcome, NetSummary, RunFolder, ScoringReport, StopReason, Summary, Training};
 use serde_json::{Value, json};
 
 /// Files of the run that are listed, as far as they are there.
@@ -49,9 +49,7 @@ impl ScoreResult<'_> {
             text.push_str(&format!("  {reward:<18}  {deviation:<6}  {test:<6}  {group:<6}  {training:<8}  {net}\n"));
         }
         for scored in &report.draws {
-            if let Outcome::Rejected { reason } | Outcome::OutOfMemory { reason } | Outcome::Failed { reason } =
-                &scored.outcome
-            {
+            if let Some((_, reason)) = scored.outcome.without_score() {
                 let net = &report.job.targets[scored.target].net;
                 text.push_str(&format!(
                     "  draw {} ({}) of {net} has no score: {reason}\n",
@@ -79,12 +77,7 @@ impl ScoreResult<'_> {
 
     fn draw_json(&self, scored: &DrawOutcome) -> Value {
         let target = &self.report.job.targets[scored.target];
-        let (outcome, reason) = match &scored.outcome {
-            Outcome::Rejected { reason } => ("rejected", Some(reason)),
-            Outcome::OutOfMemory { reason } => ("out-of-memory", Some(reason)),
-            Outcome::Failed { reason } => ("failed", Some(reason)),
-            _ => ("scored", None),
-        };
+        let (kind, reason) = scored.outcome.without_score().unzip();
         let score = scored.score();
         json!({
             "net": target.net.to_string(),
@@ -92,7 +85,7 @@ impl ScoreResult<'_> {
             "training": scored.training,
             "draw": scored.draw,
             "seed": scored.seed.0,
-            "outcome": outcome,
+            "outcome": kind.unwrap_or("scored"),
             "reason": reason,
             "reward": score.map(|score| score.reward),
             "val_accuracy": score.map_or(&[][..], |score| &score.valid_accuracy),

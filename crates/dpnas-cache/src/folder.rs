@@ -1,12 +1,13 @@
 //! The folder of the cache: names, locks, order of last use, eviction and files of crashed processes.
 
-use crate::lock::{Lock, careful, lock, try_lock};
+use crate::lock::{Lock, PATIENCE, careful, lock, try_lock};
 use crate::{CacheError, Key};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 use tempfile::TempPath;
 
 const ENTRY_SUFFIX: &str = ".embedding";
@@ -19,6 +20,8 @@ const LOCK_NAME: &str = ".lock";
 pub(crate) struct Folder {
     path: Arc<Path>,
     budget: u64,
+    /// Whether another program kept the folder locked for too long. It is not waited for again.
+    gave_up: Arc<AtomicBool>,
 }
 
 /// A published entry, ordered by last use, then by name.
@@ -32,7 +35,7 @@ struct Entry {
 impl Folder {
     /// Opens or creates the folder, removes files of crashed processes, and evicts down to the budget.
     pub(crate) fn open(path: PathBuf, budget: u64) -> Result<Self, CacheError> {
-        let folder = Self { path: path.into(), budget };
+        let folder = Self { path: path.into(), budget, gave_up: Arc::default() };
         folder.create()?;
         if let Some(_lock) = folder.lock()? {
             folder.sweep()?;
@@ -157,13 +160,16 @@ impl Folder {
         let path = self.path.join(LOCK_NAME);
         let open = careful().create(true).truncate(false).write(true).open(&path);
         let file = open.map_err(CacheError::write("create the lock file in", &self.path, 0))?;
-        match lock(&file, &path) {
+        let patience = if self.gave_up.load(Ordering::Relaxed) { Duration::ZERO } else { PATIENCE };
+        match lock(&file, &path, patience) {
             Ok(lock) => Ok(Some((file, lock))),
             Err(TryLockError::WouldBlock) => {
-                let path = path.display();
-                tracing::warn!(
-                    "another program keeps {path} locked; going on without storing an embedding or making room"
-                );
+                if !self.gave_up.swap(true, Ordering::Relaxed) {
+                    let path = path.display();
+                    tracing::warn!(
+                        "another program keeps {path} locked; going on without storing embeddings or making room"
+                    );
+                }
                 Ok(None)
             }
             Err(TryLockError::Error(error)) => Err(CacheError::io("lock", &path)(error)),

@@ -8,7 +8,7 @@ use std::sync::Once;
 use std::thread;
 use std::time::Duration;
 
-/// How long [`lock`] waits.
+/// How long a process waits for the lock of another program.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Holds the lock of a file, together with the open file. Dropping it unlocks a file system without locks.
@@ -41,10 +41,10 @@ pub fn try_lock(file: &File, path: &Path) -> Result<Lock, TryLockError> {
     }
 }
 
-/// Same as [`try_lock`], but waits until the file is unlocked, for at most [`PATIENCE`].
-pub(crate) fn lock(file: &File, path: &Path) -> Result<Lock, TryLockError> {
+/// Same as [`try_lock`], but waits until the file is unlocked, for at most this long.
+pub(crate) fn lock(file: &File, path: &Path, patience: Duration) -> Result<Lock, TryLockError> {
     let pause = Duration::from_millis(10);
-    for _ in 0..PATIENCE.as_millis() / pause.as_millis() {
+    for _ in 0..patience.as_millis() / pause.as_millis() {
         match try_lock(file, path) {
             Err(TryLockError::WouldBlock) => thread::sleep(pause),
             locked => return locked,

@@ -1,9 +1,9 @@
 //! Finds missing files and tries one mirror after another.
 
 use crate::http::{Client, Reply};
-use crate::part::{Part, part_path, wrong};
+use crate::part::{Part, careful, part_path, wrong};
 use crate::{Access, DownloadConfig, DownloadError, Event, MirrorFailure, Missing, Problem, RemoteFile, Watch};
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -241,7 +241,7 @@ fn notify(watch: &mut Watch<'_>, event: Event<'_>, file: &RemoteFile, folder: &P
 /// Two processes may then disturb one another, which the checksums reveal.
 fn lock(file: &RemoteFile, folder: &Path, watch: &mut Watch<'_>) -> Result<Option<File>, DownloadError> {
     let path = folder.join(".lock");
-    let open = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+    let open = careful().write(true).create(true).truncate(false).open(&path);
     let lock = open.map_err(DownloadError::write("create", &path, file.size))?;
     loop {
         match lock.try_lock() {

@@ -18,15 +18,7 @@ impl<'a> Part<'a> {
     /// The part file of `of` in `folder`, with the bytes of earlier attempts, unless they are longer than the file.
     pub(crate) fn open(of: &'a RemoteFile, folder: &Path) -> Result<Self, DownloadError> {
         let path = part_path(of, folder);
-        let mut options = OpenOptions::new();
-        // Whoever may write to the folder may plant a link or a pipe.
-        #[cfg(unix)]
-        {
-            use rustix::fs::OFlags;
-            use std::os::unix::fs::OpenOptionsExt;
-            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-        }
-        let open = options.read(true).write(true).create(true).truncate(false).open(&path);
+        let open = careful().read(true).write(true).create(true).truncate(false).open(&path);
         let file = open.and_then(|file| match file.metadata()?.is_file() {
             true => Ok(file),
             false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
@@ -84,6 +76,18 @@ impl<'a> Part<'a> {
         }
         Ok(target)
     }
+}
+
+/// Options to open a file that others may have planted in the folder: a link is an error, and a pipe does not wait.
+pub(crate) fn careful() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    }
+    options
 }
 
 /// The path of a part file.

@@ -94,6 +94,16 @@ impl Outcome {
         Self::Scored(Metrics::reward(reward))
     }
 
+    /// The kind of an outcome without a score, as it stands in files, and its reason.
+    pub fn without_score(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Scored(_) => None,
+            Self::Rejected { reason } => Some(("rejected", reason)),
+            Self::OutOfMemory { reason } => Some(("out-of-memory", reason)),
+            Self::Failed { reason } => Some(("failed", reason)),
+        }
+    }
+
     /// Refuses metrics outside 0 to 1. They could not be recorded and read back.
     pub(crate) fn check(&self, net: &Net) -> Result<(), OutOfRange> {
         let Self::Scored(score) = self else { return Ok(()) };

@@ -44,6 +44,7 @@ mod evaluate;
 #[cfg(feature = "download")]
 mod fetch;
 mod full_training;
+mod hex;
 pub mod prelude;
 mod run;
 mod score_error;

@@ -69,5 +69,5 @@ impl Splits {
 
 /// The first 64 bits of a fingerprint, in hexadecimal.
 pub(crate) fn short(fingerprint: &Fingerprint) -> String {
-    fingerprint.as_bytes()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex::hex(&fingerprint.as_bytes()[..8])
 }

@@ -201,20 +201,18 @@ impl Bench<'_> {
     /// Lets a disturbed job go on, and compares its files.
     fn judge(&self, job: &Job, place: &Path, reference: &Reference, row: &mut Row, what: &str) -> anyhow::Result<()> {
         if job.kind == Kind::Embedding {
-            let (now, _) = job.files(place)?;
-            let whole = ["stored/manifest.json"].iter().all(|name| place.join(name).is_file());
-            if (!now.is_empty() || job.name.contains("overwrite")) && !whole && place.join("stored").exists() {
+            let stored = place.join("stored");
+            if stored.exists() && !stored.join("manifest.json").is_file() {
                 row.fault(format!("{what}: half an embedding stands at the target"));
                 return Ok(());
             }
-            if job.name.contains("overwrite") && !place.join("stored").exists() {
+            if !stored.exists() && job.replaces() {
                 row.fault(format!("{what}: nothing stands at the target"));
                 return Ok(());
             }
-            let finished = now.iter().filter(|(name, _)| name.starts_with("stored/")).count() == reference.files.len();
-            if finished && !job.name.contains("overwrite") {
+            if stored.exists() && !job.replaces() {
                 // Begun again, it would be refused.
-                fs::remove_dir_all(place.join("stored"))?;
+                fs::remove_dir_all(stored)?;
             }
         }
         let output = job.go_on(self.programs, place)?;

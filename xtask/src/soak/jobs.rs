@@ -102,6 +102,11 @@ impl Job {
         self.command(programs, place, &self.arguments, under)
     }
 
+    /// Whether it replaces what stands in the place before.
+    pub(crate) fn replaces(&self) -> bool {
+        self.before.is_some()
+    }
+
     /// Makes what must stand in the place before.
     pub(crate) fn prepare(&self, programs: &Path, place: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(place)?;

@@ -165,6 +165,16 @@ fn a_planted_link_or_pipe_in_place_of_the_part_is_refused() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_planted_link_in_place_of_the_lock_is_refused() {
+    let (server, folder) = (Server::good(content()), tempfile::tempdir().unwrap());
+    let victim = folder.path().join("victim");
+    std::os::unix::fs::symlink(&victim, folder.path().join(".lock")).unwrap();
+    let message = error(&[&server], folder.path());
+    assert!(message.starts_with("cannot create DIR/.lock: ") && !victim.exists(), "{message}");
+}
+
 #[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let folder = tempfile::tempdir().unwrap();

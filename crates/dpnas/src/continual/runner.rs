@@ -7,6 +7,7 @@ use super::{
     ContinualError, ContinualEvent, ContinualJob, ContinualReport, Features, Input, LearnError, Learned, Learner,
     Method, Protocol, RowSource, Rows, Stream, Task,
 };
+use crate::hex::hex;
 use crate::run::journal::{JOURNAL_FORMAT, Journal};
 use crate::{OtherEvaluation, RunFolder, ScoreError, StopReason};
 use dpnas_heads::{HeadError, LinearHead, Statistics, check_rows};
@@ -393,7 +394,7 @@ impl<'a> ContinualRunner<'a> {
 
     fn identity(&self) -> Result<String, HeadError> {
         let start = match &self.start {
-            Some(start) => format!("; from statistics {}", hex(&Sha256::digest(start.to_bytes()?))),
+            Some(start) => format!("; from statistics {}", hex(&Sha256::digest(start.to_bytes()?)[..8])),
             None => String::new(),
         };
         Ok(format!("continual v1; {}{start}", self.source.identity()))
@@ -450,12 +451,8 @@ impl DrawRows {
     }
 }
 
+/// The first 64 bits of the checksum of a head.
 fn digest(head: Option<&LinearHead>) -> Result<String, LearnError> {
     let bytes = head.map(LinearHead::to_bytes).transpose()?.unwrap_or_default();
-    Ok(hex(&Sha256::digest(bytes)))
-}
-
-/// The first 64 bits in hexadecimal.
-pub(crate) fn hex(digest: &[u8]) -> String {
-    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex(&Sha256::digest(bytes)[..8]))
 }

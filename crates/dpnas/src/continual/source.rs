@@ -1,6 +1,5 @@
 //! Where the rows of a run come from.
 
-use super::runner::hex;
 use super::{ContinualError, Input};
 use crate::store::{Manifest, Member, SplitName, StoredEmbedding};
 use crate::{DeepPrior, ScoreError, StoreRequest, draw_seed};
@@ -84,7 +83,7 @@ impl EmbeddingRows {
             split.values().iter().for_each(|value| rows.update(value.to_le_bytes()));
         }
         Ok(Self {
-            identity: format!("{}; rows {}", encoder_of(manifest), hex(&rows.finalize())),
+            identity: format!("{}; rows {}", encoder_of(manifest), crate::hex::hex(&rows.finalize()[..8])),
             encoder: encoder_of(manifest),
             classes: manifest.class_names.len() as u32,
             train_labels: [train.labels(), valid.labels()].concat(),

@@ -11,6 +11,11 @@ pub(crate) struct Attempts {
 }
 
 impl Attempts {
+    /// The first evaluation begins.
+    pub(crate) fn first() -> Self {
+        Self { begun: 1, kept: 0 }
+    }
+
     /// An evaluation begins. Those before do not count if something was kept since.
     pub(crate) fn begin(&mut self, kept: u64) {
         self.begun = if self.kills(kept, 1) { self.begun + 1 } else { 1 };

@@ -1,6 +1,7 @@
 //! An earlier run, read from its files, that a search continues.
 
 use crate::csv::replay_buffer::{ReplayFields, read_replay_fields};
+use crate::hex::hex;
 use crate::run::event::Continued;
 use crate::{CsvError, FolderError, Metrics, ReplayRow, RunFolder, read_q_values};
 use dpnas_search::{Continuation, ContinueError, EarlierRow, Net, Place, QValue, Search, SearchSettings, Seed, Space};
@@ -139,5 +140,5 @@ impl EarlierRun {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }

@@ -48,9 +48,9 @@ pub enum FolderError {
         /// The missing file.
         missing: &'static str,
     },
-    /// The settings of the run were edited.
+    /// The journal cannot be read, or is that of a run with other settings.
     #[error(transparent)]
-    Settings(#[from] JournalError),
+    Journal(#[from] JournalError),
 }
 
 /// The folder of one run.
@@ -100,7 +100,7 @@ impl RunFolder {
     /// Opens the folder of an earlier run.
     ///
     /// # Errors
-    /// [`FolderError::NotARun`] if settings or journal are missing, [`FolderError::Settings`] if the settings are no longer
+    /// [`FolderError::NotARun`] if settings or journal are missing, [`FolderError::Journal`] if the settings are no longer
     /// those of the journal.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, FolderError> {
         Self::open_with(path, "journal.jsonl")
@@ -109,7 +109,7 @@ impl RunFolder {
     /// Same as [`open`](Self::open), for a journal with another name.
     ///
     /// # Errors
-    /// [`FolderError::NotARun`] if settings or journal are missing, [`FolderError::Settings`] if the settings are no longer
+    /// [`FolderError::NotARun`] if settings or journal are missing, [`FolderError::Journal`] if the settings are no longer
     /// those of the journal.
     pub fn open_with(path: impl Into<PathBuf>, journal: &'static str) -> Result<Self, FolderError> {
         let path = path.into();

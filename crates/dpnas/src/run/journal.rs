@@ -78,10 +78,7 @@ impl Journal {
         path.parent().into_iter().for_each(remove_unfinished);
         let text = journal.read()?;
         let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let (events, begun_with) = parse(path, &text[..complete], &mut journal.chain)?;
-        if let (Some(begun), Some(now)) = (begun_with, settings(path)?) {
-            same_settings(path, &begun, &now)?;
-        }
+        let events = parse(path, &text[..complete], &mut journal.chain)?;
         if complete < text.len() {
             journal.file.set_len(complete as u64).map_err(|source| io(path, source))?;
         }
@@ -165,21 +162,16 @@ fn same_settings(journal: &Path, begun: &str, now: &str) -> Result<(), JournalEr
     Ok(())
 }
 
-/// The events of complete lines, and the settings with which the run began. The chain then ends with the last line.
-fn parse<E: DeserializeOwned>(
-    path: &Path,
-    text: &[u8],
-    chain: &mut Chain,
-) -> Result<(Vec<E>, Option<String>), JournalError> {
+/// The events of complete lines. The chain then ends with the last line.
+fn parse<E: DeserializeOwned>(path: &Path, text: &[u8], chain: &mut Chain) -> Result<Vec<E>, JournalError> {
     /// Fields of the first line in every format, also in future ones.
     #[derive(Deserialize)]
     struct Header {
         format: u32,
         #[serde(default)]
         version: String,
-        settings: Option<String>,
     }
-    let (mut events, mut settings) = (Vec::new(), None);
+    let mut events = Vec::new();
     for (index, line) in text.split(|&byte| byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let damaged = |message: String| JournalError::Damaged { path: path.to_owned(), line: index + 1, message };
         let no_event = |error: serde_json::Error| damaged(format!("it is not an event of this program: {error}"));
@@ -188,7 +180,7 @@ fn parse<E: DeserializeOwned>(
             match header.format {
                 0 => return Err(damaged("no version has format 0".to_owned())),
                 1 => *chain = Chain::without(),
-                2..=JOURNAL_FORMAT => settings = header.settings,
+                2..=JOURNAL_FORMAT => {}
                 found => {
                     let version = header.version;
                     return Err(JournalError::NewerFormat { path: path.to_owned(), found, version });
@@ -201,7 +193,7 @@ fn parse<E: DeserializeOwned>(
     if events.is_empty() {
         return Err(JournalError::Empty { path: path.to_owned() });
     }
-    Ok((events, settings))
+    Ok(events)
 }
 
 fn io(path: &Path, source: std::io::Error) -> JournalError {
@@ -365,10 +357,10 @@ mod tests {
         let text = "version = \"0.1.0\"\n\n# search\nq-learning-rate = 0.1\n";
         std::fs::write(&settings, text).unwrap();
         drop(Journal::begin(&path, "test", 7, None).unwrap());
-        Journal::resume(&path).unwrap();
+        check_settings(&path).unwrap();
         std::fs::write(&settings, text.replace("0.1\n", "0.9\n")).unwrap();
         assert_eq!(
-            Journal::resume(&path).unwrap_err().to_string(),
+            check_settings(&path).unwrap_err().to_string(),
             format!(
                 "line 4 of {} is `q-learning-rate = 0.9`, and was `q-learning-rate = 0.1` when the run began: write it as \
                  it was. What may change is a flag, for example --threads 2",
@@ -376,7 +368,7 @@ mod tests {
             )
         );
         std::fs::write(&settings, format!("{text}budget = 9\n")).unwrap();
-        assert!(matches!(Journal::resume(&path), Err(JournalError::Settings { line: 5, .. })));
+        assert!(matches!(check_settings(&path), Err(JournalError::Settings { line: 5, .. })));
     }
 
     #[cfg(unix)]

@@ -52,9 +52,7 @@ pub(crate) fn replay(
                 );
                 match candidate {
                     Some(candidate) if journal == found => {
-                        let mut attempts = Attempts::default();
-                        attempts.begin(0);
-                        in_flight.insert(candidate.id, Pending { candidate, passed: 0, attempts })
+                        in_flight.insert(candidate.id, Pending { candidate, passed: 0, attempts: Attempts::first() })
                     }
                     _ => return Err(RunError::Diverged { journal, found }),
                 };
@@ -66,8 +64,7 @@ pub(crate) fn replay(
             Event::Rung { id, score, seconds } => {
                 let Some(pending) = in_flight.get_mut(&CandidateId(id)) else { return Err(not_in_flight(id)) };
                 pending.passed += 1;
-                pending.attempts = Attempts::default();
-                pending.attempts.begin(0);
+                pending.attempts = Attempts::first();
                 if !search.tell_rung(CandidateId(id), score)? {
                     used = seconds.unwrap_or(used);
                     in_flight.remove(&CandidateId(id));

@@ -5,11 +5,11 @@ use super::figures;
 use super::report::{DrawOutcome, ScoringError, ScoringReport};
 use super::runner::Training;
 use super::{NetSummary, Summary};
+use crate::RunFolder;
 use crate::csv::replay_buffer::{percent, percent_list};
 use crate::csv::write_table;
 #[cfg(feature = "report")]
 use crate::run::picture::write_picture;
-use crate::{Outcome, RunFolder};
 
 /// Columns of `scores.csv`; accuracies are fractions.
 const SCORES: [&str; 13] = [
@@ -99,26 +99,23 @@ fn origin(report: &ScoringReport, target: usize) -> [String; 4] {
 fn scores_row(report: &ScoringReport, scored: &DrawOutcome) -> [String; 13] {
     let [net, group, row, old] = origin(report, scored.target);
     let draw = [scored.training.to_string(), scored.draw.to_string(), scored.seed.0.to_string()];
-    let rest = match &scored.outcome {
-        Outcome::Scored(score) => [
+    let nothing = String::new;
+    let rest = match (scored.score(), scored.outcome.without_score()) {
+        (Some(score), _) => [
             "scored".to_owned(),
             number(score.reward),
             flag(score.train_flag).to_owned(),
             number(score.best_valid()),
             number(score.test_accuracy),
-            String::new(),
+            nothing(),
         ],
-        Outcome::Rejected { reason } => without_score("rejected", reason),
-        Outcome::OutOfMemory { reason } => without_score("out-of-memory", reason),
-        Outcome::Failed { reason } => without_score("failed", reason),
+        (None, outcome) => {
+            let (kind, reason) = outcome.unwrap_or_default();
+            [kind.to_owned(), nothing(), nothing(), nothing(), nothing(), reason.to_owned()]
+        }
     };
     let ([training, draw, seed], [outcome, reward, flag, best, test, reason]) = (draw, rest);
     [net, group, row, old, training, draw, seed, outcome, reward, flag, best, test, reason]
-}
-
-fn without_score(outcome: &str, reason: &str) -> [String; 6] {
-    let nothing = String::new;
-    [outcome.to_owned(), nothing(), nothing(), nothing(), nothing(), reason.to_owned()]
 }
 
 fn summary_row(report: &ScoringReport, summary: &NetSummary) -> [String; 14] {

@@ -65,7 +65,7 @@ impl DrawOutcome {
     pub fn score(&self) -> Option<&Metrics> {
         match &self.outcome {
             Outcome::Scored(score) => Some(score),
-            Outcome::Rejected { .. } | Outcome::OutOfMemory { .. } | Outcome::Failed { .. } => None,
+            _ => None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Checksums of the files of a stored embedding.
 
 use super::{StoreError, manifest};
+use crate::hex::hex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -61,9 +62,4 @@ fn of_file(path: &Path) -> io::Result<String> {
         let read = block.len();
         file.consume(read);
     }
-}
-
-/// A checksum in hexadecimal.
-pub(crate) fn hex(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

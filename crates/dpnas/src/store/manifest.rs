@@ -1,8 +1,9 @@
 //! `manifest.json`: content and origin of a stored embedding.
 
 use super::error::StoreError;
-use super::hashes::{Hashes, hex};
+use super::hashes::Hashes;
 use super::{Layout, SplitName};
+use crate::hex::hex;
 use dpnas_grammar::Net;
 use dpnas_seed::Seed;
 use serde::{Deserialize, Serialize};

@@ -50,11 +50,12 @@ impl StoredEmbedding {
         hashes::check(folder, &manifest.files, "")
     }
 
-    /// Reads one split into memory. File sizes and checksums are checked before memory is allocated.
+    /// Reads one split into memory. File sizes are checked before memory is allocated, and checksums before the rows are
+    /// returned.
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] if a file is truncated, contradicts the manifest or has another checksum, [`StoreError::LabelRange`],
-    /// [`StoreError::OutOfMemory`], or [`StoreError::Io`].
+    /// [`StoreError::Damaged`] if a file is truncated, contradicts the manifest or has another checksum,
+    /// [`StoreError::LabelRange`], [`StoreError::OutOfMemory`], or [`StoreError::Io`].
     pub fn read(&self, split: SplitName) -> Result<StoredSplit, StoreError> {
         let (root, rows, features) = (&*self.folder, self.manifest.rows.of(split), self.manifest.features);
         let classes = self.manifest.class_names.len();

@@ -2,11 +2,12 @@
 
 use crate::progress::eprintln;
 use anyhow::{Context, Result};
-use signal_hook::{consts, flag};
+use dpnas::RunFolder;
+use signal_hook::{consts, flag, low_level};
 use std::fs;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +19,20 @@ const SIGNALS: [i32; 2] = [consts::SIGINT, consts::SIGTERM];
 /// The latest signal; 0 before the first.
 static LATEST: LazyLock<Arc<AtomicUsize>> = LazyLock::new(Arc::default);
 
-/// A flag that a signal sets, which also shows `message`. A second signal ends the process at once.
+/// Time after a signal in which a job may end by itself. Some steps look at the flag too rarely for that, for example a
+/// convolution of a thousand feature maps or a mini-batch of full training.
+const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// The run that a signal ends, and the command that resumes it.
+static RUN: Mutex<Option<(RunFolder, String)>> = Mutex::new(None);
+
+/// Sets the run in whose folder a signal is noted, and the command that resumes it.
+pub fn note_in(folder: &RunFolder, resume: String) {
+    *RUN.lock().unwrap_or_else(PoisonError::into_inner) = Some((folder.clone(), resume));
+}
+
+/// A flag that a signal sets, which also shows `message`. The process ends a little later, also within a long step. A second
+/// signal ends it at once.
 ///
 /// A signal that is ignored when the process starts stays ignored: `nohup` relies on that for `SIGHUP`, shell scripts for
 /// Ctrl-C in their background jobs.
@@ -40,9 +54,26 @@ pub fn stop_on_signals(message: &'static str) -> Result<Arc<AtomicBool>> {
             thread::sleep(Duration::from_millis(20));
         }
         eprintln(message);
+        end_late();
     };
     thread::Builder::new().spawn(watch).context("cannot start a thread")?;
     Ok(stop)
+}
+
+/// Notes the signal, and ends the process unless it ends by itself before. A run can be killed at any moment and resumed.
+fn end_late() {
+    let run = RUN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((folder, _)) = &run
+        && let Err(error) = folder.note_interruption()
+    {
+        tracing::warn!("{error}; the evaluation that the signal ends counts as one that killed the run");
+    }
+    thread::sleep(PATIENCE);
+    match run {
+        Some((_, resume)) => eprintln(&format!("ended within a long step, which is lost; go on later with: {resume}")),
+        None => eprintln("ended within a long step"),
+    }
+    low_level::exit(128 + LATEST.load(Ordering::Relaxed) as i32);
 }
 
 /// Lets a write that exceeds a limit on file sizes return an error, which is told, instead of ending the process.

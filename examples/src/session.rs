@@ -1,7 +1,7 @@
 //! The frame of a `search` or `score`: options, data set, run folder, and what to do after an error.
 
 use crate::data;
-use crate::interrupt::stop_on_signals;
+use crate::interrupt::{note_in, stop_on_signals};
 use crate::options::{self, ResourceOptions, Run};
 use crate::progress::eprintln;
 use anyhow::{Context, Error, Result, anyhow};
@@ -88,6 +88,7 @@ impl<R: Run> Session<R> {
             Some(folder) => folder.clone(),
             None => RunFolder::create(resources.runs.as_ref(), R::PROGRAM, &self.options.to_toml()?)?,
         };
+        note_in(&folder, resume_command::<R>(&folder));
         eprintln(&format!("{data}; device {}; run {}", resources.device, folder.path().display()));
         Ok(folder)
     }

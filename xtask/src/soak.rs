@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// The form of CI: about three minutes
     #[arg(long, conflicts_with_all = ["only", "tries"])]
     short: bool,
+    /// Instead, runs of 20,000 candidates with an evaluation that takes no time: time, memory and bytes of each
+    #[arg(long, conflicts_with_all = ["only", "tries", "short"])]
+    long: bool,
     /// Of the moments at which a job is killed
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -71,6 +74,9 @@ struct Row {
 /// # Errors
 /// If a program does not build, an undisturbed job fails, or a try finds a fault.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
+    if arguments.long {
+        return Call::cargo(["bench", "-p", "dpnas", "--features", "report", "--bench", "long_run"]).run(root);
+    }
     if !cfg!(target_os = "linux") {
         bail!("soak needs Linux: it lets system calls fail with strace");
     }

@@ -83,6 +83,7 @@ impl Header {
         bytes
     }
 
+    #[expect(clippy::expect_used, reason = "a header without its text would be no header")]
     fn json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("strings and whole numbers always serialise")
     }
@@ -114,7 +115,7 @@ pub(crate) fn check(mut file: impl Read, length: u64, key: &Key) -> io::Result<R
 fn read_header(file: &mut impl Read, length: u64, key: &Key) -> io::Result<Result<(usize, Header), Damage>> {
     let mut bytes = Vec::new();
     file.by_ref().take(JSON_AT as u64).read_to_end(&mut bytes)?;
-    if bytes.len() < JSON_AT || bytes[..MAGIC.len()] != MAGIC {
+    if bytes.len() < JSON_AT || !bytes.starts_with(&MAGIC) {
         return Ok(Err(Damage::Magic));
     }
     let version = number(&bytes, VERSION_AT);
@@ -132,7 +133,7 @@ fn read_header(file: &mut impl Read, length: u64, key: &Key) -> io::Result<Resul
     if number(&bytes, CRC_AT) != header_crc(&bytes) {
         return Ok(Err(Damage::HeaderChecksum));
     }
-    Ok(match serde_json::from_slice::<Header>(&bytes[JSON_AT..]) {
+    Ok(match serde_json::from_slice::<Header>(bytes.get(JSON_AT..).unwrap_or_default()) {
         Err(_) => Err(Damage::HeaderSyntax),
         Ok(header) if header.key != *key => Err(Damage::OtherKey),
         Ok(header) => Ok((data_start, header)),
@@ -148,7 +149,7 @@ fn data_crc(mut file: impl Read, length: u64) -> io::Result<Option<u32>> {
         match file.read(&mut piece) {
             Ok(0) => return Ok((total == length).then(|| hasher.finalize())),
             Ok(read) => {
-                hasher.update(&piece[..read]);
+                hasher.update(piece.get(..read).unwrap_or_default());
                 total += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -160,18 +161,20 @@ fn data_crc(mut file: impl Read, length: u64) -> io::Result<Option<u32>> {
 /// Fills in the header's checksum.
 fn seal(header: &mut [u8]) {
     let crc = header_crc(header);
-    header[CRC_AT].copy_from_slice(&crc.to_le_bytes());
+    if let Some(place) = header.get_mut(CRC_AT) {
+        place.copy_from_slice(&crc.to_le_bytes());
+    }
 }
 
 fn header_crc(header: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&header[..CRC_AT.start]);
-    hasher.update(&header[JSON_AT..]);
+    hasher.update(header.get(..CRC_AT.start).unwrap_or_default());
+    hasher.update(header.get(JSON_AT..).unwrap_or_default());
     hasher.finalize()
 }
 
 fn number(bytes: &[u8], at: Range<usize>) -> u32 {
-    bytes[at].iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
+    bytes.get(at).unwrap_or_default().iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte))
 }
 
 #[cfg(test)]

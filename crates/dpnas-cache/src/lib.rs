@@ -30,6 +30,7 @@
 //! # Determinism
 //! The cache reads the clock to order entries by last use. The clock decides
 //! which entries are kept, but never the content of a returned matrix.
+#![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod cache;
 mod dtype;

@@ -4,7 +4,8 @@
 use std::fs::File;
 use std::io;
 
-/// The bytes of a file, read on access. They stay readable after the file is renamed or unlinked.
+/// The bytes of a file, read on access. They stay readable after the file is renamed or unlinked; on a
+/// network file system only if a cache of this machine did it.
 pub(crate) struct Map(memmap2::Mmap);
 
 impl Map {

@@ -61,7 +61,7 @@ impl Matrix {
 
     fn bytes(&self) -> &[u8] {
         match &*self.storage {
-            Storage::Mapped { map, data_start, .. } => &map.bytes()[*data_start..],
+            Storage::Mapped { map, data_start, .. } => map.bytes().get(*data_start..).unwrap_or_default(),
             Storage::Owned(values) => values.bytes(),
         }
     }
@@ -94,7 +94,7 @@ impl Matrix {
         // Read consecutive rows at once.
         for run in indices.chunk_by(|a, b| a + 1 == *b) {
             let (rows, rest) = out.split_at_mut(run.len() * self.columns);
-            let first = run[0] * self.columns;
+            let first = run.first().map_or(0, |row| row * self.columns);
             if E::DTYPE == self.dtype {
                 self.copy(first, rows)?;
             } else if self.dtype == DType::Bf16 {
@@ -112,7 +112,8 @@ impl Matrix {
         match &*self.storage {
             Storage::Owned(values) => {
                 let out: &mut [u8] = bytemuck::cast_slice_mut(out);
-                out.copy_from_slice(&values.bytes()[size_of::<E>() * first..][..out.len()]);
+                let from = values.bytes().get(size_of::<E>() * first..).and_then(|from| from.get(..out.len()));
+                out.copy_from_slice(from.ok_or(ErrorKind::UnexpectedEof)?);
             }
             Storage::Mapped { file, data_start, .. } => {
                 let offset = *data_start as u64 + E::DTYPE.bytes() * first as u64;
@@ -127,7 +128,7 @@ impl Matrix {
     fn widen<E: Stored>(&self, first: usize, out: &mut [E]) -> io::Result<()> {
         let mut piece = vec![0_u16; PIECE.min(out.len())];
         for (index, out) in out.chunks_mut(PIECE).enumerate() {
-            let piece = &mut piece[..out.len()];
+            let (piece, _) = piece.split_at_mut(out.len());
             self.copy(first + index * PIECE, piece)?;
             for (out, &value) in out.iter_mut().zip(&*piece) {
                 *out = E::from_bf16(value);
@@ -140,7 +141,7 @@ impl Matrix {
     pub(crate) fn in_file(file: File, layout: Layout) -> io::Result<Self> {
         let Layout { data_start, rows, columns, dtype } = layout;
         let map = Map::of(&file)?;
-        let data = &map.bytes()[data_start..];
+        let data = map.bytes().get(data_start..).ok_or(ErrorKind::UnexpectedEof)?;
         let storage = if cfg!(target_endian = "little") && dtype.fits(data) {
             Storage::Mapped { map, data_start, file }
         } else {

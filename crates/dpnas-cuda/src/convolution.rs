@@ -107,7 +107,11 @@ impl Convolution {
     ) -> Result<Self, CudaError> {
         let (gpu, conv) = (&shared.gpu, weights.shape());
         let shape = shape_of(conv, images, input, output, then);
-        let wide = shape.in_channels * shape.kernel * shape.kernel;
+        let wide = u64::from(shape.in_channels) * u64::from(shape.kernel).pow(2);
+        let wide = u32::try_from(wide).map_err(|_| CudaError::Call {
+            call: format!("a convolution with a kernel of {}", conv.kernel),
+            reason: "a filter has 2^32 weights or more for each feature map".to_owned(),
+        })?;
         let ConvShape { kernel, stride, padding, .. } = *conv;
         Ok(Self {
             weights: gpu.upload(weights.values(), "weights")?,
@@ -177,7 +181,7 @@ fn unrolls(in_channels: u32) -> bool {
 
 /// Values of an unrolled window, rounded up to what tensor cores take at once.
 fn unrolled_inputs(in_channels: u32, kernel: u32) -> u32 {
-    (in_channels * kernel * kernel).next_multiple_of(16)
+    in_channels.saturating_mul(kernel).saturating_mul(kernel).checked_next_multiple_of(16).unwrap_or(u32::MAX)
 }
 
 pub(crate) fn images_at_once(plan: &Plan, map_bytes: u64) -> u32 {

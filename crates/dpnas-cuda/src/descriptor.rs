@@ -7,11 +7,50 @@ use cudarc::cudnn::sys::{
 };
 use std::ffi::c_void;
 
+/// A type of attributes, and its name in cuDNN.
+///
+/// # Safety
+/// cuDNN reads and writes values of `KIND` as this type.
+#[allow(unsafe_code, reason = "cuDNN takes addresses of values")]
+pub(crate) unsafe trait Value: Copy {
+    const KIND: Type;
+}
+
+macro_rules! values {
+    ($($value:ty: $kind:ident,)*) => {
+        $(
+            #[allow(unsafe_code, reason = "cuDNN takes addresses of values")]
+            // SAFETY: the table of types in cuDNN's documentation of its graph interface.
+            unsafe impl Value for $value {
+                const KIND: Type = Type::$kind;
+            }
+        )*
+    };
+}
+
+values! {
+    sys::cudnnHandle_t: CUDNN_TYPE_HANDLE,
+    cudnnBackendDescriptor_t: CUDNN_TYPE_BACKEND_DESCRIPTOR,
+    sys::cudnnDataType_t: CUDNN_TYPE_DATA_TYPE,
+    sys::cudnnConvolutionMode_t: CUDNN_TYPE_CONVOLUTION_MODE,
+    sys::cudnnPointwiseMode_t: CUDNN_TYPE_POINTWISE_MODE,
+    sys::cudnnBackendHeurMode_t: CUDNN_TYPE_HEUR_MODE,
+    // A device pointer.
+    u64: CUDNN_TYPE_VOID_PTR,
+    i64: CUDNN_TYPE_INT64,
+    f32: CUDNN_TYPE_FLOAT,
+    bool: CUDNN_TYPE_BOOLEAN,
+    u8: CUDNN_TYPE_CHAR,
+    // As its number, because a newer cuDNN may have notes that the enumeration lacks.
+    u32: CUDNN_TYPE_BEHAVIOR_NOTE,
+}
+
 #[derive(Debug)]
 pub(crate) struct Descriptor(pub(crate) cudnnBackendDescriptor_t);
 
 #[allow(unsafe_code, reason = "a descriptor is a pointer")]
-// SAFETY: a finished descriptor is not changed; `Dnn` uses it under the handle's lock.
+// SAFETY: cuDNN lets any thread read or destroy a finished descriptor, and nothing changes one; `Dnn` runs plans under the
+// handle's lock.
 unsafe impl Send for Descriptor {}
 
 #[allow(unsafe_code, reason = "a descriptor is a pointer")]
@@ -27,14 +66,13 @@ impl Descriptor {
         Ok(Self(pointer))
     }
 
-    /// Sets an attribute; `T` is the type that `kind` names.
-    pub(crate) fn set<T: Copy>(&mut self, attribute: Attribute, kind: Type, values: &[T]) -> Result<(), Status> {
+    pub(crate) fn set<T: Value>(&mut self, attribute: Attribute, values: &[T]) -> Result<(), Status> {
         // SAFETY: the descriptor is valid, and `values` has as many elements of the named type as it says.
         done(unsafe {
             sys::cudnnBackendSetAttribute(
                 self.0,
                 attribute,
-                kind,
+                T::KIND,
                 values.len() as i64,
                 values.as_ptr().cast::<c_void>(),
             )
@@ -42,11 +80,11 @@ impl Descriptor {
     }
 
     pub(crate) fn refer(&mut self, attribute: Attribute, other: &Self) -> Result<(), Status> {
-        self.set(attribute, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &[other.0])
+        self.set(attribute, &[other.0])
     }
 
     /// Reads at most `values.len()` elements of an attribute, and returns their number.
-    pub(crate) fn get<T: Copy>(&self, attribute: Attribute, kind: Type, values: &mut [T]) -> Result<usize, Status> {
+    pub(crate) fn get<T: Value>(&self, attribute: Attribute, values: &mut [T]) -> Result<usize, Status> {
         let mut found = 0;
         // SAFETY: the descriptor is valid, and `values` has room for as many elements of the named type as it says.
         done(unsafe {
@@ -54,7 +92,7 @@ impl Descriptor {
             sys::cudnnBackendGetAttribute(
                 self.0,
                 attribute,
-                kind,
+                T::KIND,
                 room,
                 &mut found,
                 values.as_mut_ptr().cast::<c_void>(),

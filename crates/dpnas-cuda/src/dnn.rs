@@ -3,8 +3,8 @@
 use crate::CudaError;
 use crate::descriptor::{Descriptor, check, error, is_out_of_memory};
 use cudarc::cudnn::sys::{
-    self, cudnnBackendAttributeName_t as Attribute, cudnnBackendAttributeType_t as Type, cudnnBackendDescriptor_t,
-    cudnnBackendDescriptorType_t as Kind, cudnnDataType_t as DataType, cudnnStatus_t as Status,
+    self, cudnnBackendAttributeName_t as Attribute, cudnnBackendDescriptor_t, cudnnBackendDescriptorType_t as Kind,
+    cudnnDataType_t as DataType, cudnnStatus_t as Status,
 };
 use cudarc::driver::CudaStream;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,7 +45,7 @@ enum Target {
 impl Target {
     fn set(&self, of: &mut Descriptor, handle: Option<Attribute>, device: Option<Attribute>) -> Result<(), Status> {
         match (self, handle, device) {
-            (Self::Handle(target), Some(attribute), _) => of.set(attribute, Type::CUDNN_TYPE_HANDLE, &[target.0]),
+            (Self::Handle(target), Some(attribute), _) => of.set(attribute, &[target.0]),
             (Self::Described(target), _, Some(attribute)) => of.refer(attribute, target),
             _ => Ok(()),
         }
@@ -53,7 +53,7 @@ impl Target {
 }
 
 /// cuDNN's handle, and the stream that it works on.
-struct Handle(sys::cudnnHandle_t, #[expect(dead_code, reason = "it must outlive the handle")] Arc<CudaStream>);
+struct Handle(sys::cudnnHandle_t, Arc<CudaStream>);
 
 #[allow(unsafe_code, reason = "a handle is a pointer")]
 // SAFETY: cuDNN allows a handle in any thread, one at a time.
@@ -61,8 +61,10 @@ unsafe impl Send for Handle {}
 
 impl Drop for Handle {
     fn drop(&mut self) {
+        // The handle may be dropped in any thread, which may have another GPU's context or none.
+        let _ = self.1.context().bind_to_thread();
         #[allow(unsafe_code, reason = "a call of C")]
-        // SAFETY: the handle is valid and not used again.
+        // SAFETY: the handle is valid and not used again: plans are dropped before.
         unsafe {
             sys::cudnnDestroy(self.0);
         }
@@ -171,7 +173,7 @@ impl Dnn {
     pub(crate) fn described(json: &str) -> Result<Self, CudaError> {
         let device = || -> Result<Descriptor, Status> {
             let mut device = Descriptor::new(Kind::CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR)?;
-            device.set(Attribute::CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, Type::CUDNN_TYPE_CHAR, json.as_bytes())?;
+            device.set(Attribute::CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, json.as_bytes())?;
             device.finish()
         };
         let device = device().map_err(|status| error(status, "reading the description of a device".to_owned()))?;
@@ -208,7 +210,7 @@ impl Dnn {
         let graph = Arc::new(graph(&target, shape, Then::default())?);
         let mut descriptor = Descriptor::new(Kind::CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
         descriptor.refer(Attribute::CUDNN_ATTR_ENGINE_OPERATION_GRAPH, &graph.0)?;
-        descriptor.set(Attribute::CUDNN_ATTR_ENGINE_GLOBAL_INDEX, Type::CUDNN_TYPE_INT64, &[engine])?;
+        descriptor.set(Attribute::CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &[engine])?;
         target.set(&mut descriptor, None, Some(Attribute::CUDNN_ATTR_ENGINE_DEVICEPROP))?;
         let descriptor = descriptor.finish()?;
         let mut config = Descriptor::new(Kind::CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?;
@@ -282,9 +284,9 @@ impl Dnn {
         }
         let pack = || -> Result<Descriptor, Status> {
             let mut pack = Descriptor::new(Kind::CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?;
-            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, Type::CUDNN_TYPE_INT64, &ids)?;
-            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, Type::CUDNN_TYPE_VOID_PTR, &addresses)?;
-            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_WORKSPACE, Type::CUDNN_TYPE_VOID_PTR, &[workspace])?;
+            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, &ids)?;
+            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, &addresses)?;
+            pack.set(Attribute::CUDNN_ATTR_VARIANT_PACK_WORKSPACE, &[workspace])?;
             pack.finish()
         };
         let pack = pack().map_err(|status| error(status, plan.shape.to_string()))?;
@@ -326,18 +328,14 @@ fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<D
     let convolution = {
         let mut descriptor = Descriptor::new(Kind::CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)?;
         let (pad, step) = ([i64::from(padding); 2], [i64::from(stride); 2]);
-        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, Type::CUDNN_TYPE_INT64, &[2_i64])?;
-        descriptor.set(
-            Attribute::CUDNN_ATTR_CONVOLUTION_COMP_TYPE,
-            Type::CUDNN_TYPE_DATA_TYPE,
-            &[DataType::CUDNN_DATA_FLOAT],
-        )?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, &[2_i64])?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_COMP_TYPE, &[DataType::CUDNN_DATA_FLOAT])?;
         let mode = sys::cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION;
-        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_CONV_MODE, Type::CUDNN_TYPE_CONVOLUTION_MODE, &[mode])?;
-        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, Type::CUDNN_TYPE_INT64, &pad)?;
-        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, Type::CUDNN_TYPE_INT64, &pad)?;
-        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, Type::CUDNN_TYPE_INT64, &step)?;
-        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_DILATIONS, Type::CUDNN_TYPE_INT64, &[1_i64; 2])?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_CONV_MODE, &[mode])?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, &pad)?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, &pad)?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, &step)?;
+        descriptor.set(Attribute::CUDNN_ATTR_CONVOLUTION_DILATIONS, &[1_i64; 2])?;
         descriptor.finish()?
     };
     // The results between the operations are virtual f32; the last one is the output.
@@ -355,19 +353,15 @@ fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<D
         operation.refer(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, &results[0])?;
         operation.refer(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, &convolution)?;
         // As f32: engines of a bare convolution read four bytes, which of a double 1 are 0.
-        operation.set(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, Type::CUDNN_TYPE_FLOAT, &[1.0_f32])?;
-        operation.set(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, Type::CUDNN_TYPE_FLOAT, &[0.0_f32])?;
+        operation.set(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, &[1.0_f32])?;
+        operation.set(Attribute::CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, &[0.0_f32])?;
         operations.push(operation.finish()?);
     }
     let mut parts = vec![x, filter, convolution];
     for (step, (mode, other)) in steps.into_iter().enumerate() {
         let mut pointwise = Descriptor::new(Kind::CUDNN_BACKEND_POINTWISE_DESCRIPTOR)?;
-        pointwise.set(Attribute::CUDNN_ATTR_POINTWISE_MODE, Type::CUDNN_TYPE_POINTWISE_MODE, &[mode])?;
-        pointwise.set(
-            Attribute::CUDNN_ATTR_POINTWISE_MATH_PREC,
-            Type::CUDNN_TYPE_DATA_TYPE,
-            &[DataType::CUDNN_DATA_FLOAT],
-        )?;
+        pointwise.set(Attribute::CUDNN_ATTR_POINTWISE_MODE, &[mode])?;
+        pointwise.set(Attribute::CUDNN_ATTR_POINTWISE_MATH_PREC, &[DataType::CUDNN_DATA_FLOAT])?;
         let pointwise = pointwise.finish()?;
         let mut operation = Descriptor::new(Kind::CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR)?;
         operation.refer(Attribute::CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, &pointwise)?;
@@ -382,12 +376,13 @@ fn graph(target: &Target, shape: Shape, then: Then) -> Result<(Descriptor, Vec<D
     }
     let mut graph = Descriptor::new(Kind::CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)?;
     let pointers: Vec<cudnnBackendDescriptor_t> = operations.iter().map(|operation| operation.0).collect();
-    graph.set(Attribute::CUDNN_ATTR_OPERATIONGRAPH_OPS, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &pointers)?;
+    graph.set(Attribute::CUDNN_ATTR_OPERATIONGRAPH_OPS, &pointers)?;
     target.set(&mut graph, Some(Attribute::CUDNN_ATTR_OPERATIONGRAPH_HANDLE), None)?;
     let graph = graph.finish()?;
-    parts.extend(results);
-    parts.extend(operations);
-    Ok((graph, parts))
+    // In the order of dropping: operations before what they refer to.
+    operations.extend(results);
+    operations.extend(parts);
+    Ok((graph, operations))
 }
 
 /// The engine configurations that a heuristic proposes, best first.
@@ -398,7 +393,7 @@ fn configurations(
 ) -> Result<Vec<Descriptor>, Status> {
     let mut heuristic = Descriptor::new(Kind::CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR)?;
     heuristic.refer(Attribute::CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)?;
-    heuristic.set(Attribute::CUDNN_ATTR_ENGINEHEUR_MODE, Type::CUDNN_TYPE_HEUR_MODE, &[mode])?;
+    heuristic.set(Attribute::CUDNN_ATTR_ENGINEHEUR_MODE, &[mode])?;
     target.set(&mut heuristic, None, Some(Attribute::CUDNN_ATTR_ENGINEHEUR_DEVICEPROP))?;
     let heuristic = heuristic.finish()?;
     let mut configs = Vec::new();
@@ -406,8 +401,7 @@ fn configurations(
         configs.push(Descriptor::new(Kind::CUDNN_BACKEND_ENGINECFG_DESCRIPTOR)?);
     }
     let mut pointers: Vec<cudnnBackendDescriptor_t> = configs.iter().map(|config| config.0).collect();
-    let found =
-        heuristic.get(Attribute::CUDNN_ATTR_ENGINEHEUR_RESULTS, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut pointers)?;
+    let found = heuristic.get(Attribute::CUDNN_ATTR_ENGINEHEUR_RESULTS, &mut pointers)?;
     configs.truncate(found);
     Ok(configs)
 }
@@ -415,11 +409,11 @@ fn configurations(
 /// The plan of a configuration, its engine and its workspace; `None` if it were compiled at run time.
 fn plan_of(target: &Target, config: &Descriptor) -> Result<Option<(Descriptor, i64, usize)>, Status> {
     let engine = Descriptor::new(Kind::CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
-    config.get(Attribute::CUDNN_ATTR_ENGINECFG_ENGINE, Type::CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut [engine.0])?;
+    config.get(Attribute::CUDNN_ATTR_ENGINECFG_ENGINE, &mut [engine.0])?;
     let mut number = [-1_i64];
-    engine.get(Attribute::CUDNN_ATTR_ENGINE_GLOBAL_INDEX, Type::CUDNN_TYPE_INT64, &mut number)?;
+    engine.get(Attribute::CUDNN_ATTR_ENGINE_GLOBAL_INDEX, &mut number)?;
     let mut notes = [0_u32; 16];
-    let found = engine.get(Attribute::CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, Type::CUDNN_TYPE_BEHAVIOR_NOTE, &mut notes)?;
+    let found = engine.get(Attribute::CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, &mut notes)?;
     if notes[..found].contains(&(sys::cudnnBackendBehaviorNote_t::CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as u32)) {
         return Ok(None);
     }
@@ -430,7 +424,7 @@ fn plan_of(target: &Target, config: &Descriptor) -> Result<Option<(Descriptor, i
     plan.refer(Attribute::CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config)?;
     let plan = plan.finish()?;
     let mut workspace = [0_i64];
-    plan.get(Attribute::CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, Type::CUDNN_TYPE_INT64, &mut workspace)?;
+    plan.get(Attribute::CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, &mut workspace)?;
     Ok(Some((plan, number[0], usize::try_from(workspace[0]).unwrap_or(0))))
 }
 
@@ -438,13 +432,13 @@ fn plan_of(target: &Target, config: &Descriptor) -> Result<Option<(Descriptor, i
 fn tensor(id: i64, [n, c, h, w]: [u32; 4], real: bool, kind: DataType) -> Result<Descriptor, Status> {
     let [n, c, h, w] = [n, c, h, w].map(i64::from);
     let mut tensor = Descriptor::new(Kind::CUDNN_BACKEND_TENSOR_DESCRIPTOR)?;
-    tensor.set(Attribute::CUDNN_ATTR_TENSOR_DATA_TYPE, Type::CUDNN_TYPE_DATA_TYPE, &[kind])?;
-    tensor.set(Attribute::CUDNN_ATTR_TENSOR_DIMENSIONS, Type::CUDNN_TYPE_INT64, &[n, c, h, w])?;
-    tensor.set(Attribute::CUDNN_ATTR_TENSOR_STRIDES, Type::CUDNN_TYPE_INT64, &[c * h * w, 1, w * c, c])?;
-    tensor.set(Attribute::CUDNN_ATTR_TENSOR_UNIQUE_ID, Type::CUDNN_TYPE_INT64, &[id])?;
-    tensor.set(Attribute::CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, Type::CUDNN_TYPE_INT64, &[16_i64])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_DATA_TYPE, &[kind])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_DIMENSIONS, &[n, c, h, w])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_STRIDES, &[c * h * w, 1, w * c, c])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_UNIQUE_ID, &[id])?;
+    tensor.set(Attribute::CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, &[16_i64])?;
     if !real {
-        tensor.set(Attribute::CUDNN_ATTR_TENSOR_IS_VIRTUAL, Type::CUDNN_TYPE_BOOLEAN, &[true])?;
+        tensor.set(Attribute::CUDNN_ATTR_TENSOR_IS_VIRTUAL, &[true])?;
     }
     tensor.finish()
 }

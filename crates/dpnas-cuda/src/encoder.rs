@@ -117,7 +117,7 @@ impl CudaEncoder {
     /// Images from `first` on, as feature maps.
     pub(crate) fn feature_map(&self, images: &CudaImages, first: usize) -> Result<Map, CudaError> {
         let (gpu, shape, len) = (&self.shared.gpu, images.shape, self.block(images, first));
-        let (mut values, pixels) = (self.map(shape)?, shape.height * shape.width);
+        let (mut values, pixels) = (self.map(shape)?, shape.height.saturating_mul(shape.width));
         if len < self.images as usize {
             // The images that are missing: any numbers do, as long as they are finite.
             gpu.stream.memset_zeros(&mut values).map_err(|error| failed("clearing a feature map", error))?;
@@ -140,7 +140,8 @@ impl CudaEncoder {
 
     /// Values of all maps of a shape.
     pub(crate) fn elements(&self, shape: ImageShape) -> usize {
-        self.images as usize * shape.channels as usize * shape.height as usize * shape.width as usize
+        let values = shape.elements().and_then(|values| values.checked_mul(self.images.into()));
+        values.and_then(|values| usize::try_from(values).ok()).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn convolve(
@@ -313,7 +314,7 @@ impl CudaEncoder {
     ) -> Result<(), CudaError> {
         let gpu = &self.shared.gpu;
         let ImageShape { channels, height, width } = map.shape;
-        let (pixels, wide) = (height * width, stride as u32);
+        let (pixels, wide) = (height.saturating_mul(width), stride as u32);
         let to = rows.device_ptr_mut(&gpu.stream).0 + (first * stride * size_of::<u16>()) as u64;
         let grid = (len as u32, channels.div_ceil(64), pixels.div_ceil(64));
         launch!(gpu, "to_rows", grid, 256, 64 * 33 * 4, &map.values, &to, &channels, &pixels, &wide, broken);

@@ -73,12 +73,13 @@ impl Gpu {
 
     /// Memory with unspecified content.
     pub(crate) fn alloc<T: DeviceRepr>(&self, len: usize, what: &str) -> Result<CudaSlice<T>, CudaError> {
+        let Some(bytes) = len.checked_mul(size_of::<T>()) else {
+            return Err(CudaError::OutOfMemory { call: format!("{len} values for {what}") });
+        };
         #[allow(unsafe_code, reason = "the memory is not initialised")]
-        // SAFETY: every use of it writes before it reads; `T` are numbers, so any bits are valid.
+        // SAFETY: kernels and copies on the one stream write what later ones read; `T` are numbers, so any bits are valid.
         unsafe {
-            self.stream
-                .alloc(len.max(1))
-                .map_err(|error| failed(&format!("{} bytes for {what}", len * size_of::<T>()), error))
+            self.stream.alloc(len.max(1)).map_err(|error| failed(&format!("{bytes} bytes for {what}"), error))
         }
     }
 

@@ -14,7 +14,7 @@ impl CudaEncoder {
     fn add_moments(&self, map: &Map, images: usize, moments: &mut Moments) -> Result<(), CudaError> {
         let gpu = &self.shared().gpu;
         let ImageShape { channels, height, width } = map.shape;
-        let (pixels, len) = (height * width, images * channels as usize);
+        let (pixels, len) = (height.saturating_mul(width), images * channels as usize);
         let means: CudaSlice<f32> = gpu.alloc(len, "moments")?;
         let deviations: CudaSlice<f32> = gpu.alloc(len, "moments")?;
         let grid = (images as u32, channels.div_ceil(128), 1);

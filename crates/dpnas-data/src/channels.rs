@@ -54,9 +54,11 @@ impl ImageSet {
                 ColorMode::Rgb => (0..3).for_each(|_| pixels.extend_from_slice(image)),
                 ColorMode::Gray => {
                     let plane = image.len() / 3;
-                    pixels.extend((0..plane).map(|at| {
-                        let share = |channel: usize| LUMA[channel] * f64::from(image[channel * plane + at]);
-                        (share(0) + share(1) + share(2)) as f32
+                    let (red, others) = image.split_at(plane);
+                    let (green, blue) = others.split_at(plane);
+                    pixels.extend(red.iter().zip(green).zip(blue).map(|((&red, &green), &blue)| {
+                        let [red, green, blue] = [red, green, blue].map(f64::from);
+                        (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue) as f32
                     }));
                 }
             }

@@ -256,15 +256,14 @@ impl Cifar {
     /// Appends the images of a file.
     fn read(self, bytes: &[u8], pixels: &mut Vec<f32>, labels: &mut Vec<u32>) -> Result<(), CifarError> {
         self.images(bytes)?;
-        let scaled: [f32; 256] = std::array::from_fn(|value| value as f32 / 255.0);
         for (image, record) in bytes.chunks_exact(self.record()).enumerate() {
             let (head, body) = record.split_at(self.label_bytes());
-            let label = head[self.label_bytes() - 1];
+            let label = head.last().copied().unwrap_or_default();
             if usize::from(label) >= self.classes() {
                 return Err(CifarError::Label { image, label, classes: self.classes() });
             }
             labels.push(label.into());
-            pixels.extend(body.iter().map(|&byte| scaled[usize::from(byte)]));
+            pixels.extend(body.iter().map(|&byte| f32::from(byte) / 255.0));
         }
         Ok(())
     }

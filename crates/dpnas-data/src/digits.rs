@@ -31,7 +31,7 @@ pub(crate) fn load() -> Result<DataSet, DataError> {
     let mut seen = [0; 10];
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for (index, &label) in all.labels().iter().enumerate() {
-        let count = &mut seen[label as usize];
+        let Some(count) = seen.get_mut(label as usize) else { continue };
         *count += 1;
         if *count % TEST_EVERY == 0 { test.push(index) } else { train.push(index) }
     }

@@ -167,7 +167,7 @@ fn parse_content<const D: usize>(mut content: impl Read) -> Result<Array<D>, Idx
         return Err(IdxError::ShortHeader { found: header.len(), expected: 4 + 4 * D });
     }
     let mut sizes = [0; D];
-    for (size, bytes) in sizes.iter_mut().zip(header[4..].chunks_exact(4)) {
+    for (size, bytes) in sizes.iter_mut().zip(header.chunks_exact(4).skip(1)) {
         *size = bytes.iter().fold(0, |number, &byte| number << 8 | u32::from(byte));
     }
     let expected = promised(&sizes)?;

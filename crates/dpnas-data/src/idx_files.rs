@@ -41,7 +41,9 @@ impl IdxFiles {
         candidates.sort();
         let mut found = BTreeMap::<String, [Option<PathBuf>; 4]>::new();
         for (.., prefix, place, path) in candidates {
-            found.entry(prefix).or_default()[place].get_or_insert(path);
+            if let Some(file) = found.entry(prefix).or_default().get_mut(place) {
+                file.get_or_insert(path);
+            }
         }
         Ok(found.into_iter().map(|(prefix, files)| Self { prefix, files }).collect())
     }
@@ -114,7 +116,6 @@ pub(crate) fn part(
     check_counts((images_path, count as usize), (labels_path, labels.len()))?;
     let shape = ImageShape { channels: 1, height, width };
     let mut pixels = buffer(shape, labels.len())?;
-    let scaled: [f32; 256] = std::array::from_fn(|value| value as f32 / f32::from(white));
-    pixels.extend(images.bytes.iter().map(|&byte| scaled[usize::from(byte)]));
+    pixels.extend(images.bytes.iter().map(|&byte| f32::from(byte) / f32::from(white)));
     Ok(Part { shape, pixels, labels: labels.into_iter().map(u32::from).collect() })
 }

@@ -33,7 +33,7 @@ pub(crate) fn choose(labels: &[u32], limit: usize, order: LimitOrder) -> Vec<usi
         let mut seen = HashMap::<u32, usize>::new();
         let mut ranked: Vec<(usize, usize)> = Vec::with_capacity(chosen.len());
         for image in chosen {
-            let rank = seen.entry(labels[image]).or_default();
+            let rank = seen.entry(labels.get(image).copied().unwrap_or_default()).or_default();
             ranked.push((*rank, image));
             *rank += 1;
         }

@@ -38,8 +38,8 @@ impl ImageSet {
         if labels.len().checked_mul(image_len) != Some(pixels.len()) {
             return Err(DataError::PixelCount { pixels: pixels.len(), labels: labels.len(), shape });
         }
-        if let Some(at) = pixels.iter().position(|pixel| !(0.0..=1.0).contains(pixel)) {
-            return Err(DataError::PixelRange { image: at / image_len, index: at % image_len, value: pixels[at] });
+        if let Some((at, &value)) = pixels.iter().enumerate().find(|(_, pixel)| !(0.0..=1.0).contains(*pixel)) {
+            return Err(DataError::PixelRange { image: at / image_len, index: at % image_len, value });
         }
         check_labels(&labels, class_names.len())?;
         Ok(Self { shape, pixels: pixels.into(), labels: labels.into(), class_names: class_names.into() })
@@ -95,7 +95,7 @@ impl ImageSet {
             self.len()
         );
         let len = self.image_len();
-        &self.pixels[range.start * len..range.end * len]
+        self.pixels.get(range.start * len..range.end * len).unwrap_or_default()
     }
 
     /// All pixels.
@@ -118,7 +118,7 @@ impl ImageSet {
     pub fn select(&self, indices: &[usize]) -> Self {
         let mut pixels = Vec::with_capacity(indices.len() * self.image_len());
         indices.iter().for_each(|&i| pixels.extend_from_slice(self.image(i)));
-        let labels: Vec<u32> = indices.iter().map(|&i| self.labels[i]).collect();
+        let labels: Vec<u32> = indices.iter().filter_map(|&i| self.labels.get(i).copied()).collect();
         Self { labels: labels.into(), ..self.with_pixels(self.shape, pixels) }
     }
 
@@ -127,7 +127,7 @@ impl ImageSet {
         if n >= self.len() {
             return self.clone();
         }
-        let labels = self.labels[..n].to_vec();
+        let labels: Vec<u32> = self.labels.iter().take(n).copied().collect();
         Self { labels: labels.into(), ..self.with_pixels(self.shape, self.images(0..n).to_vec()) }
     }
 
@@ -181,8 +181,8 @@ impl fmt::Debug for ImageSet {
 
 /// Checks that every label has a class.
 fn check_labels(labels: &[u32], classes: usize) -> Result<(), DataError> {
-    match labels.iter().position(|&label| label as usize >= classes) {
-        Some(image) => Err(DataError::LabelRange { image, label: labels[image], classes }),
+    match labels.iter().enumerate().find(|(_, label)| **label as usize >= classes) {
+        Some((image, &label)) => Err(DataError::LabelRange { image, label, classes }),
         None => Ok(()),
     }
 }
@@ -272,7 +272,7 @@ impl DataSet {
         for (at, &class) in classes.iter().enumerate() {
             let problem = match () {
                 () if class >= all => "is not there",
-                () if classes[..at].contains(&class) => "is named twice",
+                () if classes.iter().take(at).any(|&earlier| earlier == class) => "is named twice",
                 () if !self.train.labels().contains(&class) => "has no training images",
                 () => continue,
             };
@@ -280,10 +280,12 @@ impl DataSet {
         }
         self.map(|set| {
             let place = |label: u32| classes.iter().position(|&class| class == label);
-            let kept: Vec<usize> = (0..set.len()).filter(|&image| place(set.labels[image]).is_some()).collect();
+            let labels = set.labels.iter().enumerate();
+            let kept: Vec<usize> = labels.filter_map(|(image, &label)| place(label).map(|_| image)).collect();
             let kept = set.select(&kept);
             let labels: Vec<u32> = kept.labels.iter().filter_map(|&label| Some(place(label)? as u32)).collect();
-            let names: Vec<String> = classes.iter().map(|&class| set.class_names[class as usize].clone()).collect();
+            let names: Vec<String> =
+                classes.iter().filter_map(|&class| set.class_names.get(class as usize).cloned()).collect();
             Ok(ImageSet { labels: labels.into(), class_names: names.into(), ..kept })
         })
     }

@@ -133,7 +133,7 @@ impl Source {
         match data.untrained().as_slice() {
             [first, others @ ..] if others.len() >= MAX_UNTRAINED => Err(DataError::Untrained {
                 source_name: self.to_string(),
-                class: data.train.class_names()[*first as usize].clone(),
+                class: data.train.class_names().get(*first as usize).cloned().unwrap_or_default(),
                 more: others.len(),
             }),
             _ => Ok(data),

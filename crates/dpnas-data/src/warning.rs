@@ -83,9 +83,9 @@ pub(crate) fn others(more: usize) -> String {
 /// A number with a comma every three digits.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
-    let start = digits.len() % 3;
-    let groups = digits.as_bytes()[start..].chunks(3).map(|group| String::from_utf8_lossy(group));
-    let first = (start > 0).then(|| digits[..start].into());
+    let (first, others) = digits.split_at(digits.len() % 3);
+    let groups = others.as_bytes().chunks(3).map(|group| String::from_utf8_lossy(group));
+    let first = (!first.is_empty()).then(|| first.into());
     first.into_iter().chain(groups).collect::<Vec<_>>().join(",")
 }
 
@@ -97,7 +97,7 @@ impl DataSet {
         if let [first, others @ ..] = untrained.as_slice() {
             let labels = self.test.labels().iter();
             warnings.push(Warning::Untrained {
-                class: self.train.class_names()[*first as usize].clone(),
+                class: self.train.class_names().get(*first as usize).cloned().unwrap_or_default(),
                 more: others.len(),
                 test_images: labels.filter(|label| untrained.binary_search(label).is_ok()).count(),
             });
@@ -108,7 +108,11 @@ impl DataSet {
     /// The classes without training images, ascending.
     pub(crate) fn untrained(&self) -> Vec<u32> {
         let mut trained = vec![false; self.train.class_names().len()];
-        self.train.labels().iter().for_each(|&label| trained[label as usize] = true);
+        for &label in self.train.labels() {
+            if let Some(is_trained) = trained.get_mut(label as usize) {
+                *is_trained = true;
+            }
+        }
         (0..).zip(trained).filter_map(|(class, trained)| (!trained).then_some(class)).collect()
     }
 }

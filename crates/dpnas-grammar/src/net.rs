@@ -51,7 +51,7 @@ impl Net {
 
     /// The frozen part: convolutions, residual blocks and pooling layers, in order.
     pub fn encoder(&self) -> &[Layer] {
-        &self.layers[..self.layers.partition_point(Layer::is_encoder)]
+        self.layers.split_at(self.layers.partition_point(Layer::is_encoder)).0
     }
 
     /// Units of the fully connected layers of the classifier, in order.
@@ -177,8 +177,8 @@ fn first_zero(layer: Layer) -> Option<(usize, &'static str)> {
         Layer::Linear { units } => &[(units, "number of units")],
         Layer::Softmax { classes } => &[(classes, "number of classes")],
     };
-    let position = numbers.iter().position(|&(number, _)| number == 0)?;
-    Some((position, numbers[position].1))
+    let (position, (_, name)) = numbers.iter().enumerate().find(|(_, (number, _))| *number == 0)?;
+    Some((position, name))
 }
 
 /// The canonical text: `, ` between layers.

@@ -35,7 +35,7 @@ fn parse<T>(text: &str, build: impl FnOnce(Vec<Layer>) -> Result<T, NetError>) -
     build(syntax.iter().map(|layer| layer.layer).collect()).map_err(|error| {
         // The number that is 0, else the offending layer, else the empty list.
         let place = match (error.index().and_then(|index| syntax.get(index)), &error) {
-            (Some(layer), NetError::Zero { position, .. }) => layer.numbers[*position],
+            (Some(layer), NetError::Zero { position, .. }) => layer.numbers.get(*position).unwrap_or(&layer.text),
             (Some(layer), _) => layer.text,
             (None, _) => text.trim(),
         };

@@ -1,7 +1,7 @@
 //! A net on a known input: checked shapes and cost, before anything runs.
 
 use crate::stage::{Stage, map_bytes, sum};
-use crate::{ImageShape, Limits, Net, PlanError, Rejection, Verdict};
+use crate::{ImageShape, Layer, Limits, Net, PlanError, Rejection, Verdict};
 
 /// Checked shapes and cost of a net on images of one shape.
 ///
@@ -152,5 +152,6 @@ fn classifier(net: &Net, map: ImageShape) -> Result<(u64, u64), PlanError> {
 /// A number of the classifier does not fit; names its first layer.
 fn classifier_error(net: &Net, map: ImageShape, quantity: &'static str) -> PlanError {
     let index = net.encoder().len();
-    PlanError::TooLarge { index, layer: net.layers()[index], map, quantity }
+    let layer = net.layers().get(index).copied().unwrap_or(Layer::Softmax { classes: net.classes() });
+    PlanError::TooLarge { index, layer, map, quantity }
 }

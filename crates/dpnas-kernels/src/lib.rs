@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("positions in feature maps are counted in 64 bits");
+
 mod buffer;
 mod engine;
 mod geometry;

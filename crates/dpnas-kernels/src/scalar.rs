@@ -3,7 +3,7 @@
 use half::bf16;
 use std::fmt;
 
-/// A number type of maps and weights.
+/// A number type of maps and weights: any bits are a value, and none is more aligned than `f32`.
 pub(crate) trait Scalar: Copy + Default + PartialEq + fmt::Debug + Send + Sync + 'static {
     /// Numbers of one multiply-add of a lane.
     const STEP: usize;

@@ -49,6 +49,7 @@ impl Learner {
 
     /// Enters a net of the space with its reward, without a row, and returns its index.
     pub(crate) fn enter(&mut self, net: Arc<Net>, reward: f64, again: Origin) -> usize {
+        #[expect(clippy::expect_used, reason = "the walk that drew the net is the walk that enters it")]
         let trajectory = self.table.enter(&net).expect("a drawn net is a walk through its space");
         self.architectures.push(Architecture { net, trajectory, reward, again });
         self.architectures.len() - 1

@@ -9,6 +9,7 @@
 //! | search by evolution, or by a strategy of your own | [`Search::with_strategy`], [`Evolution`], [`Strategy`] |
 //! | go on from the files of an earlier run | [`Search::continuing`] |
 //! | read what was found and learnt | [`Search::rows`], [`Search::q_table`] |
+#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod continue_error;
 mod evolution;

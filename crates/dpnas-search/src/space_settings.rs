@@ -113,6 +113,7 @@ impl SpaceSettings {
             Some(toml::Value::String(name)) => Self::named(&name).ok_or(SpaceError::UnknownPreset { name })?,
             Some(other) => return Err(SpaceError::UnknownPreset { name: other.to_string() }),
         };
+        #[expect(clippy::expect_used, reason = "a test makes a table of each preset")]
         let mut table = toml::Table::try_from(base).expect("presets are within the range of TOML integers");
         table.extend(changes);
         let settings: Self = table.try_into().map_err(SpaceError::toml)?;

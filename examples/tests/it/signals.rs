@@ -99,3 +99,27 @@ fn an_ignored_signal_leaves_the_others_in_effect() {
     assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
     assert!(text(&output).contains("ended (interrupted)"), "the ignored signal counted as the first of two");
 }
+
+#[test]
+fn a_signal_ends_a_long_step_and_does_not_count_as_a_kill_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let heavy = "C(512,7,1,3,1), ".repeat(4);
+    let net = format!("[{heavy}SM(10)]");
+    let mut run = None;
+    for resumed in 0..3 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_score"));
+        match &run {
+            None => command.args(["--net", &net, "--threads", "1", "--cache", "off", "--runs"]).arg(folder.path()),
+            Some(run) => command.arg("--resume").arg(run),
+        };
+        let child = spawn(&mut command);
+        let path = wait_for(folder.path(), "scores.jsonl", "\"event\":\"scoring\"", resumed + 1);
+        kill(&["TERM"], &child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(143), "{}", stderr(&output));
+        assert!(stderr(&output).contains("ended within a long step"), "{}", stderr(&output));
+        let journal = std::fs::read_to_string(path.join("scores.jsonl")).unwrap();
+        assert_eq!(journal.matches("\"event\":\"ended\"").count(), resumed, "{journal}");
+        run = Some(path);
+    }
+}

@@ -85,7 +85,7 @@ impl Target {
 }
 
 /// Every target.
-pub static TARGETS: [Target; 20] = [
+pub static TARGETS: [Target; 21] = [
     Target::new("net", text::net),
     Target::new("plan", text::plan),
     Target::new("space", text::space),
@@ -100,6 +100,7 @@ pub static TARGETS: [Target; 20] = [
     Target::new("replay-csv", text::replay_csv),
     Target::new("q-csv", text::q_csv),
     Target::new("journal", run::journal),
+    Target::new("rungs", run::rungs),
     // The job lists its draws, at most a million.
     Target::new("scores", run::scores).within(TIMES, 64 * PLUS),
     Target::new("continual", run::continual),

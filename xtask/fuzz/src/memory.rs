@@ -21,7 +21,7 @@ pub(crate) fn peak<T>(call: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn took(bytes: usize) {
-    let now = NOW.fetch_add(bytes, Relaxed) + bytes;
+    let now = NOW.fetch_add(bytes, Relaxed).wrapping_add(bytes);
     MOST.fetch_max(now, Relaxed);
 }
 

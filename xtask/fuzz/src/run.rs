@@ -3,12 +3,13 @@
 use crate::{Reading, folder, put, refused};
 use dpnas::continual::ContinualJob;
 use dpnas::grammar::{ImageShape, Net};
-use dpnas::search::{Candidate, Search, SearchSettings, Seed, SpaceSettings};
+use dpnas::search::{Candidate, Evolution, Search, SearchSettings, Seed, SpaceSettings};
 use dpnas::{
     Evaluate, EvaluateDraw, EvaluateError, Outcome, RunFolder, Runner, ScoreError, ScoringEvent, ScoringJob,
     ScoringRunner, Training,
 };
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// Rewards short architectures.
@@ -48,14 +49,29 @@ fn run(journal: &'static str, bytes: &[u8]) -> TempDir {
     folder
 }
 
-/// The journal of a search, which then evaluates two more.
+/// The journal of a search by Q-learning, which then evaluates two more.
 pub(crate) fn journal(bytes: &[u8]) -> Reading {
+    search(bytes, false)
+}
+
+/// The journal of a search by evolution with a rung, which then evaluates two more.
+pub(crate) fn rungs(bytes: &[u8]) -> Reading {
+    search(bytes, true)
+}
+
+fn search(bytes: &[u8], has_rung: bool) -> Reading {
     let folder = run("journal.jsonl", bytes);
     let space = SpaceSettings::small().check(ImageShape::square(1, 8), 10).map_err(refused)?;
     let settings = SearchSettings { schedule: "1.0:6,0.1:4".parse().map_err(refused)?, ..SearchSettings::paper() };
-    let search = Search::new(space, settings, Seed(0)).map_err(refused)?;
     let folder = RunFolder::open(folder.path()).map_err(refused)?;
-    Runner::new(search, Short).in_folder(folder).with_limit(2).run().map(drop).map_err(refused)
+    let runner = match has_rung {
+        false => Runner::new(Search::new(space, settings, Seed(0)).map_err(refused)?, Short),
+        true => {
+            let search = Search::with_strategy(space, settings, Arc::new(Evolution::default()), Seed(0));
+            Runner::new(search.map_err(refused)?, Short).with_rung(Short)
+        }
+    };
+    runner.in_folder(folder).with_limit(2).run().map(drop).map_err(refused)
 }
 
 /// The journal of a scoring run, which then scores two draws.

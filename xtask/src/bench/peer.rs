@@ -15,6 +15,9 @@ pub(crate) enum Mode {
     Best,
     /// The plain module
     Eager,
+    /// OpenVINO's encoder in place of PyTorch's, the best of two batch sizes, with one stream and with one for each thread
+    #[value(name = "openvino")]
+    OpenVino,
 }
 
 /// An interpreter that has PyTorch.

@@ -30,7 +30,26 @@ pub(crate) enum Attack {
     PowerCuts,
     /// Eight processes share a cache
     Processes,
+    /// Architectures up to a thousand times what a small control group has (root)
+    Memory,
 }
+
+/// Architectures beside which the job's own is scored in little memory. On the digits, from a few MiB to more than a
+/// terabyte of weights.
+const HEAVY: [&str; 10] = [
+    "[C(512,3,1,1,1), C(512,3,1,1,0), P(4,4,0,0), SM(10)]",
+    "[C(256,7,1,3,1), C(256,7,1,3,1), P(4,4,0,0), FC(2048), SM(10)]",
+    "[C(32,3,1,1,1), FC(4096), SM(10)]",
+    "[C(64,3,1,1,1), FC(16384), SM(10)]",
+    "[C(1024,5,1,2,1), C(1024,5,1,2,1), SM(10)]",
+    "[C(1024,11,1,5,1), C(1024,11,1,5,1), P(4,4,0,0), SM(10)]",
+    "[C(16,3,1,1,1), C(65536,3,1,1,1), P(4,4,0,0), SM(10)]",
+    "[C(32,3,1,1,1), FC(1000000), SM(10)]",
+    "[C(64,3,1,1,1), FC(100000000), SM(10)]",
+    "[C(4096,1,1,0,1), C(4096,3,1,1,1), C(4096,3,1,1,1), SM(10)]",
+];
+/// MiB of the control groups.
+const GROUPS: [u64; 5] = [256, 320, 400, 512, 700];
 
 /// Calls that change files. Those of `NEEDING_SPACE` come first.
 const CALLS: [&str; 14] = [
@@ -63,6 +82,7 @@ impl Attack {
             Self::Signals => 8,
             Self::PowerCuts => 17,
             Self::Processes => 1,
+            Self::Memory => HEAVY.len() * GROUPS.len(),
         }
     }
 
@@ -71,6 +91,7 @@ impl Attack {
         match self {
             Self::Cuts => matches!(job.kind, Kind::Run { .. }),
             Self::Processes => job.name == "search",
+            Self::Memory => job.name == "full training",
             Self::PowerCuts => ["search", "score", "embed"].contains(&job.name),
             _ => true,
         }
@@ -194,6 +215,7 @@ impl Bench<'_> {
             Attack::Flips => self.flips(job, reference, most, &mut row)?,
             Attack::PowerCuts => self.power_cuts(job, reference, most, &mut random, &mut row)?,
             Attack::Processes => self.processes(job, reference, &mut row)?,
+            Attack::Memory => self.memory(job, most, &mut row)?,
         }
         Ok(row)
     }
@@ -384,6 +406,26 @@ impl Bench<'_> {
         }
         Ok(())
     }
+
+    /// Scores an architecture more in a control group, whose system kills a process that takes too much.
+    fn memory(&self, job: &Job, most: usize, row: &mut Row) -> anyhow::Result<()> {
+        let tries: Vec<(&str, u64)> = HEAVY.iter().flat_map(|net| GROUPS.map(|mib| (*net, mib))).collect();
+        for (net, mib) in spread(&tries, most) {
+            let Some(group) = control_group(mib << 20) else {
+                row.note = "left out: it needs root and control groups of memory".to_owned();
+                return Ok(());
+            };
+            let place = self.fresh(job)?;
+            let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.display());
+            let under = ["sh", "-c", &enter, "sh"].map(str::to_owned);
+            let output = job.start(self.programs, &place, &under).args(["--net", net]).output()?;
+            match output.status.success() {
+                true => row.survived(),
+                false => row.fault(format!("{net} in {mib} MiB: {}", said(&output))),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Row {
@@ -396,6 +438,21 @@ impl Row {
         self.tried += 1;
         self.faults.push(fault);
     }
+}
+
+/// A control group with this many bytes of memory; `None` where none can be made.
+fn control_group(bytes: u64) -> Option<PathBuf> {
+    // Of version 1, and of version 2.
+    [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")].into_iter().find_map(
+        |(root, limit)| {
+            let group = Path::new(root).join("dpnas-soak");
+            fs::create_dir_all(&group).ok()?;
+            // Where groups are of version 1, the folder above is an ordinary one.
+            group.join("cgroup.procs").exists().then_some(())?;
+            fs::write(group.join(limit), bytes.to_string()).ok()?;
+            Some(group)
+        },
+    )
 }
 
 /// Numbers that look random, and are the same for a seed (SplitMix64).

@@ -73,7 +73,7 @@ pub(super) fn pixels(path: &Path, channels: u32) -> Result<(ImageShape, Vec<f32>
         let (values, step) = if color { (piece.to_rgb32f().into_raw(), 3) } else { (piece.to_luma32f().into_raw(), 1) };
         for channel in 0..channels as usize {
             let values = values.iter().skip(channel % step).step_by(step);
-            planes[channel * size + start..].iter_mut().zip(values).for_each(|(to, &from)| *to = from);
+            planes.iter_mut().skip(channel * size + start).zip(values).for_each(|(to, &from)| *to = from);
         }
     }
     Ok((shape, planes))

@@ -54,8 +54,8 @@ fn ends_properly(bytes: &[u8]) -> Option<()> {
     let mut at = 2;
     loop {
         // Within pixels, 0xff is followed by 0; before a marker there may be several.
-        at += 2 + bytes.get(at..)?.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff))?;
-        match bytes[at - 1] {
+        at += 2 + bytes.get(at..)?.windows(2).position(|pair| matches!(pair, [0xff, 1..=0xfe]))?;
+        match *bytes.get(at - 1)? {
             END => return Some(()),
             0xd8 => return None,
             marker if ALONE.contains(&marker) => {}

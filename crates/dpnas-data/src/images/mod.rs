@@ -47,7 +47,8 @@ pub(crate) fn load(path: &Path, layout: &Layout, name: String, config: &LoadConf
     // With a choice of classes, all images are read before the limit.
     if let Some(limit) = config.limit_train.filter(|_| config.classes.is_none()) {
         let labels: Vec<u32> = train.iter().map(|file| file.label).collect();
-        train = limit::choose(&labels, limit, config.limit_order).into_iter().map(|at| train[at].clone()).collect();
+        let chosen = limit::choose(&labels, limit, config.limit_order);
+        train = chosen.into_iter().filter_map(|at| train.get(at).cloned()).collect();
     }
     if (train.is_empty() || test.is_empty()) && bad.is_empty() {
         return Err(FolderError::FewImages { train: train.len(), test: test.len() }.at(path));

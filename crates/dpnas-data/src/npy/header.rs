@@ -23,10 +23,8 @@ const MAX_DIGITS: usize = 19;
 /// Reads the header, up to the first element.
 pub(super) fn read(reader: &mut impl Read) -> Result<NpyHeader, NpyError> {
     let start = take(reader, 8)?;
-    if start.len() < 8 || !start.starts_with(b"\x93NUMPY") {
-        return Err(NpyError::Magic);
-    }
-    let length_bytes = match start[6] {
+    let &[0x93, b'N', b'U', b'M', b'P', b'Y', version, _] = start.as_slice() else { return Err(NpyError::Magic) };
+    let length_bytes = match version {
         1 => 2,
         2 | 3 => 4,
         version => return Err(NpyError::Version { version }),

@@ -65,7 +65,7 @@ fn values(array: NpyArray) -> Result<Vec<f32>, NpyError> {
 /// Clamps pixels that are outside 0 to 1 by rounding, and refuses others outside.
 fn check_range(pixels: &mut [f32], images: usize) -> Result<(), NpyError> {
     let near = -ROUNDING..=1.0 + ROUNDING;
-    if let Some(at) = pixels.iter().position(|pixel| !near.contains(pixel)) {
+    if let Some((at, &value)) = pixels.iter().enumerate().find(|(_, pixel)| !near.contains(*pixel)) {
         let (low, high) = pixels.iter().fold((f32::MAX, f32::MIN), |(low, high), &x| (low.min(x), high.max(x)));
         let advice = match () {
             () if pixels.iter().any(|pixel| !pixel.is_finite()) => "replace what is not a finite number",
@@ -73,7 +73,7 @@ fn check_range(pixels: &mut [f32], images: usize) -> Result<(), NpyError> {
             () if low >= -0.5 && high <= 1.5 => "clip them with numpy.clip(images, 0, 1)",
             () => "scale them so that 0 is black and 1 is white",
         };
-        return Err(NpyError::Pixel { image: at / (pixels.len() / images), value: pixels[at], advice });
+        return Err(NpyError::Pixel { image: at / (pixels.len() / images), value, advice });
     }
     pixels.iter_mut().for_each(|pixel| *pixel = pixel.clamp(0.0, 1.0));
     Ok(())
@@ -114,7 +114,7 @@ impl Layout {
             for channel in 0..channels as usize {
                 for row in 0..height as usize {
                     let start = image * of_image + channel * of_channel + row * of_row;
-                    pixels.extend((0..width as usize).map(|column| values[start + column * of_column]));
+                    pixels.extend(values.iter().skip(start).step_by(of_column.max(1)).take(width as usize));
                 }
             }
         }

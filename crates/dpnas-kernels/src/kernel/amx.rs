@@ -60,7 +60,7 @@ fn may_use_tiles() -> bool {
     const REQUEST_PERMISSION: usize = 0x1023;
     const TILE_DATA: usize = 18;
     let mut result = ARCH_PRCTL;
-    // SAFETY: the call changes only the permissions of this process, and only rcx and r11.
+    // SAFETY: the call changes only the permissions of this process, and of the registers only rax, rcx and r11.
     unsafe {
         asm!(
             "syscall", inlateout("rax") result, in("rdi") REQUEST_PERMISSION, in("rsi") TILE_DATA,
@@ -142,7 +142,7 @@ static FULL_TILES: TileShapes = {
 /// Gives this thread tile registers until [`end`].
 ///
 /// # Safety
-/// Where [`is_usable`].
+/// Where [`is_usable`], or as [`Level::amx_unchecked`] says.
 pub(super) unsafe fn begin() {
     // SAFETY: the processor has tiles; the shapes are as the format demands.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const FULL_TILES, options(nostack, preserves_flags)) };
@@ -151,7 +151,7 @@ pub(super) unsafe fn begin() {
 /// Releases the tile registers, because every thread switch is slower while they are in use.
 ///
 /// # Safety
-/// Where [`is_usable`].
+/// Where [`is_usable`], or as [`Level::amx_unchecked`] says.
 pub(super) unsafe fn end() {
     // SAFETY: the processor has tiles.
     unsafe { asm!("tilerelease", options(nostack, preserves_flags)) };
@@ -184,7 +184,7 @@ pub(super) unsafe fn multiply(job: &ProductJob<'_, bf16>) {
 /// Two tiles of windows × two of channels, over all tiles of weights.
 ///
 /// # Safety
-/// As [`ProductJob`] says, for these starts and sums; tile registers are configured.
+/// As [`ProductJob`] says, for these starts and sums; there is an offset, and tile registers are configured.
 #[inline(always)]
 unsafe fn two_by_two(job: &ProductJob<'_, bf16>, starts: [usize; 2], sums: *mut f32) {
     let [first, second] = starts.map(|start| job.windows.wrapping_add(start).cast::<u8>());
@@ -247,7 +247,7 @@ unsafe fn two_by_two(job: &ProductJob<'_, bf16>, starts: [usize; 2], sums: *mut 
 /// Four tiles of windows × one of channels, over all tiles of weights, of which only the first of each two is read.
 ///
 /// # Safety
-/// As [`ProductJob`] says, for these starts and sums; tile registers are configured.
+/// As [`ProductJob`] says, for these starts and sums; there is an offset, and tile registers are configured.
 #[inline(always)]
 unsafe fn four_by_one(job: &ProductJob<'_, bf16>, starts: [usize; 4], sums: *mut f32) {
     let [first, second, third, fourth] = starts.map(|start| job.windows.wrapping_add(start).cast::<u8>());

@@ -155,8 +155,8 @@ impl<E: Compute> ConvKernel<E> {
                     depth: BLOCK_STEPS,
                 }
             };
-            // SAFETY: the largest positions were compared with the slices' lengths above, windows and skip positions are
-            // padded by more than a tile, and a level is only made where the processor has its instructions.
+            // SAFETY: the largest positions were compared with the slices' lengths above; windows, skip positions and the
+            // scratch memory have room for a whole last tile; a level is only made where the processor has its instructions.
             unsafe {
                 match panel.tile {
                     Tile::Direct(shape) => E::direct(self.level.kind(), &job, shape),

@@ -6,7 +6,7 @@ use crate::scalar::Scalar;
 ///
 /// # Safety
 /// The processor must have the level's instructions, and each function must be inlined into a function compiled for
-/// them. Pointers must be valid for the numbers in the function's description. No alignment is needed.
+/// them. Pointers must be valid for the numbers in the function's description, and aligned as single numbers.
 pub(super) trait Lanes: Copy {
     /// Number type of maps and weights.
     type Scalar: Scalar;

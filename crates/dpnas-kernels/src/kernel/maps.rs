@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 /// Input and output of a loop over maps, for a group of images.
 ///
 /// The maker guarantees that both maps hold the images, that pixels are whole blocks of channels, and that scale and shift
-/// have the same number of channels.
+/// have the same number of channels. For pooling, the windows lie in the input; otherwise both maps have one size.
 #[derive(Clone, Copy)]
 pub(crate) struct MapJob<'a, E> {
     pub(crate) input: *const E,

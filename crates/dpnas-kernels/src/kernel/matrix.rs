@@ -4,13 +4,14 @@ use super::conv::{ConvCall, ConvTables};
 use super::matrix_blocks::{Block, Mapped, blocks};
 use super::matrix_loops::{Begin, FinishJob, GatherJob, PANEL, ProductJob, SPARE_TILES, TILE, tile_numbers};
 use super::{Compute, Scratch, with_tiles};
+use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
 use crate::pack_tiles::{Order, TileWeights};
 use std::marker::PhantomData;
 use std::ops::{Range, RangeInclusive};
 
 /// Approximate bytes of a block's sums, and bounds of its rows.
-const BLOCK_BYTES: usize = 384 << 10;
+const BLOCK_BYTES: usize = 768 << 10;
 const BLOCK_ROWS: RangeInclusive<usize> = 96..=256;
 /// With at least this many bytes of weights, a block has twice as many rows, so that weights are read less often.
 const HEAVY_BYTES: usize = 2 << 20;
@@ -86,6 +87,7 @@ impl<E: Compute> TileConv<E> {
         assert!(skip.as_ref().is_none_or(|skip| skip.len() == windows.len()), "a skip position for each pixel");
         assert!(steps.len() == weights.taps().len(), "a position for each tap");
         let (numbers, tiles) = (tile_numbers::<E>(), weights.tiles());
+        assert!(channels.is_multiple_of(CHANNEL_BLOCK), "whole blocks of channels");
         let panels = weights.panels();
         assert!(panels == channels.div_ceil(PANEL), "a panel for all stored channels");
         let depth = match weights.order() {
@@ -183,11 +185,11 @@ impl<E: Compute> TileConv<E> {
         let (scale, shift) = call.affine;
         assert!(scale.len() >= self.channels && shift.len() >= self.channels, "a scale and a shift for each channel");
         assert!(call.images <= self.images, "no more images than the group has");
-        // SAFETY: a level is only made where the processor has its instructions.
+        // SAFETY: a level is only made where the processor has its instructions; the closure relies on the asserts above.
         unsafe { with_tiles(self.level.kind(), || self.run_blocks(weights, call)) };
     }
 
-    /// See [`run`](Self::run), which checks the arguments.
+    /// See [`run`](Self::run), which checks the arguments and sets up tile registers.
     fn run_blocks(&self, weights: &TileWeights<E>, call: ConvCall<'_, E>) {
         let (scale, shift) = call.affine;
         let count = self.outputs.len() / self.images * call.images;
@@ -202,8 +204,8 @@ impl<E: Compute> TileConv<E> {
             for (index, offsets) in self.offsets.chunks(self.depth).enumerate() {
                 let first = index * self.depth;
                 // SAFETY: windows, steps and tiles were checked against the input's length when the tables were made, and
-                // that length above; gathered rows are as many and as long as the buffer was made for. A level is only
-                // made where the processor has its instructions.
+                // that length above; gathered rows are as many and as long as the buffer was made for, which nothing else
+                // uses meanwhile. A level is only made where the processor has its instructions.
                 let (source, starts) = unsafe { self.source(block, pixels.clone(), first, (call.input, gathered)) };
                 for panel in 0..weights.panels() {
                     let at = panel * PANEL;
@@ -219,7 +221,8 @@ impl<E: Compute> TileConv<E> {
                         begin: if first == 0 { Begin::Zero } else { Begin::Earlier },
                         channels,
                     };
-                    // SAFETY: as above; the panel has weights for each offset, and sums for the spare tiles.
+                    // SAFETY: as above; the panel has weights for each offset and sums for the tiles and the spare ones, and `run`
+                    // has set up the tile registers.
                     unsafe { E::multiply(self.level.kind(), &product) };
                     if first + offsets.len() < self.offsets.len() {
                         continue;

@@ -67,7 +67,7 @@ pub(crate) enum Begin {
 /// Sums of a panel, to be finished and stored.
 ///
 /// The maker guarantees that each row lies in the sums, every output and skip position in its map for the panel's
-/// channels, and that scale and shift have as many.
+/// channels, that scale and shift have as many, and that the channels are whole vectors of every level.
 #[derive(Clone, Copy)]
 pub(crate) struct FinishJob<'a, E> {
     pub(crate) sums: *const f32,
@@ -92,7 +92,7 @@ pub(crate) struct FinishJob<'a, E> {
 /// As [`GatherJob`] says.
 #[inline(always)]
 pub(super) unsafe fn gather<L: Lanes>(job: &GatherJob<'_, L::Scalar>) {
-    /// A tile row is 64 bytes of bf16; in tests, 128 bytes of f32.
+    /// A tile row is 64 bytes, of bf16 as of f32.
     type Half = [u8; 32];
     let halves = job.chunks * tile_numbers::<L::Scalar>() * size_of::<L::Scalar>() / size_of::<Half>();
     for (index, window) in job.windows.iter().enumerate() {

@@ -43,7 +43,8 @@ use winograd_loops::TileJob;
 /// A number type that every level computes with.
 ///
 /// # Safety
-/// The unsafe functions are as in [`Loops`]; a [`Kind`] comes from a [`Level`], so the processor has it.
+/// The unsafe functions are as in [`Loops`], and `multiply` only within [`with_tiles`]; a [`Kind`] comes from a [`Level`], so
+/// the processor has it.
 pub(crate) trait Compute: Scalar {
     /// Sums of a vector, tiles without pooling and tiles with it.
     fn shapes(level: Level) -> Shapes;
@@ -144,7 +145,7 @@ macro_rules! compute {
                 #[cfg(target_arch = "x86_64")]
                 if tile_peak_products::<Self>(level).is_some() {
                     let mut sum = 0.0;
-                    // SAFETY: a level is only made where the processor has its instructions.
+                    // SAFETY: a level is only made where the processor has its instructions; `with_tiles` sets up the registers.
                     unsafe { with_tiles(level.kind(), || sum = amx::peak(rounds)) };
                     return sum;
                 }
@@ -244,7 +245,7 @@ unsafe fn with_tiles(kind: Kind, f: impl FnOnce()) {
     }
 }
 
-/// For tests: no processor multiplies tiles of f32.
+/// In plain code: no processor multiplies tiles of f32.
 ///
 /// # Safety
 /// As [`ProductJob`] says.

@@ -49,8 +49,8 @@ unsafe fn accumulate<L: Lanes, const R: usize, const V: usize>(
     to: usize,
 ) {
     let width = V * L::LANES * L::Scalar::STEP;
-    // SAFETY: windows are padded for whole tiles, each window + step lies in the input, and there are weights for each
-    // step.
+    // SAFETY: windows are padded for whole tiles, each window + step lies in the input, `from..to` lies in the steps, and
+    // there are weights for each step.
     unsafe {
         let mut windows = [job.input; R];
         for row in 0..R {

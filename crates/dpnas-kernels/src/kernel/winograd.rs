@@ -6,7 +6,7 @@ use super::{Compute, Scratch};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use crate::pack::Packed;
-use crate::winograd::WinogradTile;
+use crate::winograd::{MOST_POINTS, WinogradTile};
 use dpnas_grammar::ConvShape;
 use std::marker::PhantomData;
 
@@ -65,6 +65,7 @@ impl Winograd {
         (size, window): (usize, usize),
         images: usize,
     ) -> Self {
+        assert!((6..=MOST_POINTS).contains(&tile.points) && matches!(tile.part, 3 | 5), "a tile with loops");
         let out = tile.out();
         assert!(from.size + 2 * from.halo + 1 == size + tile.kernel, "the border is the padding");
         assert!(window > 0 && out.is_multiple_of(window) && to.size == size / window, "windows divide tiles");

@@ -11,8 +11,9 @@ use std::marker::PhantomData;
 /// One transform of some tiles.
 ///
 /// The maker guarantees that the maps hold the tiles' images in whole vectors, that `products` holds `points`² times
-/// `pitch` numbers and `pitch` the tiles, that `points` points give `out` pixels, and that scale and shift have the
-/// output's channels.
+/// `pitch` numbers and `pitch` the `count` tiles of all stored channels, that `points` points give `out` pixels, that a tile's
+/// first pixel and its corner lie in the bordered input, that the skip path has the output's stored channels and its `size`,
+/// and that scale and shift have the output's channels.
 #[derive(Clone, Copy)]
 pub(crate) struct TileJob<'a, E> {
     /// The input, or the output.

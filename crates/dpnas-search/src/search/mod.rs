@@ -382,6 +382,7 @@ impl Search {
         let walk = epsilon_greedy(&self.space, self.learner.table(), &self.tabu, epsilon, &mut rng);
         let mut layers = walk.ok_or(AskError::Exhausted)?;
         layers.push(Layer::Softmax { classes: self.space.classes() });
+        #[expect(clippy::expect_used, reason = "spaces and their settings are checked when they are made")]
         let net = Net::new(layers).expect("checked settings make only nets within the grammar's limits");
         Ok(Proposal { net, parents: Vec::new() })
     }

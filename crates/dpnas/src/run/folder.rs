@@ -9,6 +9,7 @@
 //!   rewards.svg, .png   redrawn while the search runs
 //!   report.html         rewritten while the search runs
 //!   log.txt             messages of the program
+//!   interrupted         a signal ended the run; until it is resumed
 //!   continued_*.csv     copies of the files of the run that this one continues, if any
 //! ```
 
@@ -150,6 +151,16 @@ impl RunFolder {
         sync_folder(&self.path).map_err(|source| io(&self.path, source))
     }
 
+    /// Notes that a signal ends the run: the evaluation at hand will not have killed it, even if the process ends before the
+    /// journal says so. For a program that ends itself within a long step.
+    ///
+    /// # Errors
+    /// If the note cannot be written.
+    pub fn note_interruption(&self) -> Result<(), FolderError> {
+        let path = self.file(INTERRUPTED);
+        fs::write(&path, "").map_err(|source| io(&path, source))
+    }
+
     /// Writes a file of the folder under a temporary name and renames it. A reader never sees a partial file.
     ///
     /// # Errors
@@ -180,6 +191,9 @@ impl RunFolder {
         result.map_err(|source| io(&path, source))
     }
 }
+
+/// Says that a signal ended the run.
+pub(crate) const INTERRUPTED: &str = "interrupted";
 
 /// Beginning of the names of files that are being written.
 const UNFINISHED: &str = ".writing-";

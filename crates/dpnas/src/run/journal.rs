@@ -7,7 +7,7 @@
 use crate::JournalError;
 use crate::run::chain::{Chain, with_field};
 use crate::run::event::{Continued, Event};
-use crate::run::folder::{is_full, remove_unfinished, sync_folder};
+use crate::run::folder::{INTERRUPTED, is_full, remove_unfinished, sync_folder};
 use dpnas_cache::Lock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -78,9 +78,17 @@ impl Journal {
         path.parent().into_iter().for_each(remove_unfinished);
         let text = journal.read()?;
         let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let events = parse(path, &text[..complete], &mut journal.chain)?;
+        let mut events = parse(path, &text[..complete], &mut journal.chain)?;
         if complete < text.len() {
             journal.file.set_len(complete as u64).map_err(|source| io(path, source))?;
+        }
+        let note = path.with_file_name(INTERRUPTED);
+        if note.exists() {
+            // The process ended before it could write this line.
+            let ended = br#"{"event":"ended","reason":"interrupted"}"#;
+            events.push(serde_json::from_slice(ended).map_err(|error| io(path, error.into()))?);
+            journal.append(ended.to_vec())?;
+            std::fs::remove_file(&note).map_err(|source| io(&note, source))?;
         }
         Ok((journal, events))
     }
@@ -242,6 +250,20 @@ mod tests {
         let (_, read) = Journal::resume(&path).unwrap();
         assert_eq!(read[1..], events);
         assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 9);
+    }
+
+    #[test]
+    fn a_noted_interruption_becomes_the_line_that_the_process_could_not_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal.jsonl");
+        drop(Journal::begin(&path, "test", 7, None).unwrap());
+        let note = folder.path().join(INTERRUPTED);
+        std::fs::write(&note, "").unwrap();
+        for _ in 0..2 {
+            let (_, read) = Journal::resume(&path).unwrap();
+            assert_eq!(read[1..], [Event::Ended { reason: "interrupted".into() }]);
+            assert!(!note.exists());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod jobs;
+mod memory;
 
 use crate::bench::programs::built;
 use crate::process::Call;

@@ -34,23 +34,6 @@ pub(crate) enum Attack {
     Memory,
 }
 
-/// Architectures that are scored in little memory, in place of the job's own. On the digits, from a few MiB to more than a
-/// terabyte of weights; what fits takes seconds.
-const HEAVY: [&str; 10] = [
-    "[C(128,3,1,1,1), P(2,2,0,0), FC(2048), SM(10)]",
-    "[C(32,3,1,1,1), FC(4096), SM(10)]",
-    "[C(64,3,1,1,1), FC(16384), SM(10)]",
-    "[C(16,3,1,1,1), P(4,4,0,0), C(512,5,1,2,1), C(512,5,1,2,1), SM(10)]",
-    "[C(16,3,1,1,1), P(4,4,0,0), C(1024,5,1,2,1), C(1024,5,1,2,1), SM(10)]",
-    "[C(16,3,1,1,1), P(4,4,0,0), C(1024,11,1,5,1), C(1024,11,1,5,1), SM(10)]",
-    "[C(16,3,1,1,1), P(4,4,0,0), C(65536,3,1,1,1), SM(10)]",
-    "[C(16,3,1,1,1), P(4,4,0,0), C(4096,3,1,1,1), C(4096,3,1,1,1), SM(10)]",
-    "[C(32,3,1,1,1), FC(1000000), SM(10)]",
-    "[C(64,3,1,1,1), FC(100000000), SM(10)]",
-];
-/// MiB of the control groups.
-const GROUPS: [u64; 5] = [256, 320, 400, 512, 700];
-
 /// Calls that change files. Those of `NEEDING_SPACE` come first.
 const CALLS: [&str; 14] = [
     "write",
@@ -82,7 +65,7 @@ impl Attack {
             Self::Signals => 8,
             Self::PowerCuts => 17,
             Self::Processes => 1,
-            Self::Memory => HEAVY.len() * GROUPS.len(),
+            Self::Memory => super::memory::TRIES,
         }
     }
 
@@ -125,7 +108,7 @@ impl Bench<'_> {
         self.work.join(job.name.replace(' ', "-"))
     }
 
-    fn fresh(&self, job: &Job) -> anyhow::Result<PathBuf> {
+    pub(super) fn fresh(&self, job: &Job) -> anyhow::Result<PathBuf> {
         let place = self.place(job);
         if place.exists() {
             fs::remove_dir_all(&place)?;
@@ -406,53 +389,18 @@ impl Bench<'_> {
         }
         Ok(())
     }
-
-    /// Scores another architecture in a control group, whose system kills a process that takes too much.
-    fn memory(&self, job: &Job, most: usize, row: &mut Row) -> anyhow::Result<()> {
-        let tries: Vec<(&str, u64)> = HEAVY.iter().flat_map(|net| GROUPS.map(|mib| (*net, mib))).collect();
-        for (net, mib) in spread(&tries, most) {
-            let Some(group) = control_group(mib << 20) else {
-                row.note = "left out: it needs root and control groups of memory".to_owned();
-                return Ok(());
-            };
-            let place = self.fresh(job)?;
-            let enter = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", group.display());
-            let under = ["sh", "-c", &enter, "sh"].map(str::to_owned);
-            let output = job.start(self.programs, &place, &under).args(["--net", net]).output()?;
-            match output.status.success() {
-                true => row.survived(),
-                false => row.fault(format!("{net} in {mib} MiB: {}", said(&output))),
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Row {
-    fn survived(&mut self) {
+    pub(super) fn survived(&mut self) {
         self.tried += 1;
         self.survived += 1;
     }
 
-    fn fault(&mut self, fault: String) {
+    pub(super) fn fault(&mut self, fault: String) {
         self.tried += 1;
         self.faults.push(fault);
     }
-}
-
-/// A control group with this many bytes of memory; `None` where none can be made.
-fn control_group(bytes: u64) -> Option<PathBuf> {
-    // Of version 1, and of version 2.
-    [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")].into_iter().find_map(
-        |(root, limit)| {
-            let group = Path::new(root).join("dpnas-soak");
-            fs::create_dir_all(&group).ok()?;
-            // Where groups are of version 1, the folder above is an ordinary one.
-            group.join("cgroup.procs").exists().then_some(())?;
-            fs::write(group.join(limit), bytes.to_string()).ok()?;
-            Some(group)
-        },
-    )
 }
 
 /// Numbers that look random, and are the same for a seed (SplitMix64).
@@ -475,7 +423,7 @@ fn strace(expressions: &[String], to: &Path) -> Vec<String> {
 }
 
 /// At most `most` of the places, at equal distances.
-fn spread<T: Clone>(places: &[T], most: usize) -> Vec<T> {
+pub(super) fn spread<T: Clone>(places: &[T], most: usize) -> Vec<T> {
     let count = places.len().min(most);
     (0..count).map(|number| places[number * places.len() / count].clone()).collect()
 }

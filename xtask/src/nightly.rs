@@ -16,7 +16,8 @@ pub(crate) struct Arguments {
     filter: Option<String>,
 }
 
-/// Interprets the tests of the kernels with Miri, which has no vector extensions: packing, tables and the portable level.
+/// Interprets the tests of the kernels with Miri, which has no vector extensions: packing, tables and the portable level. Then
+/// the barrier and the feed of the threads that train a classifier, in many orders of threads and of memory.
 ///
 /// # Errors
 /// If Miri is missing or finds undefined behaviour, or a test fails.
@@ -29,7 +30,13 @@ pub(crate) fn miri(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
         .env("DPNAS_CPU_LEVEL", "portable")
         .env("PROPTEST_CASES", "4")
         .env("RAYON_NUM_THREADS", "2");
-    call.run(root).context("Miri comes with: rustup toolchain install nightly --component miri,rust-src")
+    call.run(root).context("Miri comes with: rustup toolchain install nightly --component miri,rust-src")?;
+    if arguments.filter.is_some() {
+        return Ok(());
+    }
+    let threads = ["run", "nightly", "cargo", "miri", "test", "-p", "dpnas-train", "--lib", "--", "barrier", "feed"];
+    let call = Call::new("rustup", threads).env("CARGO_TARGET_DIR", "target/miri");
+    call.env("MIRIFLAGS", "-Zmiri-many-seeds=0..32").run(root)
 }
 
 /// Runs the tests of the kernels under an address sanitizer, on every level of this processor.

@@ -28,8 +28,9 @@ impl Cache {
     ///
     /// Several caches and processes may open the same folder; each keeps its own budget. Opening evicts entries down to
     /// the budget, and removes unfinished files of ended processes. If another program keeps the folder locked, this and
-    /// storing are left out with a warning, after five seconds. Only caches may write the entries: if anything else changes or shortens an
-    /// entry while a matrix of it is in use, its values are undefined, or the system ends the program (SIGBUS).
+    /// storing are left out with a warning, after five seconds. Only caches may write the entries: if anything else
+    /// changes or shortens an entry while a matrix of it is in use, its values are undefined, or the system ends the
+    /// program (SIGBUS).
     ///
     /// # Errors
     /// [`CacheError::Io`] or [`CacheError::DiskFull`] if the folder cannot be created, locked or listed.

@@ -101,6 +101,9 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    /// Miri is slow, and runs each test in many orders.
+    const ROUNDS: usize = if cfg!(miri) { 5 } else { 300 };
+
     #[test]
     fn no_thread_passes_before_the_last_has_arrived() {
         let (barrier, count) = (Barrier::new(3), AtomicUsize::new(0));
@@ -108,7 +111,7 @@ mod tests {
             for thread in 0..3u64 {
                 let (barrier, count) = (&barrier, &count);
                 scope.spawn(move || {
-                    for round in 0..300 {
+                    for round in 0..ROUNDS {
                         if round % 100 == 99 {
                             // Long enough for the others to sleep.
                             std::thread::sleep(Duration::from_millis(5 * thread));
@@ -125,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_ends_after_its_last_wait_lets_the_others_complete_it() {
-        for _ in 0..200 {
+        for _ in 0..ROUNDS {
             let barrier = Barrier::new(3);
             let waits = || {
                 let _guard = barrier.break_on_drop();

@@ -33,12 +33,14 @@
 //! {"event":"again","id":2,"kept":0}
 //! ```
 //!
-//! Killed a second time where nothing more was kept, the candidate is what kills the run. It has the outcome `failed`.
+//! Killed a second time where nothing more was kept, the candidate is what kills the run. It has the outcome `failed`. A program
+//! that a signal ends within an evaluation leaves a file `interrupted` ([`RunFolder::note_interruption`]), from which the next
+//! resume writes the line `ended`.
 //!
 //! Only types of this module are serialised, so a change in another module does not change the format.
 
 #[cfg(doc)]
-use crate::Evaluate;
+use crate::{Evaluate, RunFolder};
 use crate::{Metrics, Outcome};
 use serde::{Deserialize, Serialize};
 

@@ -29,20 +29,22 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// The interpreter that was named, or that `PYTHON` names, or `python3`, if it imports PyTorch.
+    /// The interpreter that was named, or that `PYTHON` names, or `python3`, if it imports what the mode needs.
     ///
     /// # Errors
     /// A line that says which interpreter was asked, and what it said.
     pub(crate) fn find(root: &Path, named: Option<&str>, mode: Mode) -> Result<Self, String> {
         let environment = std::env::var("PYTHON").ok().filter(|name| !name.is_empty());
         let python = named.map(str::to_owned).or(environment).unwrap_or_else(|| "python3".to_owned());
-        match Call::new(&python, ["-c", "import torch; print(torch.__version__)"]).output(root) {
+        let modules = if matches!(mode, Mode::OpenVino) { "torch, openvino" } else { "torch" };
+        let script = format!("import {modules}; print(torch.__version__)");
+        match Call::new(&python, ["-c", &script]).output(root) {
             Ok(version) => Ok(Self { torch: version.trim().to_owned(), python, mode }),
             Err(error) => {
                 let text = format!("{error:#}");
                 let last = text.trim().lines().next_back().unwrap_or_default();
                 let name_one = "only ours is measured; name a Python that has PyTorch by --python EXE or PYTHON";
-                Err(format!("no peer: `{python}` does not import torch ({last}); {name_one}"))
+                Err(format!("no peer: `{python}` does not import {modules} ({last}); {name_one}"))
             }
         }
     }

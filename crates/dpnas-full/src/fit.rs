@@ -3,15 +3,15 @@
 use crate::adam::AdamStep;
 use crate::batch::Batch;
 use crate::checkpoint::Store;
+use crate::device::Device;
 use crate::machine::Machine;
 use crate::model::Model;
-use burn::tensor::backend::Backend;
 use dpnas_train::{Epoch, Examples, FullError, Split, Stop, TestSchedule, TrainJob, TrainReport};
 use std::sync::atomic::Ordering;
 
 /// Trains the model of a checked job; `on_epoch` sees the record of each new epoch.
-pub(crate) fn fit<B: Backend>(
-    machine: &Machine<'_, B>,
+pub(crate) fn fit<D: Device>(
+    machine: &Machine<'_, D>,
     model: &mut Model,
     job: &TrainJob<'_>,
     engine: &str,
@@ -42,8 +42,8 @@ pub(crate) fn fit<B: Backend>(
     }
 }
 
-fn run_epoch<B: Backend>(
-    machine: &Machine<'_, B>,
+fn run_epoch<D: Device>(
+    machine: &Machine<'_, D>,
     model: &mut Model,
     job: &TrainJob<'_>,
     index: u32,

@@ -1,9 +1,11 @@
 //! Gradients of a mini-batch, compared with those of burn's autodiff on the whole mini-batch at once.
 
 use crate::batch::{Batch, BatchResult};
+use crate::burn_device::{BurnDevice, read};
+use crate::cpu::Cpu;
+use crate::device::{Device, Place};
 use crate::machine::Machine;
 use crate::model::Model;
-use crate::norm::read;
 use crate::pass::{Pass, State};
 use crate::program::{Program, build};
 use burn::backend::Autodiff;
@@ -13,6 +15,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_grammar::{ImageShape, Net};
+use dpnas_kernels::{Level, Precision};
 use dpnas_prior::{Images, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::{Examples, FullConfig};
@@ -60,10 +63,15 @@ impl Case {
     }
 
     fn ours<B: Backend>(&self, block: usize, lanes: usize, held: impl Fn(usize) -> bool) -> BatchResult {
+        let device = BurnDevice::<B> { program: &self.program, device: &Default::default() };
+        self.on(device, block, lanes, held)
+    }
+
+    fn on<D: Device>(&self, device: D, block: usize, lanes: usize, held: impl Fn(usize) -> bool) -> BatchResult {
         let images = Images::new(self.program.input, &self.pixels).unwrap();
-        let machine = Machine::<B> {
+        let machine = Machine {
             program: &self.program,
-            device: &Default::default(),
+            device,
             norm_epsilon: self.config.norm_epsilon,
             block,
             lanes,
@@ -92,7 +100,8 @@ impl Case {
             .collect();
         let shape = vec![IMAGES, 2, 7, 7];
         let images = Tensor::from_data(TensorData::new(self.pixels.clone(), shape), &device);
-        let pass = Pass { weights: &weights, mask: None };
+        let pass =
+            Pass { device: &BurnDevice { program: &self.program, device: &device }, weights: &weights, mask: None };
         let mut state = State::new(images);
         for (index, segment) in self.program.segments.iter().enumerate() {
             if let Some(index) = index.checked_sub(1) {
@@ -102,7 +111,9 @@ impl Case {
                 let deviation = (mean(centred.clone() * centred.clone()) + self.config.norm_epsilon).sqrt();
                 state.value = centred / deviation * scale + shift;
             }
-            state = segment.ops.iter().fold(state, |state, op| op.forward(state, &pass).0);
+            for (op, kind) in segment.ops.iter().enumerate() {
+                state = kind.forward(Place { segment: index, op }, state, None, &pass).0;
+            }
         }
         let [n, classes, ..] = state.value.dims();
         let labels: Vec<i64> = self.labels.iter().map(|&label| label.into()).collect();
@@ -127,11 +138,16 @@ fn distance(a: &[f32], b: &[f32]) -> f32 {
 }
 
 fn agrees_with_autodiff<B: Backend>(epsilon: f64) {
+    agrees::<B>(epsilon, |case, block| case.ours::<B>(block, 1, |_| true));
+}
+
+/// Compares the gradients of blocks of some images with those of autodiff on the whole mini-batch.
+fn agrees<B: Backend>(epsilon: f64, gradients: impl Fn(&Case, usize) -> BatchResult) {
     for net in NETS {
         let case = Case::new(net, FullConfig { norm_epsilon: epsilon, ..FullConfig::paper(Seed(1)) });
         let (loss, expected) = case.by_autodiff::<B>();
         for block in [3, 8] {
-            let ours = case.ours::<B>(block, 1, |_| true);
+            let ours = gradients(&case, block);
             assert!((ours.loss / IMAGES as f64 - loss).abs() < 1e-5 * loss, "{net}: {} {loss}", ours.loss);
             let names: Vec<String> = case.model.clone().parameters_mut().map(|p| p.name.clone()).collect();
             for ((name, ours), expected) in names.iter().zip(flat(&ours)).zip(&expected) {
@@ -151,6 +167,15 @@ fn gradients_are_those_of_autodiff_on_the_whole_mini_batch() {
 #[test]
 fn gradients_without_normalisation_are_those_of_autodiff() {
     agrees_with_autodiff::<Flex>(0.0);
+}
+
+#[test]
+fn gradients_of_the_kernels_are_those_of_autodiff() {
+    for level in Level::available(Precision::F32) {
+        for epsilon in [1e-3, 0.0] {
+            agrees::<Flex>(epsilon, |case, block| case.on(Cpu::new(level, &case.program, block), block, 1, |_| true));
+        }
+    }
 }
 
 #[test]
@@ -190,9 +215,10 @@ fn statistics_are_those_of_the_whole_mini_batch() {
         Tensor::<Flex, 4>::from_data(TensorData::new(case.pixels.clone(), [IMAGES, 2, 7, 7]), &Default::default());
     let weight = &case.model.weights[0];
     let weights =
-        [Tensor::from_data(TensorData::new(weight.values.clone(), weight.shape.clone()), &Default::default())];
-    let (state, _) =
-        case.program.segments[0].ops[0].forward(State::new(images), &Pass { weights: &weights, mask: None });
+        vec![Tensor::from_data(TensorData::new(weight.values.clone(), weight.shape.clone()), &Default::default())];
+    let device = &BurnDevice { program: &case.program, device: &Default::default() };
+    let (pass, at) = (Pass { device, weights: &weights, mask: None }, Place { segment: 0, op: 0 });
+    let (state, _) = case.program.segments[0].ops[0].forward(at, State::new(images), None, &pass);
     let value = state.value.swap_dims(0, 1).reshape([3, IMAGES * 49]);
     let (variance, mean) = value.var_mean(1);
     let unbiased = case.ours::<Flex>(3, 1, |_| true).moments[0].unbiased_stats();

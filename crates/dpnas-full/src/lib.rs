@@ -10,7 +10,10 @@
 
 mod adam;
 mod batch;
+mod burn_device;
 mod checkpoint;
+mod cpu;
+mod device;
 mod fit;
 #[cfg(test)]
 mod gradient_tests;
@@ -25,4 +28,4 @@ mod trainer;
 
 pub use burn::tensor::backend::Backend;
 pub use checkpoint::{BEST_CHECKPOINT, LAST_CHECKPOINT};
-pub use trainer::BurnTrainer;
+pub use trainer::{BurnTrainer, CpuTrainer};

@@ -1,19 +1,18 @@
 //! Runs a network on a device, some blocks of images at once.
 
+use crate::device::{Device, Place};
 use crate::model::Model;
-use crate::norm::{DeviceAffine, read};
+use crate::norm::DeviceAffine;
 use crate::pass::{Pass, State};
 use crate::program::Program;
 use crate::softmax::{Verdict, judge};
-use burn::tensor::backend::Backend;
-use burn::tensor::{Tensor, TensorData};
 use dpnas_train::{Examples, FullError};
 use rayon::prelude::*;
 
 /// A program on a device.
-pub(crate) struct Machine<'a, B: Backend> {
+pub(crate) struct Machine<'a, D> {
     pub(crate) program: &'a Program,
-    pub(crate) device: &'a B::Device,
+    pub(crate) device: D,
     pub(crate) norm_epsilon: f64,
     /// Images of a block. It decides in which order products are summed.
     pub(crate) block: usize,
@@ -23,23 +22,15 @@ pub(crate) struct Machine<'a, B: Backend> {
     pub(crate) held: Vec<bool>,
 }
 
-impl<B: Backend> Machine<'_, B> {
-    /// Copies the weights to the device.
-    pub(crate) fn upload_weights(&self, model: &Model) -> Vec<Tensor<B, 4>> {
-        let upload = |weight: &crate::model::Parameter| {
-            Tensor::from_data(TensorData::new(weight.values.clone(), weight.shape.clone()), self.device)
-        };
-        model.weights.iter().map(upload).collect()
-    }
-
+impl<D: Device> Machine<'_, D> {
     /// The number of images that are classified correctly with the running averages; `None` if a class score is not
     /// finite.
     pub(crate) fn classify(&self, model: &Model, examples: Examples<'_>) -> Result<Option<usize>, FullError> {
-        let pass = Pass { weights: &self.upload_weights(model), mask: None };
-        let affines: Vec<DeviceAffine<B>> = model
+        let pass = Pass { device: &self.device, weights: &self.device.weights(model, false), mask: None };
+        let affines: Vec<DeviceAffine<D>> = model
             .norms
             .iter()
-            .map(|norm| DeviceAffine::new(&norm.affine(&norm.running, self.norm_epsilon), self.device))
+            .map(|norm| DeviceAffine::new(&norm.affine(&norm.running, self.norm_epsilon), &self.device))
             .collect();
         let rows: Vec<usize> = (0..examples.len()).collect();
         let (mut correct, mut finite) = (0, true);
@@ -49,7 +40,7 @@ impl<B: Backend> Machine<'_, B> {
                 let affine = segment.checked_sub(1).map(|norm| &affines[norm]);
                 self.run(segment, state, affine, &pass)
             });
-            self.judge(state, examples, rows, 1.0)
+            self.judge(&state, examples, rows, 1.0)
         };
         self.in_lanes(rows.chunks(self.block).collect(), judge_block, |verdict| match verdict {
             Some(verdict) => correct += verdict.correct,
@@ -58,39 +49,39 @@ impl<B: Backend> Machine<'_, B> {
         Ok(finite.then_some(correct))
     }
 
-    /// Copies images to the device, `[n, channels, height, width]`.
-    pub(crate) fn images(&self, examples: Examples<'_>, rows: &[usize]) -> State<B> {
+    /// Copies images to the device.
+    pub(crate) fn images(&self, examples: Examples<'_>, rows: &[usize]) -> State<D::Map> {
         let shape = self.program.input;
-        let [channels, height, width] = [shape.channels, shape.height, shape.width].map(|n| n as usize);
-        let size = channels * height * width;
+        let size = [shape.channels, shape.height, shape.width].into_iter().map(|n| n as usize).product::<usize>();
         let mut pixels = Vec::with_capacity(rows.len() * size);
         rows.iter().for_each(|&row| pixels.extend_from_slice(&examples.images().pixels()[row * size..][..size]));
-        let data = TensorData::new(pixels, [rows.len(), channels, height, width]);
-        State::new(Tensor::from_data(data, self.device))
+        State::new(self.device.images(pixels, rows.len()))
     }
 
     /// Runs a segment, beginning with its norm.
     pub(crate) fn run(
         &self,
         segment: usize,
-        state: State<B>,
-        norm: Option<&DeviceAffine<B>>,
-        pass: &Pass<'_, B>,
-    ) -> State<B> {
-        let state = normalised(state, norm);
-        self.program.segments[segment].ops.iter().fold(state, |state, op| op.forward(state, pass).0)
+        state: State<D::Map>,
+        norm: Option<&DeviceAffine<D>>,
+        pass: &Pass<'_, D>,
+    ) -> State<D::Map> {
+        let ops = self.program.segments[segment].ops.iter().enumerate();
+        ops.fold(state, |state, (op, kind)| {
+            kind.forward(Place { segment, op }, state, norm.filter(|_| op == 0), pass).0
+        })
     }
 
     pub(crate) fn judge(
         &self,
-        state: State<B>,
+        state: &State<D::Map>,
         examples: Examples<'_>,
         rows: &[usize],
         scale: f64,
     ) -> Result<Option<Verdict>, FullError> {
-        let [_, classes, ..] = state.value.dims();
         let labels: Vec<u32> = rows.iter().map(|&row| examples.labels()[row]).collect();
-        Ok(judge(&read(state.value)?, classes, &labels, scale))
+        let scores = self.device.read(&state.value)?;
+        Ok(judge(&scores, scores.len() / rows.len().max(1), &labels, scale))
     }
 
     /// Computes a result for each item, some at once, and passes the results on in order.
@@ -113,13 +104,5 @@ impl<B: Backend> Machine<'_, B> {
                 }
             }
         }
-    }
-}
-
-/// The state with a norm applied to its value.
-pub(crate) fn normalised<B: Backend>(state: State<B>, norm: Option<&DeviceAffine<B>>) -> State<B> {
-    match norm {
-        Some(norm) => State { value: norm.apply(state.value), skip: state.skip },
-        None => state,
     }
 }

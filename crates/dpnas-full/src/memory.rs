@@ -49,6 +49,17 @@ impl BlockSize {
     }
 }
 
+/// What a kind of device needs besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Overhead {
+    /// Bytes of the whole training.
+    pub(crate) fixed: u64,
+    /// Bytes of a block.
+    pub(crate) lane: u64,
+    /// Channels that are stored, and channels of the map where padding costs most.
+    pub(crate) padding: Option<(u64, u64)>,
+}
+
 /// The memory that a training needs, in bytes. It follows from the plan, before anything is drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Need {
@@ -64,11 +75,20 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    /// The need of a plan on mini-batches.
-    pub(crate) fn new(plan: &Plan, program: &Program, batch_size: usize, size: BlockSize) -> Self {
+    /// The need of a plan on mini-batches, with that of the device for blocks of some images.
+    pub(crate) fn new(
+        plan: &Plan,
+        program: &Program,
+        batch_size: usize,
+        size: BlockSize,
+        overhead: impl FnOnce(usize) -> Overhead,
+    ) -> Self {
         let block = size.of(plan, batch_size);
+        let overhead = overhead(block);
+        let (stored, channels) = overhead.padding.unwrap_or((1, 1));
+        let padded = |bytes: u64| bytes.saturating_mul(stored).div_ceil(channels.max(1));
         let bytes = |values: u64, images: usize| values.saturating_mul(F32_BYTES).saturating_mul(images as u64);
-        let maps: Vec<u64> = program.border_elements.iter().map(|&map| bytes(map as u64, batch_size)).collect();
+        let maps: Vec<u64> = program.border_elements.iter().map(|&map| padded(bytes(map as u64, batch_size))).collect();
         let moving = maps.iter().copied().max().unwrap_or(0).saturating_mul(MOVING_MAPS);
         let image = plan
             .stages()
@@ -81,7 +101,6 @@ impl Need {
             let all = plan.stages().iter().map(|stage| stage.activation_bytes).chain(linear(program));
             activations = all.fold(activations, u64::saturating_add);
         }
-        let unrolled = plan.stages().iter().map(of_convolution).max().unwrap_or(0);
         let of_segment = |segment: &Segment| {
             let weights = segment.ops.iter().filter_map(Op::weight);
             weights.map(|weight| program.weights[weight].values()).fold(0, u64::saturating_add)
@@ -90,11 +109,11 @@ impl Need {
         let weights = program.weights.iter().map(Weight::values);
         let largest = bytes(weights.clone().max().unwrap_or(0), 1);
         let all = bytes(weights.fold(0, u64::saturating_add), 1).saturating_mul(WEIGHT_COPIES);
-        let lane = [activations.saturating_mul(block as u64), unrolled, gradient, largest];
+        let lane = [padded(activations).saturating_mul(block as u64), overhead.lane, gradient, largest];
         Self {
             batch: batch_size,
             block,
-            fixed: moving.saturating_add(all).saturating_add(gradient),
+            fixed: moving.saturating_add(all).saturating_add(gradient).saturating_add(overhead.fixed),
             lane: lane.into_iter().fold(1, u64::saturating_add),
             maps,
         }
@@ -150,6 +169,11 @@ fn of_image(stage: &Stage) -> u64 {
     stage.activation_bytes.saturating_mul(WORKSPACE_FACTOR + kernel)
 }
 
+/// Bytes that the convolutions of burn's backends unroll.
+pub(crate) fn unrolled(plan: &Plan) -> Overhead {
+    Overhead { lane: plan.stages().iter().map(of_convolution).max().unwrap_or(0), ..Overhead::default() }
+}
+
 /// Bytes that a convolution unrolls beside: windows on some pixels of its output on the way there, and those of a whole
 /// image on the way back.
 fn of_convolution(stage: &Stage) -> u64 {
@@ -180,7 +204,8 @@ mod tests {
     fn cut(budget: u64) -> Result<Cut, FullError> {
         let net: Net = "[C(16,3,1,1,1), P(2,2,0,0), C(16,3,1,1,1), C(32,1,1,0,1), SM(10)]".parse().unwrap();
         let plan = net.plan(ImageShape::square(1, 16)).unwrap();
-        Need::new(&plan, &crate::program::build(&plan, &FullConfig::paper(Seed(1))), 64, SIZE).cut(4, budget)
+        Need::new(&plan, &crate::program::build(&plan, &FullConfig::paper(Seed(1))), 64, SIZE, |_| unrolled(&plan))
+            .cut(4, budget)
     }
 
     #[test]

@@ -93,6 +93,7 @@ pub(crate) struct Program {
     pub(crate) border_elements: Vec<usize>,
     /// Values that enter the last layer.
     pub(crate) last_features: usize,
+    pub(crate) classes: usize,
     pub(crate) weights: Vec<Weight>,
     /// Names and channels of the norms.
     norms: Vec<(String, usize)>,
@@ -124,6 +125,22 @@ pub(crate) fn build(plan: &Plan, config: &FullConfig) -> Program {
 }
 
 impl Program {
+    /// The convolution of an operation that multiplies, on maps of some size and channels. A fully connected layer is one as
+    /// large as its map.
+    pub(crate) fn convolution(&self, op: &Op, (size, channels): (usize, usize)) -> Option<ConvShape> {
+        let [out_channels, in_channels, kernel, _] = self.weights[op.weight()?].shape.map(|n| n as u32);
+        Some(match *op {
+            Op::Conv { stride, padding, .. } => {
+                ConvShape { in_channels, out_channels, kernel, stride: stride as u32, padding: padding as u32 }
+            }
+            Op::Linear { .. } => {
+                let (in_channels, kernel) = (channels as u32, size as u32);
+                ConvShape { in_channels, out_channels, kernel, stride: 1, padding: 0 }
+            }
+            _ => ConvShape { in_channels, out_channels, kernel, stride: 1, padding: 0 },
+        })
+    }
+
     /// Draws the initial weights: those of the prior, and fully connected layers uniform in ±1/√inputs by `seed`.
     pub(crate) fn draw(
         &self,
@@ -264,8 +281,8 @@ impl<'a> Builder<'a> {
 
     fn finish(mut self, input: ImageShape, last_features: usize) -> Program {
         self.segments.push(Segment { ops: self.ops });
-        let Self { segments, border_elements, weights, norms, .. } = self;
-        Program { input, segments, border_elements, last_features, weights, norms }
+        let Self { segments, border_elements, weights, norms, value: classes, .. } = self;
+        Program { input, segments, border_elements, last_features, classes, weights, norms }
     }
 }
 

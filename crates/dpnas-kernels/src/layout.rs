@@ -3,7 +3,7 @@
 use crate::scalar::Scalar;
 
 /// The stored channels of a pixel are a multiple of this, so that vectors of every level end with a pixel.
-pub(crate) const CHANNEL_BLOCK: usize = 16;
+pub const CHANNEL_BLOCK: usize = 16;
 
 /// Square maps of several images, `[image, row, column, channel]`, each with a border of zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

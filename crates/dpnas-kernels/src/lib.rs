@@ -22,6 +22,7 @@ mod program;
 mod run;
 mod scalar;
 mod stats;
+pub mod train;
 mod weights;
 mod winograd;
 

@@ -35,12 +35,15 @@ fn packed<E: Scalar>(conv: &ConvShape, stage: &Stage) -> u64 {
     let channels = |n: u32| u64::from(n).next_multiple_of(16);
     let taps = u64::from(conv.kernel).saturating_mul(conv.kernel.into());
     let direct = channels(conv.in_channels).saturating_mul(channels(conv.out_channels)).saturating_mul(taps * 4);
-    direct.max(WinogradTile::choose::<E>(conv, stage).map_or(0, |tile| tile.weight_bytes(conv) as u64))
+    direct.max(
+        WinogradTile::choose::<E>(conv, stage.output.height as usize).map_or(0, |tile| tile.weight_bytes(conv) as u64),
+    )
 }
 
 /// Bytes of one thread's buffers, the larger of those for Winograd and for matrix tiles.
 fn scratch<E: Scalar>(conv: &ConvShape, stage: &Stage) -> u64 {
-    let winograd = WinogradTile::choose::<E>(conv, stage).map_or(0, |tile| scratch_bytes(tile, conv));
+    let winograd =
+        WinogradTile::choose::<E>(conv, stage.output.height as usize).map_or(0, |tile| scratch_bytes(tile, conv));
     // Only numbers that are multiplied in pairs become matrix tiles.
     let tiles = if E::STEP > 1 { tile_scratch_bytes(conv.out_channels as usize) } else { 0 };
     winograd.max(tiles) as u64

@@ -1,12 +1,11 @@
 //! Weights, packed in the order in which kernels read them.
 
 use crate::buffer::Buffer;
-use crate::kernel::Compute;
+use crate::kernel::{Compute, WeightsJob, transform_weights};
 use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
-use crate::winograd::{MOST_POINTS, WinogradTile};
+use crate::winograd::WinogradTile;
 use dpnas_grammar::ConvShape;
-use dpnas_prior::ConvWeights;
 use rayon::prelude::*;
 
 /// Position of a step's first number: a pixel of the kernel's window, and a channel.
@@ -21,6 +20,7 @@ pub(crate) struct Tap {
 #[derive(Debug)]
 pub(crate) struct Packed<E> {
     taps: Vec<Tap>,
+    steps: usize,
     weights: Buffer<E>,
     channels: usize,
 }
@@ -35,12 +35,10 @@ pub(crate) enum Pixels {
 }
 
 impl<E: Compute> Packed<E> {
-    /// Packs weights for an input with these pixels.
-    pub(crate) fn new(level: Level, weights: &ConvWeights, pixels: Pixels) -> Self {
-        let shape = weights.shape();
+    /// Packs weights, `[out, in, kernel, kernel]`, for an input with these pixels.
+    pub(crate) fn new(level: Level, (shape, values): (&ConvShape, &[f32]), pixels: Pixels) -> Self {
         let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
         let taps = taps(shape, pixels, E::STEP);
-        let values = weights.values();
         Self::pack(level, taps, shape.out_channels as usize, |out, tap, place| {
             for (number, place) in numbers(tap, shape, pixels, E::STEP).zip(place) {
                 let weight = values[((out * inputs + number.channel) * kernel + number.y) * kernel + number.x];
@@ -50,7 +48,12 @@ impl<E: Compute> Packed<E> {
     }
 
     /// Packs weights of `outputs` channels: `write(output channel, tap, numbers of the step)`.
-    fn pack(level: Level, taps: Vec<Tap>, outputs: usize, write: impl Fn(usize, Tap, &mut [E]) + Sync) -> Self {
+    pub(crate) fn pack(
+        level: Level,
+        taps: Vec<Tap>,
+        outputs: usize,
+        write: impl Fn(usize, Tap, &mut [E]) + Sync,
+    ) -> Self {
         let channels = outputs.next_multiple_of(CHANNEL_BLOCK);
         let mut weights = Buffer::zeros(channels * taps.len() * E::STEP);
         let mut panels = Vec::new();
@@ -68,7 +71,24 @@ impl<E: Compute> Packed<E> {
                 }
             }
         });
-        Self { taps, weights, channels }
+        Self { steps: taps.len(), taps, weights, channels }
+    }
+
+    /// The numbers of a map's pixels as weights, a step for each pixel: `write(panel, first channel, width)`.
+    pub(crate) fn pixels(
+        level: Level,
+        steps: usize,
+        channels: usize,
+        mut write: impl FnMut(&mut [E], usize, usize),
+    ) -> Self {
+        let mut weights = Buffer::zeros(channels * steps * E::STEP);
+        let mut rest = weights.as_mut_slice();
+        for (first, width) in E::shapes(level).panels(channels) {
+            let (panel, others) = rest.split_at_mut(width * steps * E::STEP);
+            write(panel, first, width);
+            rest = others;
+        }
+        Self { taps: Vec::new(), steps, weights, channels }
     }
 
     /// The first number of each step.
@@ -78,59 +98,66 @@ impl<E: Compute> Packed<E> {
 
     /// Whether there are weights for `steps` steps and `channels` stored output channels.
     pub(crate) fn covers(&self, steps: usize, channels: usize) -> bool {
-        steps == self.taps.len()
-            && channels == self.channels
-            && self.weights.as_slice().len() == steps * channels * E::STEP
+        steps == self.steps && channels == self.channels && self.weights.as_slice().len() == steps * channels * E::STEP
     }
 
     /// The weights from a panel's first channel on.
     pub(crate) fn panel(&self, first: usize) -> &[E] {
-        &self.weights.as_slice()[first * self.taps.len() * E::STEP..]
+        &self.weights.as_slice()[first * self.steps * E::STEP..]
     }
 }
 
 /// The transformed weights of a Winograd convolution, part by part of the kernel. Each product is a 1×1 convolution.
-pub(crate) fn pack_winograd(level: Level, weights: &ConvWeights, tile: WinogradTile) -> Vec<Packed<f32>> {
+pub(crate) fn pack_winograd(level: Level, weights: (&ConvShape, &[f32]), tile: WinogradTile) -> Vec<Packed<f32>> {
     let places = (0..tile.parts()).flat_map(|y| (0..tile.parts()).map(move |x| (y * tile.part, x * tile.part)));
     places.flat_map(|corner| pack_part(level, weights, tile, corner)).collect()
 }
 
+/// Input channels that are transformed by one task.
+const TASK_INPUTS: usize = 16;
+
 /// The transformed weights of the kernel's part with this corner.
-fn pack_part(level: Level, weights: &ConvWeights, tile: WinogradTile, (y, x): (usize, usize)) -> Vec<Packed<f32>> {
-    let shape = weights.shape();
-    let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
-    let (outputs, square) = (shape.out_channels as usize, tile.square());
-    let taps: Vec<Tap> = (0..inputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
+fn pack_part(
+    level: Level,
+    (shape, values): (&ConvShape, &[f32]),
+    tile: WinogradTile,
+    (y, x): (usize, usize),
+) -> Vec<Packed<f32>> {
+    let (kernel, inputs, outputs) = (shape.kernel as usize, shape.in_channels as usize, shape.out_channels as usize);
+    let channels = outputs.next_multiple_of(CHANNEL_BLOCK);
     let points: Vec<[f64; 5]> = (0..tile.points).map(|point| tile.at_point(point)).collect();
-    let (rows, columns) = (tile.part.min(kernel - y), tile.part.min(kernel - x));
-    // [output][input][point]
-    let mut transformed = vec![0.0f32; outputs * inputs * square];
-    let squares = transformed.par_chunks_mut(square).with_min_len(256);
-    squares.zip(weights.values().par_chunks(kernel * kernel)).for_each(|(square, weights)| {
-        // Rows first: [row point][column of the part]
-        let mut half = [[0.0f64; 5]; MOST_POINTS];
-        for (half, powers) in half.iter_mut().zip(&points) {
-            for (dy, power) in powers.iter().enumerate().take(rows) {
-                let row = &weights[(y + dy) * kernel + x..][..columns];
-                half.iter_mut().zip(row).for_each(|(sum, weight)| *sum += power * f64::from(*weight));
-            }
+    let mut products: Vec<Buffer<f32>> = (0..tile.square()).map(|_| Buffer::zeros(channels * inputs)).collect();
+    let mut tasks = Vec::new();
+    for (first, width) in f32::shapes(level).panels(channels) {
+        for input in (0..inputs).step_by(TASK_INPUTS) {
+            tasks.push(WeightsJob {
+                values,
+                sizes: (inputs, outputs, kernel),
+                corner: (y, x),
+                extent: (tile.part.min(kernel - y), tile.part.min(kernel - x)),
+                points: &points,
+                panel: (first, width),
+                input,
+                products: Vec::with_capacity(tile.square()),
+            });
         }
-        for (half, line) in half.iter().zip(square.chunks_exact_mut(tile.points)) {
-            for (place, powers) in line.iter_mut().zip(&points) {
-                *place = half.iter().zip(powers).take(columns).map(|(sum, power)| sum * power).sum::<f64>() as f32;
-            }
+    }
+    for product in &mut products {
+        let mut rest = product.as_mut_slice();
+        for task in &mut tasks {
+            let length = TASK_INPUTS.min(inputs - task.input) * task.panel.1;
+            let (own, others) = rest.split_at_mut(length);
+            task.products.push(own);
+            rest = others;
         }
-    });
-    let product = |index: usize| {
-        Packed::pack(level, taps.clone(), outputs, |out, tap, place: &mut [f32]| {
-            place[0] = transformed[(out * inputs + tap.channel) * square + index];
-        })
-    };
-    (0..square).map(product).collect()
+    }
+    tasks.into_par_iter().for_each(|mut task| transform_weights(level, &mut task));
+    let taps: Vec<Tap> = (0..inputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
+    products.into_iter().map(|weights| Packed { taps: taps.clone(), steps: inputs, weights, channels }).collect()
 }
 
 /// The steps of a window, row by row.
-fn taps(shape: &ConvShape, pixels: Pixels, step: usize) -> Vec<Tap> {
+pub(crate) fn taps(shape: &ConvShape, pixels: Pixels, step: usize) -> Vec<Tap> {
     let (kernel, channels) = (shape.kernel as usize, shape.in_channels as usize);
     let mut taps = Vec::new();
     for y in 0..kernel {

@@ -61,10 +61,14 @@ fn pack_conv<E: Compute>(level: Level, weights: &ConvWeights, stage: &Stage, is_
     let pixels = if is_first { Pixels::Dense } else { Pixels::Padded };
     match () {
         () if level.kind().has_tiles() => ConvPack::Tiles(Arc::new(TileWeights::new(weights, pixels))),
-        () => match WinogradTile::choose::<E>(weights.shape(), stage) {
-            Some(tile) if !is_first => ConvPack::Winograd(tile, Arc::new(pack_winograd(level, weights, tile))),
-            _ => ConvPack::Direct(Arc::new(Packed::new(level, weights, pixels))),
-        },
+        () => {
+            let size = stage.output.height as usize;
+            let values = (weights.shape(), weights.values());
+            match WinogradTile::choose::<E>(weights.shape(), size) {
+                Some(tile) if !is_first => ConvPack::Winograd(tile, Arc::new(pack_winograd(level, values, tile))),
+                _ => ConvPack::Direct(Arc::new(Packed::new(level, values, pixels))),
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Winograd convolution: the choice of the tile.
 
 use crate::scalar::Scalar;
-use dpnas_grammar::{ConvShape, Stage};
+use dpnas_grammar::ConvShape;
 
 /// The tile of a Winograd convolution of stride 1: `points` × `points` input pixels give `out` × `out` output pixels with
 /// `points`² products for each pair of channels.
@@ -31,9 +31,9 @@ const MOST_BYTES: usize = 320 << 20;
 const TRANSFORM: usize = 12;
 
 impl WinogradTile {
-    /// The fastest tile for a convolution of this stage; `None` if direct convolution is faster, which multiplies
-    /// `E::STEP` times as many numbers at once. The choice depends only on the stage.
-    pub(crate) fn choose<E: Scalar>(conv: &ConvShape, stage: &Stage) -> Option<Self> {
+    /// The fastest tile for a convolution with `size` × `size` outputs; `None` if direct convolution is faster, which
+    /// multiplies `E::STEP` times as many numbers at once. The choice depends on nothing else.
+    pub(crate) fn choose<E: Scalar>(conv: &ConvShape, size: usize) -> Option<Self> {
         let kernel = conv.kernel as usize;
         if conv.stride != 1
             || conv.padding >= conv.kernel
@@ -42,7 +42,6 @@ impl WinogradTile {
         {
             return None;
         }
-        let size = stage.output.height as usize;
         let tiles = (6..=MOST_POINTS).flat_map(|points| [3, 5].map(|part| (points, part)));
         let tiles = tiles.map(|(points, part)| Self { kernel, points, part });
         let fitting = tiles.filter(|tile| tile.weight_bytes(conv) <= MOST_BYTES);
@@ -118,7 +117,8 @@ mod tests {
         let stage = plan.stages().last().unwrap();
         let conv = stage.weights().next().unwrap();
         let shape = |tile: WinogradTile| (tile.points, tile.part, tile.parts());
-        [WinogradTile::choose::<f32>(&conv, stage).map(shape), WinogradTile::choose::<bf16>(&conv, stage).map(shape)]
+        let size = stage.output.height as usize;
+        [WinogradTile::choose::<f32>(&conv, size).map(shape), WinogradTile::choose::<bf16>(&conv, size).map(shape)]
     }
 
     #[test]

@@ -42,11 +42,14 @@ impl AdamStep {
         let moments = mean.par_chunks_mut(BLOCK).zip(square.par_chunks_mut(BLOCK));
         let numbers = gradient.par_chunks(BLOCK).zip(values.par_chunks_mut(BLOCK));
         numbers.zip(moments).for_each(|((gradient, values), (mean, square))| {
-            for (((&gradient, value), mean), square) in gradient.iter().zip(values).zip(mean).zip(square) {
-                let gradient = gradient + self.weight_decay * *value;
-                *mean = self.beta_1 * *mean + self.rest_1 * gradient;
-                *square = self.beta_2 * *square + self.rest_2 * gradient * gradient;
-                *value -= self.rate * *mean / (square.sqrt() * self.scale + self.epsilon);
+            // Slices of one length, so that the loop needs no checks and becomes vectors.
+            let length = values.len();
+            let (gradient, mean, square) = (&gradient[..length], &mut mean[..length], &mut square[..length]);
+            for i in 0..length {
+                let gradient = gradient[i] + self.weight_decay * values[i];
+                mean[i] = self.beta_1 * mean[i] + self.rest_1 * gradient;
+                square[i] = self.beta_2 * square[i] + self.rest_2 * gradient * gradient;
+                values[i] -= self.rate * mean[i] / (square[i].sqrt() * self.scale + self.epsilon);
             }
         });
     }

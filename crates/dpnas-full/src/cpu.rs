@@ -10,7 +10,7 @@ use dpnas_kernels::Level;
 use dpnas_kernels::train::{CHANNEL_BLOCK, Coefficients, Convolution, Map, Passes, Shape, Weights, Workspace, padded};
 use dpnas_train::FullError;
 
-/// A program on this processor, for blocks of at most `room` images.
+/// A program on this processor, for blocks of at most `room` images of a mini-batch of `batch`.
 #[derive(Debug)]
 pub(crate) struct Cpu {
     level: Level,
@@ -34,10 +34,11 @@ struct Layer {
 }
 
 impl Cpu {
-    pub(crate) fn new(level: Level, program: &Program, room: usize) -> Self {
+    pub(crate) fn new(level: Level, program: &Program, (room, batch): (usize, usize)) -> Self {
         let input = program.input;
         let [channels, size] = [input.channels, input.height].map(|n| n as usize);
-        let mut shapes = Shapes { program, room, level, value: Shape::new(size, channels, 0), gradient_border: 0 };
+        let mut shapes =
+            Shapes { program, images: (room, batch), level, value: Shape::new(size, channels, 0), gradient_border: 0 };
         let ops = |segment: usize| program.segments.get(segment).map_or(&[][..], |segment| &segment.ops);
         let border = shapes.border(ops(0));
         let images = match ops(0).first() {
@@ -83,7 +84,8 @@ impl Cpu {
 /// The maps along a program.
 struct Shapes<'a> {
     program: &'a Program,
-    room: usize,
+    /// Of a block and of a mini-batch.
+    images: (usize, usize),
     level: Level,
     /// Of the current value.
     value: Shape,
@@ -106,7 +108,7 @@ impl Shapes<'_> {
         let side = (before.size(), before.channels());
         let shape = self.program.convolution(&ops[0], side);
         let convolution =
-            shape.map(|shape| Convolution::new(self.level, shape, before, self.gradient_border, self.room));
+            shape.map(|shape| Convolution::new(self.level, shape, before, self.gradient_border, self.images));
         let (size, channels) = after(&ops[0], side, shape.as_ref());
         match ops[0] {
             Op::Conv { .. } | Op::Linear { .. } => {

@@ -173,7 +173,9 @@ fn gradients_without_normalisation_are_those_of_autodiff() {
 fn gradients_of_the_kernels_are_those_of_autodiff() {
     for level in Level::available(Precision::F32) {
         for epsilon in [1e-3, 0.0] {
-            agrees::<Flex>(epsilon, |case, block| case.on(Cpu::new(level, &case.program, block), block, 1, |_| true));
+            agrees::<Flex>(epsilon, |case, block| {
+                case.on(Cpu::new(level, &case.program, (block, IMAGES)), block, 1, |_| true)
+            });
         }
     }
 }

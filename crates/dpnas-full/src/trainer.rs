@@ -25,6 +25,15 @@ const WHOLE: BlockSize = BlockSize { bytes: 64 << 20, images: [4, 4096] };
 /// Blocks that stay in a thread's cache: 1 MiB in the largest layer.
 const CACHED: BlockSize = BlockSize { bytes: 1 << 20, images: [4, 32] };
 
+/// Blocks of nets with many weights in one layer, which a block reads from memory.
+const HEAVY: BlockSize = BlockSize { bytes: 1 << 20, images: [32, 32] };
+/// Least such weights.
+const HEAVY_WEIGHTS: u64 = 1 << 19;
+
+fn cached(program: &Program) -> BlockSize {
+    if program.weights.iter().any(|weight| weight.values() >= HEAVY_WEIGHTS) { HEAVY } else { CACHED }
+}
+
 /// A `TrainEngine` on one device of a burn backend. It computes gradients itself and needs no autodiff backend.
 #[derive(Clone, Debug)]
 pub struct BurnTrainer<B: Backend> {
@@ -119,14 +128,15 @@ impl TrainEngine for CpuTrainer {
 
     fn memory(&self, plan: &Plan, config: &FullConfig, images: usize) -> u64 {
         let (batch_size, program) = (config.probe.batch_size.min(images), build(plan, config));
-        Need::new(plan, &program, batch_size, CACHED, |block| Cpu::overhead(&program, block)).least()
+        Need::new(plan, &program, batch_size, cached(&program), |block| Cpu::overhead(&program, block)).least()
     }
 
     fn train(&self, job: &TrainJob<'_>, on_epoch: &mut dyn FnMut(&Epoch)) -> Result<TrainReport, FullError> {
         let program = build(job.plan, job.config);
-        let blocks = (CACHED, rayon::current_num_threads());
+        let blocks = (cached(&program), rayon::current_num_threads());
         let training = Training { job, program: &program, engine: &self.name, blocks };
-        let device = |block| Cpu::new(self.level, &program, block);
+        let batch = job.config.probe.batch_size.min(job.train.len());
+        let device = |block| Cpu::new(self.level, &program, (block, batch));
         training.run(|block| Cpu::overhead(&program, block), device, on_epoch)
     }
 }

@@ -1,7 +1,7 @@
 //! Weights, packed in the order in which kernels read them.
 
 use crate::buffer::Buffer;
-use crate::kernel::{Compute, WeightsJob, transform_weights};
+use crate::kernel::{Compute, Values, WeightsJob, transform_weights};
 use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
 use crate::winograd::WinogradTile;
@@ -35,14 +35,15 @@ pub(crate) enum Pixels {
 }
 
 impl<E: Compute> Packed<E> {
-    /// Packs weights, `[out, in, kernel, kernel]`, for an input with these pixels.
-    pub(crate) fn new(level: Level, (shape, values): (&ConvShape, &[f32]), pixels: Pixels) -> Self {
+    /// Packs weights for an input with these pixels.
+    pub(crate) fn new(level: Level, (shape, values): (&ConvShape, Values<'_>), pixels: Pixels) -> Self {
         let (kernel, inputs) = (shape.kernel as usize, shape.in_channels as usize);
         let taps = taps(shape, pixels, E::STEP);
-        Self::pack(level, taps, shape.out_channels as usize, |out, tap, place| {
+        let outputs = shape.out_channels as usize;
+        Self::pack(level, taps, outputs, |out, tap, place| {
             for (number, place) in numbers(tap, shape, pixels, E::STEP).zip(place) {
-                let weight = values[((out * inputs + number.channel) * kernel + number.y) * kernel + number.x];
-                *place = E::from_f32(weight);
+                let (channels, at) = ((out, number.channel), number.y * kernel + number.x);
+                *place = E::from_f32(values.at(channels, (outputs, inputs), at, kernel * kernel));
             }
         })
     }
@@ -108,7 +109,7 @@ impl<E: Compute> Packed<E> {
 }
 
 /// The transformed weights of a Winograd convolution, part by part of the kernel. Each product is a 1×1 convolution.
-pub(crate) fn pack_winograd(level: Level, weights: (&ConvShape, &[f32]), tile: WinogradTile) -> Vec<Packed<f32>> {
+pub(crate) fn pack_winograd(level: Level, weights: (&ConvShape, Values<'_>), tile: WinogradTile) -> Vec<Packed<f32>> {
     let places = (0..tile.parts()).flat_map(|y| (0..tile.parts()).map(move |x| (y * tile.part, x * tile.part)));
     places.flat_map(|corner| pack_part(level, weights, tile, corner)).collect()
 }
@@ -119,7 +120,7 @@ const TASK_INPUTS: usize = 16;
 /// The transformed weights of the kernel's part with this corner.
 fn pack_part(
     level: Level,
-    (shape, values): (&ConvShape, &[f32]),
+    (shape, values): (&ConvShape, Values<'_>),
     tile: WinogradTile,
     (y, x): (usize, usize),
 ) -> Vec<Packed<f32>> {

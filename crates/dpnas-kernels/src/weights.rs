@@ -1,7 +1,7 @@
 //! Weights of a plan, packed for the kernel of each convolution.
 
 use crate::geometry::Pooling;
-use crate::kernel::Compute;
+use crate::kernel::{Compute, Values};
 use crate::level::Level;
 use crate::pack::{Packed, Pixels, pack_winograd};
 use crate::pack_tiles::TileWeights;
@@ -63,7 +63,7 @@ fn pack_conv<E: Compute>(level: Level, weights: &ConvWeights, stage: &Stage, is_
         () if level.kind().has_tiles() => ConvPack::Tiles(Arc::new(TileWeights::new(weights, pixels))),
         () => {
             let size = stage.output.height as usize;
-            let values = (weights.shape(), weights.values());
+            let values = (weights.shape(), Values::Straight(weights.values()));
             match WinogradTile::choose::<E>(weights.shape(), size) {
                 Some(tile) if !is_first => ConvPack::Winograd(tile, Arc::new(pack_winograd(level, values, tile))),
                 _ => ConvPack::Direct(Arc::new(Packed::new(level, values, pixels))),

@@ -29,11 +29,18 @@ const FEWEST_CHANNELS: u32 = 16;
 const MOST_BYTES: usize = 320 << 20;
 /// Multiply-adds that cost as much as transforming one number of a tile.
 const TRANSFORM: usize = 12;
+/// Multiply-adds that cost as much as one transformed weight.
+const TRANSFORM_WEIGHT: usize = 24;
 
 impl WinogradTile {
     /// The fastest tile for a convolution with `size` × `size` outputs; `None` if direct convolution is faster, which
     /// multiplies `E::STEP` times as many numbers at once. The choice depends on nothing else.
     pub(crate) fn choose<E: Scalar>(conv: &ConvShape, size: usize) -> Option<Self> {
+        Self::choose_for::<E>(conv, size, usize::MAX)
+    }
+
+    /// As [`choose`](Self::choose) for weights that are transformed anew for every `images` images.
+    pub(crate) fn choose_for<E: Scalar>(conv: &ConvShape, size: usize, images: usize) -> Option<Self> {
         let kernel = conv.kernel as usize;
         if conv.stride != 1
             || conv.padding >= conv.kernel
@@ -45,7 +52,11 @@ impl WinogradTile {
         let tiles = (6..=MOST_POINTS).flat_map(|points| [3, 5].map(|part| (points, part)));
         let tiles = tiles.map(|(points, part)| Self { kernel, points, part });
         let fitting = tiles.filter(|tile| tile.weight_bytes(conv) <= MOST_BYTES);
-        let (cost, fastest) = fitting.map(|tile| (tile.cost(conv, size), tile)).min_by_key(|(cost, _)| *cost)?;
+        let cost = |tile: &Self| {
+            let weights = (tile.parts().pow(2) * tile.square() * TRANSFORM_WEIGHT) as u64 * channels(conv);
+            tile.cost(conv, size).saturating_add(weights / images as u64)
+        };
+        let (cost, fastest) = fitting.map(|tile| (cost(&tile), tile)).min_by_key(|(cost, _)| *cost)?;
         let direct = (size * size * kernel * kernel) as u64 * channels(conv) / E::STEP as u64;
         (cost <= direct).then_some(fastest)
     }

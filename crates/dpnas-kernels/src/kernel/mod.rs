@@ -28,7 +28,7 @@ pub(crate) use conv::{ConvCall, ConvKernel, ConvTables};
 pub(crate) use map::{emit, fill, pool, rectify, stats};
 pub(crate) use matrix::{TileConv, tile_scratch_bytes};
 pub(crate) use matrix_loops::{PANEL, TILE, tile_numbers};
-pub(crate) use rows::{WeightsJob, transform_weights};
+pub(crate) use rows::{Values, WeightsJob, transform_weights};
 pub(crate) use winograd::{Winograd, scratch_bytes};
 
 use crate::buffer::Buffer;

@@ -190,10 +190,34 @@ by_level!(
     }
 );
 
+/// A convolution's weights, `[out, in, kernel, kernel]`, or turned ones: `[in, out, kernel, kernel]` with rows and columns from
+/// their ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Values<'a> {
+    Straight(&'a [f32]),
+    Turned(&'a [f32]),
+}
+
+impl Values<'_> {
+    /// The weight of two channels, of (output channels, input channels), and a place in the kernel, of so many.
+    #[inline(always)]
+    pub(crate) fn at(
+        &self,
+        (out, input): (usize, usize),
+        (outputs, inputs): (usize, usize),
+        place: usize,
+        square: usize,
+    ) -> f32 {
+        match self {
+            Self::Straight(values) => values[(out * inputs + input) * square + place],
+            Self::Turned(values) => values[(input * outputs + out) * square + square - 1 - place],
+        }
+    }
+}
+
 /// Weights of a Winograd convolution to transform: some input channels of one panel of output channels.
 pub(crate) struct WeightsJob<'a> {
-    /// `[out, in, kernel, kernel]`.
-    pub(crate) values: &'a [f32],
+    pub(crate) values: Values<'a>,
     /// Input channels, output channels, and rows of the kernel.
     pub(crate) sizes: (usize, usize, usize),
     /// The kernel's part: its first row and column, and its rows and columns.
@@ -222,10 +246,11 @@ by_level!(
             let present = LANES.min(outputs.saturating_sub(first + block));
             let mut weights = [[[0.0f64; LANES]; 5]; 5];
             for lane in 0..present {
-                let own = &job.values[((first + block + lane) * inputs + job.input + row) * kernel * kernel..];
+                let channels = (first + block + lane, job.input + row);
                 for (dy, weights) in weights.iter_mut().enumerate().take(rows) {
                     for (dx, weights) in weights.iter_mut().enumerate().take(columns) {
-                        weights[lane] = f64::from(own[(y + dy) * kernel + x + dx]);
+                        let place = (y + dy) * kernel + x + dx;
+                        weights[lane] = f64::from(job.values.at(channels, (outputs, inputs), place, kernel * kernel));
                     }
                 }
             }

@@ -3,12 +3,13 @@
 use super::map::{Map, Shape};
 use super::way::{Call, Pack, Way, Workspace};
 use crate::geometry::{Pooling, halo, pixels, steps, windows};
-use crate::kernel::{ConvKernel, ConvTables, scratch_bytes};
+use crate::kernel::{ConvKernel, ConvTables, Values, scratch_bytes};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use crate::pack::{Packed, Pixels, Tap, taps};
 use crate::winograd::WinogradTile;
 use dpnas_grammar::ConvShape;
+use rayon::prelude::*;
 
 /// A convolution, or a fully connected layer as large as its map, on blocks of `images` images.
 #[derive(Debug)]
@@ -64,11 +65,18 @@ pub enum Passes {
 }
 
 impl Convolution {
-    /// A convolution from maps whose border is at least [`border`](Self::border); `into` is the shape of the gradient by them.
+    /// A convolution from maps whose border is at least [`border`](Self::border), on blocks of `images` images, with new weights
+    /// for each mini-batch of `batch`; the gradient by the maps has a border of `into_border`.
     ///
     /// # Panics
     /// If the kernel does not fit into the maps, or their channels are not the convolution's.
-    pub fn new(level: Level, shape: ConvShape, from: Shape, into_border: usize, images: usize) -> Self {
+    pub fn new(
+        level: Level,
+        shape: ConvShape,
+        from: Shape,
+        into_border: usize,
+        (images, batch): (usize, usize),
+    ) -> Self {
         let from = from.0;
         let [kernel, stride, padding] = [shape.kernel, shape.stride, shape.padding].map(|n| n as usize);
         assert!(from.channels == shape.in_channels as usize, "the convolution's channels");
@@ -89,7 +97,7 @@ impl Convolution {
             channels: to.stride,
             images: 1,
         };
-        let winograd = Way::winograd(level, &shape, (from, to), images);
+        let winograd = Way::winograd(level, &shape, (from, to), (images, batch));
         let forward = winograd.unwrap_or_else(|| {
             let outputs = outputs(to, images);
             let tables = ConvTables { windows, steps, outputs, skip: None, window: 1, channels: to.stride, images };
@@ -104,7 +112,7 @@ impl Convolution {
             images,
             pixels,
             forward,
-            backward: Backward::new(level, &shape, (to, into), images),
+            backward: Backward::new(level, &shape, (to, into), (images, batch)),
             products: ConvKernel::new(level, products),
         }
     }
@@ -177,20 +185,11 @@ impl Convolution {
         assert!(values.len() == kernel * kernel * inputs * outputs, "a value for each weight");
         let weight =
             |out: usize, input: usize, y: usize, x: usize| values[((out * inputs + input) * kernel + y) * kernel + x];
-        let forward = self.forward.pack(*level, (shape, values), || Packed::new(*level, (shape, values), self.pixels));
+        let forward = self.forward.pack(*level, (shape, Values::Straight(values)), self.pixels);
         let backward = match &self.backward {
             _ if passes == Passes::Forward => Vec::new(),
             Backward::Turned(way) => {
-                let mut turned = vec![0.0; values.len()];
-                for (input, of_input) in turned.chunks_exact_mut((kernel * kernel * outputs).max(1)).enumerate() {
-                    for (out, square) in of_input.chunks_exact_mut(kernel * kernel).enumerate() {
-                        let from = &values[(out * inputs + input) * kernel * kernel..][..kernel * kernel];
-                        square.iter_mut().zip(from.iter().rev()).for_each(|(to, from)| *to = *from);
-                    }
-                }
-                let turned_shape = turned_shape(shape);
-                let weights = (&turned_shape, &turned[..]);
-                vec![way.pack(*level, weights, || Packed::new(*level, weights, Pixels::Padded))]
+                vec![way.pack(*level, (&turned_shape(shape), Values::Turned(values)), Pixels::Padded)]
             }
             Backward::Phases(phases) => {
                 let stride = shape.stride as usize;
@@ -312,13 +311,17 @@ impl Convolution {
         let stride = self.to.stride;
         assert!(products.len() == self.taps() * stride, "a product for each weight");
         let mut values = vec![0.0; outputs * self.taps()];
-        // Taps are ordered by row, column and input channel.
-        for (tap, products) in products.chunks_exact(stride).enumerate() {
-            let (pixel, input) = (tap / inputs, tap % inputs);
-            for (out, product) in products[..outputs].iter().enumerate() {
-                values[(out * inputs + input) * kernel * kernel + pixel] = *product;
+        let square = kernel * kernel;
+        // Taps are ordered by row, column and input channel. Some output channels at once use whole cache lines.
+        values.par_chunks_mut((self.taps() * CHANNEL_BLOCK).max(1)).enumerate().for_each(|(block, values)| {
+            for (tap, products) in products.chunks_exact(stride).enumerate() {
+                let (pixel, input) = (tap / inputs, tap % inputs);
+                let products = &products[block * CHANNEL_BLOCK..];
+                for (of_channel, product) in values.chunks_exact_mut(inputs * square).zip(products) {
+                    of_channel[input * square + pixel] = *product;
+                }
             }
-        }
+        });
         values
     }
 
@@ -358,7 +361,7 @@ fn turned_shape(shape: &ConvShape) -> ConvShape {
 }
 
 impl Backward {
-    fn new(level: Level, shape: &ConvShape, (to, into): (Layout, Layout), images: usize) -> Self {
+    fn new(level: Level, shape: &ConvShape, (to, into): (Layout, Layout), (images, batch): (usize, usize)) -> Self {
         let [kernel, stride, padding] = [shape.kernel, shape.stride, shape.padding].map(|n| n as usize);
         let from = Layout { halo: Convolution::gradient_border(shape, into.size), ..to };
         let channels = into.stride;
@@ -377,7 +380,7 @@ impl Backward {
             return Self::Whole(ConvKernel::new(level, tables));
         }
         if stride == 1 && padding < kernel {
-            if let Some(way) = Way::winograd(level, &turned_shape(shape), (from, into), images) {
+            if let Some(way) = Way::winograd(level, &turned_shape(shape), (from, into), (images, batch)) {
                 return Self::Turned(way);
             }
         }

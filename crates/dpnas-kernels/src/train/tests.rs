@@ -60,7 +60,7 @@ fn check(shape: ConvShape, size: usize, room: usize, dense: bool) {
     let border = Convolution::border(&shape);
     let from = if dense { Shape::dense(size, inputs, border) } else { Shape::new(size, inputs, border) };
     for level in Level::available(Precision::F32) {
-        let convolution = Convolution::new(level, shape, from, 1, room);
+        let convolution = Convolution::new(level, shape, from, 1, (room, 128));
         let workspace = Workspace::default();
         let packed = convolution.pack(&weights, Passes::Both);
         let input = Map::from_rows(level, &input, from, room);
@@ -129,7 +129,7 @@ fn speed() {
         } else {
             Shape::new(size, i, Convolution::border(&shape))
         };
-        let convolution = Convolution::new(level, shape, from, 0, room);
+        let convolution = Convolution::new(level, shape, from, 0, (room, 128));
         let out = convolution.output().size();
         let weights = numbers(o * i * (kernel * kernel) as usize, 2);
         let border = Convolution::gradient_border(&shape, size);

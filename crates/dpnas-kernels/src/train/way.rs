@@ -1,9 +1,9 @@
 //! One product of a convolution: directly, or by Winograd's method.
 
-use crate::kernel::{ConvCall, ConvKernel, Scratch, Winograd};
+use crate::kernel::{ConvCall, ConvKernel, Scratch, Values, Winograd};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
-use crate::pack::{Packed, pack_winograd};
+use crate::pack::{Packed, Pixels, pack_winograd};
 use crate::winograd::WinogradTile;
 use dpnas_grammar::ConvShape;
 use std::sync::{Mutex, PoisonError};
@@ -46,28 +46,23 @@ impl Pack {
 }
 
 impl Way {
-    /// Winograd's method for a convolution from a map whose border is the padding, if it costs less.
+    /// Winograd's method for a convolution from a map whose border is the padding, if it costs less for a mini-batch.
     pub(super) fn winograd(
         level: Level,
         conv: &ConvShape,
         (from, to): (Layout, Layout),
-        images: usize,
+        (images, batch): (usize, usize),
     ) -> Option<Self> {
         let fits = from.halo == conv.padding as usize && from.stride.is_multiple_of(CHANNEL_BLOCK);
-        let tile = WinogradTile::choose::<f32>(conv, to.size).filter(|_| fits)?;
+        let tile = WinogradTile::choose_for::<f32>(conv, to.size, batch).filter(|_| fits)?;
         let winograd = Winograd::new(level, tile, (from, to, None), (to.size, 1), images);
         Some(Self::Winograd(Box::new(winograd), tile))
     }
 
-    /// Packs weights; `direct` packs those of a direct convolution.
-    pub(super) fn pack(
-        &self,
-        level: Level,
-        weights: (&ConvShape, &[f32]),
-        direct: impl FnOnce() -> Packed<f32>,
-    ) -> Pack {
+    /// Packs weights in the order of the loops, for maps with these pixels.
+    pub(super) fn pack(&self, level: Level, weights: (&ConvShape, Values<'_>), pixels: Pixels) -> Pack {
         match self {
-            Self::Direct(_) => Pack::Direct(direct()),
+            Self::Direct(_) => Pack::Direct(Packed::new(level, weights, pixels)),
             Self::Winograd(_, tile) => Pack::Winograd(pack_winograd(level, weights, *tile)),
         }
     }

@@ -118,7 +118,7 @@ pub fn deep_prior(options: EvaluationOptions<'_>, data: &DataSet, stop: Arc<Atom
         Some(classifier) => evaluator.with_fit_engine(classifier),
         None => evaluator,
     };
-    // Built without burn's CPU backends, device `cpu` trains no fully connected layers; scoring says so where it meets some.
+    // Built without burn's GPU backend, device `cudnn` trains no fully connected layers; scoring says so where it meets some.
     let evaluator = match device.trainer() {
         Ok(trainer) => evaluator.with_trainer(trainer),
         Err(_) => evaluator,
@@ -237,7 +237,7 @@ mod tests {
             Ok(evaluator) => evaluator.identity(),
             Err(error) => format!("{error:#}"),
         };
-        assert!(identity(&options).contains("full training v1 on flex f32"));
+        assert!(identity(&options).contains("full training v1 on cpu "));
         options.training.lr_schedule = "linear".to_owned();
         assert!(identity(&options).contains("lr-schedule: `linear` is not a learning-rate schedule"));
     }

@@ -168,18 +168,13 @@ impl Device {
         }
     }
 
-    /// What trains networks on the device. The project's own kernels do not train: burn does that for device `cpu`.
+    /// What trains networks on the device.
     ///
     /// # Errors
     /// If the device is not compiled in, or there is none of its kind.
     pub fn trainer(self) -> Result<Box<dyn TrainEngine>, DeviceError> {
         match self {
-            #[cfg(feature = "flex")]
-            Self::Cpu => Self::Flex.trainer(),
-            #[cfg(all(feature = "ndarray", not(feature = "flex")))]
-            Self::Cpu => Self::NdArray.trainer(),
-            #[cfg(not(any(feature = "flex", feature = "ndarray")))]
-            Self::Cpu => Self::Flex.missing(),
+            Self::Cpu => Ok(Box::new(dpnas_full::CpuTrainer::new()?)),
             #[cfg(feature = "flex")]
             Self::Flex => Ok(Box::new(trainer::<burn_flex::Flex>("flex f32", Default::default()).split_over_threads())),
             #[cfg(feature = "ndarray")]

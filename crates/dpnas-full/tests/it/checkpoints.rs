@@ -1,6 +1,6 @@
 //! Checkpoints: continuing, and files that cannot be used.
 
-use crate::digits::{Training, flex};
+use crate::digits::{Training, cpu};
 use dpnas_full::{BEST_CHECKPOINT, LAST_CHECKPOINT};
 use dpnas_train::{Checkpoints, FullError};
 use safetensors::SafeTensors;
@@ -26,7 +26,7 @@ fn arrays(folder: &Path, file: &str) -> Vec<(String, Vec<u8>)> {
 
 /// Stops the training after `epochs` epochs.
 fn interrupt(training: &Training, epochs: u32) {
-    let stopped = training.on(&flex(), &mut |epoch| {
+    let stopped = training.on(&cpu(), &mut |epoch| {
         if epoch.index == epochs {
             training.stop.store(true, Ordering::Relaxed);
         }
@@ -49,7 +49,7 @@ fn an_interrupted_training_continues_to_the_same_bits() {
     }
     // A complete training is read, not repeated.
     let mut new_epochs = 0;
-    assert_eq!(interrupted.on(&flex(), &mut |_| new_epochs += 1).unwrap(), expected);
+    assert_eq!(interrupted.on(&cpu(), &mut |_| new_epochs += 1).unwrap(), expected);
     assert_eq!(new_epochs, 0);
 }
 
@@ -82,7 +82,7 @@ fn a_checkpoint_of_another_training_is_refused_by_name() {
     let error = |change: &dyn Fn(&mut Training)| {
         let mut other = training(folder.path());
         change(&mut other);
-        other.on(&flex(), &mut |_| ()).unwrap_err().to_string()
+        other.on(&cpu(), &mut |_| ()).unwrap_err().to_string()
     };
     let message = error(&|other| other.net = "[C(8,3,1,1,1), SM(10)]");
     assert!(message.contains("its net is `[C(8,3,1,1,1), P(2,2,0,0), C(8,3,1,1,0), FC(16), SM(10)]`"), "{message}");
@@ -101,7 +101,7 @@ fn a_damaged_checkpoint_is_refused_and_stays() {
     let whole = std::fs::read(&path).unwrap();
     for length in [0, 7, 300, whole.len() - 1] {
         std::fs::write(&path, &whole[..length]).unwrap();
-        let error = training(folder.path()).on(&flex(), &mut |_| ()).unwrap_err();
+        let error = training(folder.path()).on(&cpu(), &mut |_| ()).unwrap_err();
         assert!(matches!(error, FullError::BadCheckpoint { .. }), "{length}: {error}");
         assert!(error.to_string().contains("is not a complete checkpoint"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap().len(), length);
@@ -109,7 +109,7 @@ fn a_damaged_checkpoint_is_refused_and_stays() {
     // A safetensors file of something else.
     let other = safetensors::serialize(Vec::<(String, safetensors::tensor::TensorView<'_>)>::new(), None).unwrap();
     std::fs::write(&path, other).unwrap();
-    let message = training(folder.path()).on(&flex(), &mut |_| ()).unwrap_err().to_string();
+    let message = training(folder.path()).on(&cpu(), &mut |_| ()).unwrap_err().to_string();
     assert!(message.contains("`format` is missing"), "{message}");
 }
 
@@ -117,7 +117,7 @@ fn a_damaged_checkpoint_is_refused_and_stays() {
 fn equal_trainings_have_equal_files() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let files = folders.each_ref().map(|folder| {
-        training(folder.path()).on(&flex(), &mut |_| ()).unwrap();
+        training(folder.path()).on(&cpu(), &mut |_| ()).unwrap();
         [LAST_CHECKPOINT, BEST_CHECKPOINT].map(|file| std::fs::read(folder.path().join(file)).unwrap())
     });
     assert!(files[0] == files[1]);
@@ -126,14 +126,14 @@ fn equal_trainings_have_equal_files() {
 #[test]
 fn a_flipped_bit_of_a_checkpoint_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    training(folder.path()).on(&flex(), &mut |_| ()).unwrap();
+    training(folder.path()).on(&cpu(), &mut |_| ()).unwrap();
     let path = folder.path().join(LAST_CHECKPOINT);
     let whole = std::fs::read(&path).unwrap();
     for byte in (0..whole.len()).step_by(whole.len() / 150) {
         let mut flipped = whole.clone();
         flipped[byte] ^= 1 << (byte % 8);
         std::fs::write(&path, flipped).unwrap();
-        let error = training(folder.path()).on(&flex(), &mut |_| ()).unwrap_err();
+        let error = training(folder.path()).on(&cpu(), &mut |_| ()).unwrap_err();
         assert!(matches!(error, FullError::BadCheckpoint { .. }), "byte {byte}: {error}");
     }
     // One of an earlier version, without a checksum, is read.
@@ -143,5 +143,5 @@ fn a_flipped_bit_of_a_checkpoint_is_found() {
     let older = text.replacen(&text[start..start + 19], "", 1);
     let older = format!("{older:<length$}", length = text.len());
     std::fs::write(&path, [&whole[..8], older.as_bytes(), &whole[header..]].concat()).unwrap();
-    training(folder.path()).on(&flex(), &mut |_| ()).unwrap();
+    training(folder.path()).on(&cpu(), &mut |_| ()).unwrap();
 }

@@ -3,8 +3,9 @@
 use burn_flex::Flex;
 use burn_ndarray::NdArray;
 use dpnas_data::{ImageSet, Source};
-use dpnas_full::BurnTrainer;
+use dpnas_full::{BurnTrainer, CpuTrainer};
 use dpnas_grammar::Net;
+use dpnas_kernels::{Level, Precision};
 use dpnas_prior::{Images, WeightInit};
 use dpnas_seed::Seed;
 use dpnas_train::{
@@ -71,16 +72,30 @@ impl Training {
     }
 
     pub(crate) fn run(&self) -> TrainReport {
-        self.on(&flex(), &mut |_| ()).unwrap()
+        self.run_on(&cpu())
+    }
+
+    fn run_on(&self, engine: &dyn TrainEngine) -> TrainReport {
+        self.on(engine, &mut |_| ()).unwrap()
     }
 }
 
-pub(crate) fn flex() -> BurnTrainer<Flex> {
+pub(crate) fn cpu() -> CpuTrainer {
+    CpuTrainer::new().unwrap()
+}
+
+fn flex() -> BurnTrainer<Flex> {
     BurnTrainer::new("flex f32", Default::default()).split_over_threads()
 }
 
-fn on_threads(threads: usize, training: &Training) -> TrainReport {
-    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| training.run())
+/// The engines of a CPU that promise the same bits for any number of threads.
+pub(crate) fn engines() -> Vec<Box<dyn TrainEngine>> {
+    let kernels = Level::available(Precision::F32).into_iter().map(|level| Box::new(CpuTrainer::at(level)) as _);
+    kernels.chain([Box::new(flex()) as _]).collect()
+}
+
+fn on_threads(threads: usize, training: &Training, engine: &dyn TrainEngine) -> TrainReport {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(|| training.run_on(engine))
 }
 
 #[test]
@@ -101,44 +116,43 @@ fn sixteen_images_are_memorised() {
 
 #[test]
 fn the_same_seed_gives_the_same_bits_for_any_number_of_threads_and_any_memory() {
-    let mut training = Training::of(100);
-    training.config.probe.drop_out = 0.2;
-    training.config.probe.test = TestSchedule::EveryEpoch;
-    let expected = on_threads(1, &training);
-    assert!(expected.epochs.iter().all(|epoch| epoch.test_accuracy.is_some()));
-    assert_eq!(on_threads(1, &training), expected);
-    assert_eq!(on_threads(2, &training), expected);
-    training.largest_chunk = 1;
-    assert_eq!(on_threads(3, &training), expected);
-    training.memory_budget = match training.on(&flex(), &mut |_| ()) {
-        Ok(_) => needed(&mut training),
-        Err(error) => panic!("{error}"),
-    };
-    assert_eq!(on_threads(2, &training), expected);
-    training.config.probe.seed = Seed(2);
-    assert_ne!(on_threads(2, &training), expected);
+    for engine in engines() {
+        let engine = &*engine;
+        let mut training = Training::of(100);
+        training.config.probe.drop_out = 0.2;
+        training.config.probe.test = TestSchedule::EveryEpoch;
+        let expected = on_threads(1, &training, engine);
+        assert!(expected.epochs.iter().all(|epoch| epoch.test_accuracy.is_some()));
+        assert_eq!(on_threads(1, &training, engine), expected);
+        assert_eq!(on_threads(2, &training, engine), expected, "{}", engine.name());
+        training.largest_chunk = 1;
+        assert_eq!(on_threads(3, &training, engine), expected, "{}", engine.name());
+        training.memory_budget = needed(&mut training, engine);
+        assert_eq!(on_threads(2, &training, engine), expected, "{}", engine.name());
+        training.config.probe.seed = Seed(2);
+        assert_ne!(on_threads(2, &training, engine), expected);
+    }
 }
 
 /// The smallest sufficient budget.
-fn needed(training: &mut Training) -> u64 {
+fn needed(training: &mut Training, engine: &dyn TrainEngine) -> u64 {
     training.memory_budget = 0;
-    match training.on(&flex(), &mut |_| ()) {
+    match training.on(engine, &mut |_| ()) {
         Err(FullError::OverBudget { needed, .. }) => needed,
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn backends_agree_and_so_do_whole_mini_batches() {
+fn engines_agree_and_so_do_whole_mini_batches() {
     let mut training = Training::of(48);
     training.config.probe.epochs = 2;
-    let flex = training.run();
-    let others: [&dyn TrainEngine; 2] = [
-        &BurnTrainer::<NdArray>::new("ndarray f32", Default::default()),
-        &BurnTrainer::<Flex>::new("flex f32 whole", Default::default()),
-    ];
+    let flex = training.run_on(&flex());
+    let mut others = engines();
+    others.push(Box::new(BurnTrainer::<NdArray>::new("ndarray f32", Default::default())));
+    others.push(Box::new(BurnTrainer::<Flex>::new("flex f32 whole", Default::default())));
     for engine in others {
-        let report = training.on(engine, &mut |_| ()).unwrap();
+        let report = training.run_on(&*engine);
         for (a, b) in report.epochs.iter().zip(&flex.epochs) {
             assert!((a.train_loss - b.train_loss).abs() < 1e-3 * b.train_loss, "{}: {a:?} {b:?}", engine.name());
         }
@@ -161,14 +175,14 @@ fn a_training_that_diverges_is_an_error_that_says_so() {
     training.net = "[C(8,3,1,1,1), SM(10)]";
     training.config.norm_epsilon = 0.0;
     training.config.probe.learning_rate = 1e30;
-    let error = training.on(&flex(), &mut |_| ()).unwrap_err();
+    let error = training.on(&cpu(), &mut |_| ()).unwrap_err();
     assert!(matches!(error, FullError::NotFinite { .. }), "{error}");
     assert!(error.to_string().contains("lower the learning rate"), "{error}");
 }
 
 #[test]
 fn wrong_input_is_named() {
-    let engine = flex();
+    let engine = cpu();
     let mut training = Training::of(30);
     training.net = "[C(8,3,1,1,1), SM(5)]";
     let error = training.on(&engine, &mut |_| ()).unwrap_err();

@@ -1,6 +1,6 @@
 //! Golden values from an independent PyTorch script, `fixtures/full/golden.py`.
 
-use crate::digits::flex;
+use crate::digits::engines;
 use dpnas_full::LAST_CHECKPOINT;
 use dpnas_grammar::{ImageShape, Net};
 use dpnas_prior::{Images, WeightInit};
@@ -36,7 +36,7 @@ struct Case {
     running_variances: Vec<f64>,
 }
 
-fn train(case: &Case, folder: &std::path::Path) -> TrainReport {
+fn train(case: &Case, engine: &dyn TrainEngine, folder: &std::path::Path) -> TrainReport {
     let shape: ImageShape = case.input.parse().unwrap();
     let values = shape.elements().unwrap() as usize;
     let count = case.images + 6;
@@ -69,19 +69,24 @@ fn train(case: &Case, folder: &std::path::Path) -> TrainReport {
         checkpoints: Some(&Checkpoints { folder: folder.to_owned(), data: case.name.clone() }),
         stop: &AtomicBool::new(false),
     };
-    flex().train(&job, &mut |_| ()).unwrap()
+    engine.train(&job, &mut |_| ()).unwrap()
 }
 
 #[test]
 fn a_few_epochs_are_those_of_pytorch() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../../../../fixtures/full/golden.json")).unwrap();
     assert!(cases.len() >= 4, "the golden file lost cases");
-    for case in &cases {
+    for (case, engine) in cases.iter().flat_map(|case| engines().into_iter().map(move |engine| (case, engine))) {
         let folder = tempfile::tempdir().unwrap();
-        let report = train(case, folder.path());
+        let report = train(case, &*engine, folder.path());
         let close = |ours: f64, golden: f64, what: &str| {
             let tolerance = 2e-3 * golden.abs().max(0.1);
-            assert!((ours - golden).abs() < tolerance, "{}, {what}: {ours} beside {golden}", case.name);
+            assert!(
+                (ours - golden).abs() < tolerance,
+                "{} on {}, {what}: {ours} beside {golden}",
+                case.name,
+                engine.name()
+            );
         };
         assert_eq!(report.epochs.len(), case.train_loss.len());
         for (epoch, (&loss, &accuracy)) in report.epochs.iter().zip(case.train_loss.iter().zip(&case.valid_accuracy)) {

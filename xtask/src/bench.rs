@@ -9,6 +9,7 @@ pub(crate) mod programs;
 mod scores;
 mod split;
 mod table;
+mod training;
 
 use anyhow::Context;
 use clap::Subcommand;

@@ -1,15 +1,17 @@
-//! Times encoders and classifiers on any engine, for `cargo xtask bench`.
+//! Times encoders, classifiers and full training on any engine, for `cargo xtask bench`.
 //!
 //! The program of this package measures device `cpu` and builds without burn; `examples/examples/bench_devices.rs`
-//! measures the other devices. Each prints a JSON object for each architecture.
+//! measures the other devices and full training. Each prints a JSON object for each architecture.
 #![allow(clippy::disallowed_methods, reason = "clock: it measures")]
 
 mod measure;
 mod peak;
+mod training;
 mod workload;
 
 pub use measure::{Record, measure};
 pub use peak::peak_gflops;
+pub use training::{TrainingRate, training_rate};
 pub use workload::Workload;
 
 use std::time::Instant;

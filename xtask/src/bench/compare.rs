@@ -4,7 +4,7 @@ use super::figures::{Figures, Report, Row, Summary};
 use super::host::{Host, cores};
 use super::peer::{Mode, Peer};
 use super::programs;
-use super::{table, write_json};
+use super::{table, training, write_json};
 use crate::process::Call;
 use anyhow::{Context, ensure};
 use std::io::Write;
@@ -26,9 +26,12 @@ pub(crate) struct Comparison {
     /// Measure ours alone
     #[arg(long, conflicts_with = "python")]
     no_peer: bool,
-    /// How the peer computes
-    #[arg(long, value_enum, default_value = "best")]
-    mode: Mode,
+    /// How the peer computes [default: best, and OpenVINO's encoders beside it where the Python has them]
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
+    /// What to measure
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "PART,…", default_value = "encoder,training")]
+    parts: Vec<Part>,
     /// Devices of ours: cpu, flex, ndarray, cuda or cuda:N; all but cpu build burn with optimisation
     #[arg(long, value_delimiter = ',', value_name = "DEVICE,…", default_value = "cpu")]
     devices: Vec<String>,
@@ -46,6 +49,15 @@ pub(crate) struct Comparison {
     /// Little work, to see that everything runs: the figures mean little
     #[arg(long)]
     quick: bool,
+}
+
+/// A part of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// Encoders with their classifiers
+    Encoder,
+    /// Full training
+    Training,
 }
 
 /// Options that both programs take.
@@ -128,28 +140,47 @@ pub(crate) fn run(root: &Path, arguments: &Comparison) -> anyhow::Result<()> {
     // The median of three leaves out the peer's first classifier, which loads modules.
     let options = work.options(if *quick { 256 } else { 2048 }, epochs, 3);
     let rounds = arguments.rounds.map_or(if *quick { 1 } else { 2 }, NonZeroUsize::get);
-    let peer = match arguments.no_peer {
+    let find = |mode| match arguments.no_peer {
         true => None,
-        false => {
-            Peer::find(root, arguments.python.as_deref(), arguments.mode).inspect_err(|why| eprintln!("{why}")).ok()
-        }
+        false => Peer::find(root, arguments.python.as_deref(), mode).inspect_err(|why| eprintln!("{why}")).ok(),
     };
+    let peer = find(arguments.mode.unwrap_or(Mode::Best));
+    let openvino = peer.as_ref().filter(|_| arguments.mode.is_none()).and_then(|_| find(Mode::OpenVino));
+    let encoders = if arguments.parts.contains(&Part::Encoder) { &devices[..] } else { &[] };
     let mut rows = Vec::new();
-    for device in devices {
+    for device in encoders {
         let ours = program(root, device)?.args(options.iter().map(String::as_str));
-        let theirs = peer.as_ref().map(|peer| peer.call(root).args(options.iter().map(String::as_str)));
+        let call = |peer: &Peer| peer.call(root).args(options.iter().map(String::as_str));
+        let (theirs, openvino) = (peer.as_ref().map(call), openvino.as_ref().filter(|_| device == "cpu").map(call));
         for precision in precisions.iter().filter(|precision| device == "cpu" || *precision == "f32") {
             for net in work.nets(root)? {
                 let of_peer = if device.starts_with("cuda") { device } else { "cpu" };
                 let ours = ours.clone().args(["--precision", precision]);
                 let theirs = theirs.clone().map(|call| call.args(["--dtype", precision, "--device", of_peer]));
-                let (ours, peer) = take_turns(root, &ours, theirs.as_ref(), &net, rounds)?;
-                rows.push(row(net, device, precision, ours, peer));
+                let (figures, peer) = take_turns(root, &ours, theirs.as_ref(), &net, rounds)?;
+                let openvino = openvino.clone().map(|call| call.args(["--dtype", precision, "--device", "cpu"]));
+                let openvino = match &openvino {
+                    Some(call) => {
+                        let (ours, theirs) = take_turns(root, &ours, Some(call), &net, rounds)?;
+                        theirs.map(|theirs| ours.images_per_s / theirs.images_per_s)
+                    }
+                    None => None,
+                };
+                rows.push(Row { openvino_ratio: openvino, ..row(net, device, precision, figures, peer) });
             }
         }
     }
+    let training = match arguments.parts.contains(&Part::Training) {
+        true => training::run(root, devices, work, (peer.as_ref(), rounds, *quick))?,
+        false => Vec::new(),
+    };
     let host = Host::ask(root);
-    println!("{}", table::tables(&rows, epochs));
+    if !rows.is_empty() {
+        println!("{}", table::tables(&rows, epochs));
+    }
+    if !training.is_empty() {
+        println!("{}", training::table(&training));
+    }
     let peer_line = peer.as_ref().map_or("no peer".to_owned(), Peer::line);
     println!(
         "{}, {peer_line}. `{}`, the best of {rounds} turns; classifiers are measured on {epochs} epochs and scaled to 70. \
@@ -157,8 +188,14 @@ pub(crate) fn run(root: &Path, arguments: &Comparison) -> anyhow::Result<()> {
         host.line(),
         options.join(" "),
     );
-    let report =
-        Report { host: &host, peer: peer.as_ref(), options: &options, summary: Summary::of(&rows), rows: &rows };
+    let report = Report {
+        host: &host,
+        peer: peer.as_ref(),
+        options: &options,
+        summary: Summary::of(&rows, &training),
+        rows: &rows,
+        training: &training,
+    };
     write_json(arguments.json.as_deref(), &report)
 }
 
@@ -201,7 +238,8 @@ fn row(net: String, device: &str, precision: &str, ours: Figures, peer: Option<F
         ratio(encoder_ratio),
         ratio(classifier_ratio)
     );
-    Row { net, device: device.to_owned(), precision: precision.to_owned(), ours, peer, encoder_ratio, classifier_ratio }
+    let (device, precision) = (device.to_owned(), precision.to_owned());
+    Row { net, device, precision, ours, peer, encoder_ratio, classifier_ratio, openvino_ratio: None }
 }
 
 #[cfg(all(test, unix))]
@@ -230,7 +268,7 @@ mod tests {
         assert_eq!(log, ["ours", "peer", "ours", "peer"]);
         assert_eq!((row.encoder_ratio, row.classifier_ratio), (Some(2.0), Some(4.0)));
         assert_eq!((row.ours.engine.as_deref(), row.peer.unwrap().batch), (Some("cpu avx2 f32 v1"), Some(32)));
-        assert!((Summary::of(&[Row { peer: None, ..row }]).encoder_f32_geomean.unwrap() - 2.0).abs() < 1e-12);
+        assert!((Summary::of(&[Row { peer: None, ..row }], &[]).encoder_f32_geomean.unwrap() - 2.0).abs() < 1e-12);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Figures of one architecture, ours and the peer's, and the summary of many.
 
 use super::peer::Peer;
+use super::training::{self, TrainingRow};
 use serde::{Deserialize, Serialize};
 
 /// What either program prints of an architecture; each prints more.
@@ -46,6 +47,8 @@ pub(crate) struct Row {
     /// Above 1, ours is faster.
     pub(crate) encoder_ratio: Option<f64>,
     pub(crate) classifier_ratio: Option<f64>,
+    /// Of the encoders, beside OpenVINO.
+    pub(crate) openvino_ratio: Option<f64>,
 }
 
 /// Ours over the peer, on device `cpu`: above 1 is faster, `null` without a peer or a row.
@@ -57,10 +60,16 @@ pub(crate) struct Summary {
     pub(crate) encoder_bf16_worst: Option<f64>,
     /// Of the rows in `f32`, or in `bf16` where there are no others.
     pub(crate) classifier_geomean: Option<f64>,
+    pub(crate) openvino_f32_geomean: Option<f64>,
+    pub(crate) openvino_f32_worst: Option<f64>,
+    pub(crate) openvino_bf16_geomean: Option<f64>,
+    pub(crate) openvino_bf16_worst: Option<f64>,
+    pub(crate) training_geomean: Option<f64>,
+    pub(crate) training_worst: Option<f64>,
 }
 
 impl Summary {
-    pub(crate) fn of(rows: &[Row]) -> Self {
+    pub(crate) fn of(rows: &[Row], training: &[TrainingRow]) -> Self {
         let of =
             |precision: &'static str| rows.iter().filter(move |row| row.device == "cpu" && row.precision == precision);
         let encoder = |precision| geomean_and_worst(of(precision).map(|row| row.encoder_ratio)).unzip();
@@ -68,7 +77,23 @@ impl Summary {
         let ((encoder_f32_geomean, encoder_f32_worst), (encoder_bf16_geomean, encoder_bf16_worst)) =
             (encoder("f32"), encoder("bf16"));
         let classifier_geomean = geomean_and_worst(of(precision).map(|row| row.classifier_ratio)).map(|(mean, _)| mean);
-        Self { encoder_f32_geomean, encoder_f32_worst, encoder_bf16_geomean, encoder_bf16_worst, classifier_geomean }
+        let openvino = |precision| geomean_and_worst(of(precision).map(|row| row.openvino_ratio)).unzip();
+        let ((openvino_f32_geomean, openvino_f32_worst), (openvino_bf16_geomean, openvino_bf16_worst)) =
+            (openvino("f32"), openvino("bf16"));
+        let (training_geomean, training_worst) = training::summary(training).unzip();
+        Self {
+            encoder_f32_geomean,
+            encoder_f32_worst,
+            encoder_bf16_geomean,
+            encoder_bf16_worst,
+            classifier_geomean,
+            openvino_f32_geomean,
+            openvino_f32_worst,
+            openvino_bf16_geomean,
+            openvino_bf16_worst,
+            training_geomean,
+            training_worst,
+        }
     }
 }
 
@@ -88,6 +113,7 @@ pub(crate) struct Report<'a> {
     pub(crate) options: &'a [String],
     pub(crate) summary: Summary,
     pub(crate) rows: &'a [Row],
+    pub(crate) training: &'a [TrainingRow],
 }
 
 #[cfg(test)]
@@ -109,6 +135,7 @@ pub(crate) mod tests {
             peer: encoder.map(|_| figures(PEER)),
             encoder_ratio: encoder,
             classifier_ratio: classifier,
+            openvino_ratio: None,
         }
     }
 
@@ -134,22 +161,23 @@ pub(crate) mod tests {
             row("flex", "f32", Some(0.1), Some(0.1)),
             row("cpu", "bf16", Some(3.0), Some(100.0)),
         ];
-        let summary = Summary::of(&rows);
+        let summary = Summary::of(&rows, &[]);
         let close = |a: Option<f64>, b: f64| (a.unwrap() - b).abs() < 1e-9;
         assert!(close(summary.encoder_f32_geomean, 4.0) && close(summary.encoder_f32_worst, 2.0));
         assert!(close(summary.encoder_bf16_geomean, 3.0) && close(summary.encoder_bf16_worst, 3.0));
         assert!(close(summary.classifier_geomean, 4.0));
-        assert!(close(Summary::of(&rows[3..]).classifier_geomean, 100.0));
+        assert!(close(Summary::of(&rows[3..], &[]).classifier_geomean, 100.0));
     }
 
     #[test]
     fn a_missing_ratio_makes_every_mean_of_it_null() {
         let rows = [row("cpu", "f32", Some(2.0), Some(1.0)), row("cpu", "f32", None, None)];
-        let json = serde_json::to_string(&Summary::of(&rows)).unwrap();
-        assert_eq!(
-            json,
-            "{\"encoder_f32_geomean\":null,\"encoder_f32_worst\":null,\"encoder_bf16_geomean\":null,\
-             \"encoder_bf16_worst\":null,\"classifier_geomean\":null}"
-        );
+        let json = serde_json::to_string(&Summary::of(&rows, &[])).unwrap();
+        let fields: Vec<(String, Option<f64>)> = serde_json::from_str::<serde_json::Map<_, _>>(&json)
+            .unwrap()
+            .into_iter()
+            .map(|(n, v)| (n, v.as_f64()))
+            .collect();
+        assert!(fields.len() == 11 && fields.iter().all(|(_, value)| value.is_none()), "{json}");
     }
 }

@@ -31,8 +31,12 @@ fn one(rows: &[Row], epochs: u32) -> String {
     let has_peer = rows.iter().any(|row| row.peer.is_some());
     let peak = rows.iter().filter_map(|row| row.ours.peak_gflops).reduce(f64::max);
     let mut columns = vec!["net", "GFLOP/image", "images/s", "GFLOP/s", "of peak", "70 epochs s", "MiB"];
+    let has_openvino = rows.iter().any(|row| row.openvino_ratio.is_some());
     if has_peer {
         columns.extend(["PyTorch images/s", "GFLOP/s", "70 epochs s", "MiB", "encoder ratio", "classifier ratio"]);
+    }
+    if has_openvino {
+        columns.push("encoder ratio to OpenVINO");
     }
     let mut table = Table::new(&columns);
     let cell = |ratio: Option<f64>| ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
@@ -45,14 +49,19 @@ fn one(rows: &[Row], epochs: u32) -> String {
             cells.extend(row.peer.as_ref().map_or_else(|| vec![String::new(); 4], |peer| side(peer, epochs)));
             cells.extend([cell(row.encoder_ratio), cell(row.classifier_ratio)]);
         }
+        if has_openvino {
+            cells.push(cell(row.openvino_ratio));
+        }
         table.row(&cells);
     }
     let encoder = geomean_and_worst(rows.iter().map(|row| row.encoder_ratio));
     let classifier = geomean_and_worst(rows.iter().map(|row| row.classifier_ratio));
     if let Some(((encoder, encoder_worst), (classifier, classifier_worst))) = encoder.zip(classifier) {
         let mut cells = vec![format!("**geometric mean** (worst {encoder_worst:.2}, {classifier_worst:.2})")];
-        cells.resize(columns.len() - 2, String::new());
+        cells.resize(columns.len() - if has_openvino { 3 } else { 2 }, String::new());
         cells.extend([format!("**{encoder:.2}**"), format!("**{classifier:.2}**")]);
+        let openvino = geomean_and_worst(rows.iter().map(|row| row.openvino_ratio));
+        cells.extend(openvino.map(|(mean, worst)| format!("**{mean:.2}** (worst {worst:.2})")));
         table.row(&cells);
     }
     let peak = peak.map(|peak| format!("; peak of the processor {} GFLOP/s", number(peak))).unwrap_or_default();
@@ -68,7 +77,7 @@ fn side(side: &Figures, epochs: u32) -> Vec<String> {
 }
 
 /// A whole number with commas, or one digit below 10.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value < 10.0 { format!("{value:.1}") } else { whole(value.round() as u64) }
 }
 

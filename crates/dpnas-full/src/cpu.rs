@@ -58,7 +58,7 @@ impl Cpu {
 
     /// Packed weights, buffers and padding for blocks of some images.
     pub(crate) fn overhead(program: &Program, block: usize) -> Overhead {
-        let mut overhead = Overhead::default();
+        let mut overhead = Overhead { fixed: 0, lane: 0, channel_block: CHANNEL_BLOCK as u32, unrolls: false };
         let input = program.input;
         let mut value = (input.height as usize, input.channels as usize);
         for op in program.segments.iter().flat_map(|segment| &segment.ops) {
@@ -69,9 +69,6 @@ impl Cpu {
                 overhead.lane = overhead.lane.max(lane);
             }
             value = after(op, value, shape.as_ref());
-            let stored = (value.1.next_multiple_of(CHANNEL_BLOCK) as u64, value.1 as u64);
-            let worst = overhead.padding.filter(|worst| worst.0 * stored.1 >= stored.0 * worst.1);
-            overhead.padding = worst.or(Some(stored));
         }
         overhead
     }

@@ -1,7 +1,7 @@
 //! The memory of a training, the cut of a mini-batch into blocks, and the maps held for the backward pass.
 
 use crate::program::{Op, Program, Segment, Weight};
-use dpnas_grammar::{Layer, Plan, Stage};
+use dpnas_grammar::{ImageShape, Layer, Plan, Stage};
 use dpnas_train::FullError;
 use std::num::NonZeroUsize;
 
@@ -50,14 +50,16 @@ impl BlockSize {
 }
 
 /// What a kind of device needs besides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overhead {
     /// Bytes of the whole training.
     pub(crate) fixed: u64,
     /// Bytes of a block.
     pub(crate) lane: u64,
-    /// Channels that are stored, and channels of the map where padding costs most.
-    pub(crate) padding: Option<(u64, u64)>,
+    /// The stored channels of a pixel are a multiple of this.
+    pub(crate) channel_block: u32,
+    /// Whether the patches under one row of a kernel are copied.
+    pub(crate) unrolls: bool,
 }
 
 /// The memory that a training needs, in bytes. It follows from the plan, before anything is drawn.
@@ -85,20 +87,19 @@ impl Need {
     ) -> Self {
         let block = size.of(plan, batch_size);
         let overhead = overhead(block);
-        let (stored, channels) = overhead.padding.unwrap_or((1, 1));
-        let padded = |bytes: u64| bytes.saturating_mul(stored).div_ceil(channels.max(1));
         let bytes = |values: u64, images: usize| values.saturating_mul(F32_BYTES).saturating_mul(images as u64);
-        let maps: Vec<u64> = program.border_elements.iter().map(|&map| padded(bytes(map as u64, batch_size))).collect();
+        let maps: Vec<u64> =
+            program.border_elements(overhead.channel_block as usize).map(|map| bytes(map as u64, batch_size)).collect();
         let moving = maps.iter().copied().max().unwrap_or(0).saturating_mul(MOVING_MAPS);
         let image = plan
             .stages()
             .iter()
-            .map(of_image)
+            .map(|stage| of_image(stage, &overhead))
             .chain(linear(program).map(|bytes| bytes.saturating_mul(WORKSPACE_FACTOR)));
         let mut activations = image.max().unwrap_or(0);
         if maps.is_empty() {
             // Without norms there is one segment, and a block saves all of it.
-            let all = plan.stages().iter().map(|stage| stage.activation_bytes).chain(linear(program));
+            let all = plan.stages().iter().map(|stage| activations_of(stage, &overhead)).chain(linear(program));
             activations = all.fold(activations, u64::saturating_add);
         }
         let of_segment = |segment: &Segment| {
@@ -109,7 +110,7 @@ impl Need {
         let weights = program.weights.iter().map(Weight::values);
         let largest = bytes(weights.clone().max().unwrap_or(0), 1);
         let all = bytes(weights.fold(0, u64::saturating_add), 1).saturating_mul(WEIGHT_COPIES);
-        let lane = [padded(activations).saturating_mul(block as u64), overhead.lane, gradient, largest];
+        let lane = [activations.saturating_mul(block as u64), overhead.lane, gradient, largest];
         Self {
             batch: batch_size,
             block,
@@ -159,19 +160,29 @@ pub(crate) fn lanes(threads: usize, block: usize, largest_chunk: NonZeroUsize) -
 }
 
 /// Bytes for one image while a stage and its gradients are computed: its maps, and the patches under one row of the
-/// kernel.
-fn of_image(stage: &Stage) -> u64 {
+/// kernel where they are copied.
+fn of_image(stage: &Stage, overhead: &Overhead) -> u64 {
     let kernel = match stage.layer {
-        Layer::Conv { kernel, .. } => u64::from(kernel),
-        Layer::Residual { .. } => 3,
+        Layer::Conv { kernel, .. } if overhead.unrolls => u64::from(kernel),
+        Layer::Residual { .. } if overhead.unrolls => 3,
         _ => 0,
     };
-    stage.activation_bytes.saturating_mul(WORKSPACE_FACTOR + kernel)
+    activations_of(stage, overhead).saturating_mul(WORKSPACE_FACTOR + kernel)
+}
+
+/// Bytes of a stage's maps for one image, with the channels that only pad.
+fn activations_of(stage: &Stage, overhead: &Overhead) -> u64 {
+    let padding = |shape: ImageShape| {
+        let more = shape.channels.next_multiple_of(overhead.channel_block) - shape.channels;
+        u64::from(more).saturating_mul(u64::from(shape.height) * u64::from(shape.width)).saturating_mul(F32_BYTES)
+    };
+    stage.activation_bytes.saturating_add(padding(stage.input)).saturating_add(padding(stage.output))
 }
 
 /// Bytes that the convolutions of burn's backends unroll.
 pub(crate) fn unrolled(plan: &Plan) -> Overhead {
-    Overhead { lane: plan.stages().iter().map(of_convolution).max().unwrap_or(0), ..Overhead::default() }
+    let lane = plan.stages().iter().map(of_convolution).max().unwrap_or(0);
+    Overhead { fixed: 0, lane, channel_block: 1, unrolls: true }
 }
 
 /// Bytes that a convolution unrolls beside: windows on some pixels of its output on the way there, and those of a whole
@@ -195,7 +206,7 @@ fn linear(program: &Program) -> impl Iterator<Item = u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use dpnas_grammar::{ImageShape, Net};
+    use dpnas_grammar::Net;
     use dpnas_seed::Seed;
     use dpnas_train::FullConfig;
 

@@ -89,8 +89,8 @@ pub(crate) struct Program {
     pub(crate) input: ImageShape,
     /// One more than the norms.
     pub(crate) segments: Vec<Segment>,
-    /// Values of one image at each norm: its input and the skip path.
-    pub(crate) border_elements: Vec<usize>,
+    /// Channels and pixels of the maps at each norm: its input and, if there is one, the skip path.
+    borders: Vec<[(usize, usize); 2]>,
     /// Values that enter the last layer.
     pub(crate) last_features: usize,
     pub(crate) classes: usize,
@@ -110,7 +110,7 @@ pub(crate) fn build(plan: &Plan, config: &FullConfig) -> Program {
     }
     builder.ops.push(Op::Flatten);
     let output = plan.output();
-    builder.value = output.channels as usize * output.height as usize * output.width as usize;
+    builder.value = (output.channels as usize * output.height as usize * output.width as usize, 1);
     for (index, units) in plan.net().linear_units().enumerate() {
         builder.linear(&format!("linear.{index}"), units as usize, "linear", index as u64);
         builder.norm(&format!("linear.{index}.norm"), units as usize);
@@ -119,12 +119,18 @@ pub(crate) fn build(plan: &Plan, config: &FullConfig) -> Program {
     if config.probe.drop_out > 0.0 {
         builder.ops.push(Op::DropOut);
     }
-    let last_features = builder.value;
+    let last_features = builder.value.0;
     builder.linear("classifier", plan.net().classes() as usize, "classifier", 0);
     builder.finish(plan.input(), last_features)
 }
 
 impl Program {
+    /// Numbers that are stored of one image at each norm, with channels in whole blocks.
+    pub(crate) fn border_elements(&self, channel_block: usize) -> impl Iterator<Item = usize> {
+        let stored = move |(channels, pixels): (usize, usize)| channels.next_multiple_of(channel_block) * pixels;
+        self.borders.iter().map(move |maps| maps.map(stored).iter().sum())
+    }
+
     /// The convolution of an operation that multiplies, on maps of some size and channels. A fully connected layer is one as
     /// large as its map.
     pub(crate) fn convolution(&self, op: &Op, (size, channels): (usize, usize)) -> Option<ConvShape> {
@@ -176,10 +182,10 @@ struct Builder<'a> {
     segments: Vec<Segment>,
     /// Operations since the last norm.
     ops: Vec<Op>,
-    /// Values of one image in the current map and in the skip path.
-    value: usize,
-    skip: usize,
-    border_elements: Vec<usize>,
+    /// Channels and pixels of the current map and of the skip path.
+    value: (usize, usize),
+    skip: (usize, usize),
+    borders: Vec<[(usize, usize); 2]>,
     weights: Vec<Weight>,
     norms: Vec<(String, usize)>,
     /// Convolutions of the stages so far.
@@ -188,14 +194,14 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(config: &'a FullConfig, input: ImageShape) -> Self {
-        let value = input.channels as usize * input.height as usize * input.width as usize;
+        let value = (input.channels as usize, input.height as usize * input.width as usize);
         Self {
             config,
             segments: Vec::new(),
             ops: Vec::new(),
             value,
-            skip: 0,
-            border_elements: Vec::new(),
+            skip: (0, 0),
+            borders: Vec::new(),
             weights: Vec::new(),
             norms: Vec::new(),
             convolutions: 0,
@@ -205,7 +211,7 @@ impl<'a> Builder<'a> {
     fn stage(&mut self, index: usize, stage: &Stage) {
         let output = stage.output;
         let channels = output.channels as usize;
-        let elements = channels * output.height as usize * output.width as usize;
+        let map = (channels, output.height as usize * output.width as usize);
         let name = |part: &str| format!("encoder.{index}.{part}");
         let shapes: Vec<ConvShape> = stage.weights().collect();
         let first = self.convolutions;
@@ -214,7 +220,7 @@ impl<'a> Builder<'a> {
             (Layer::Conv { .. }, [conv]) => {
                 let op = self.conv(name("conv"), first, conv);
                 self.ops.push(op);
-                self.value = elements;
+                self.value = map;
                 self.norm(&name("norm"), channels);
                 self.ops.push(Op::Relu);
             }
@@ -229,19 +235,19 @@ impl<'a> Builder<'a> {
                 if let [projection] = projection {
                     let weight = self.convolution(name("projection"), first + 2, projection);
                     self.ops.push(Op::Project { weight });
-                    self.skip = elements;
+                    self.skip = map;
                 }
                 let op = self.conv(name("conv_a"), first, a);
                 self.ops.push(op);
-                self.value = elements;
+                self.value = map;
                 self.norm(&name("norm_b"), channels);
                 let op = self.conv(name("conv_b"), first + 1, b);
                 self.ops.extend([Op::Relu, op, Op::Join]);
-                self.skip = 0;
+                self.skip = (0, 0);
             }
             (Layer::MaxPool { size, stride }, _) => {
                 self.ops.push(Op::MaxPool { size: size as usize, stride: stride as usize });
-                self.value = elements;
+                self.value = map;
             }
             // Not reached: the stages of a plan are encoder layers, and a prior has the weights of each.
             _ => {}
@@ -260,9 +266,9 @@ impl<'a> Builder<'a> {
 
     /// A fully connected layer.
     fn linear(&mut self, name: &str, units: usize, purpose: &'static str, index: u64) {
-        let weight = self.weight(name.to_owned(), [units, self.value, 1, 1], Source::Stream(purpose, index));
+        let weight = self.weight(name.to_owned(), [units, self.value.0, 1, 1], Source::Stream(purpose, index));
         self.ops.push(Op::Linear { weight });
-        self.value = units;
+        self.value = (units, 1);
     }
 
     fn weight(&mut self, name: String, shape: [usize; 4], source: Source) -> usize {
@@ -274,15 +280,15 @@ impl<'a> Builder<'a> {
     fn norm(&mut self, name: &str, channels: usize) {
         if self.config.norm_epsilon > 0.0 {
             self.segments.push(Segment { ops: std::mem::take(&mut self.ops) });
-            self.border_elements.push(self.value + self.skip);
+            self.borders.push([self.value, self.skip]);
             self.norms.push((name.to_owned(), channels));
         }
     }
 
     fn finish(mut self, input: ImageShape, last_features: usize) -> Program {
         self.segments.push(Segment { ops: self.ops });
-        let Self { segments, border_elements, weights, norms, value: classes, .. } = self;
-        Program { input, segments, border_elements, last_features, classes, weights, norms }
+        let Self { segments, borders, weights, norms, value: (classes, _), .. } = self;
+        Program { input, segments, borders, last_features, classes, weights, norms }
     }
 }
 
@@ -323,7 +329,9 @@ mod tests {
             ]
         );
         // Maps are 6×6 and, after pooling, 3×3. Within a residual block the skip path is counted too.
-        assert_eq!(program.border_elements, [3 * 36, 3 * 9, 2 * 4 * 9, 2 * 4 * 9, 2 * 4 * 9, 5]);
+        let elements: Vec<usize> = program.border_elements(1).collect();
+        assert_eq!(elements, [3 * 36, 3 * 9, 2 * 4 * 9, 2 * 4 * 9, 2 * 4 * 9, 5]);
+        assert_eq!(program.border_elements(16).collect::<Vec<_>>(), [16 * 36, 16 * 9, 32 * 9, 32 * 9, 32 * 9, 16]);
         assert_eq!(program.last_features, 5);
         let known: Vec<usize> = program.segments.iter().map(Segment::known_from).collect();
         assert_eq!(known, [0, 2, 2, 1, 1, 4, 2]);

@@ -84,7 +84,7 @@ impl WinogradTile {
     }
 
     /// Cost of an image, in multiply-adds.
-    fn cost(&self, conv: &ConvShape, size: usize) -> u64 {
+    pub(crate) fn cost(&self, conv: &ConvShape, size: usize) -> u64 {
         let tiles = size.div_ceil(self.out());
         let numbers = (tiles * tiles * self.square()) as u64;
         let [inputs, outputs] = [conv.in_channels, conv.out_channels].map(|n| u64::from(n) * TRANSFORM as u64);

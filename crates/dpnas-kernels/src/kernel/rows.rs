@@ -6,6 +6,7 @@ use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::{Kind, Level};
 use crate::train::Coefficients;
 use crate::winograd::MOST_POINTS;
+use dpnas_grammar::ConvShape;
 
 /// A map to read: its numbers and their layout.
 pub(crate) type From<'a> = (&'a [f32], Layout);
@@ -184,6 +185,31 @@ by_level!(
                         *place += own;
                         *open = if value == largest { 0.0 } else { *open };
                     }
+                }
+            }
+        }
+    }
+);
+
+by_level!(
+    /// Adds columns, `[image][pixel of the output][row and column of the kernel][channel]`, to the pixels that they meet.
+    add_columns(columns: &[f32], shape: &ConvShape, from: (Layout, usize), to: To<'_>) => {
+        let ((from, images), (map, layout)) = (from, to);
+        let [kernel, step, padding] = [shape.kernel, shape.stride, shape.padding].map(|n| n as usize);
+        let stride = layout.stride;
+        let mut columns = columns.chunks_exact(kernel * kernel * stride);
+        for (image, y) in places(images, from.size) {
+            for x in 0..from.size {
+                let Some(column) = columns.next() else { return };
+                for (ky, row) in column.chunks_exact(kernel * stride).enumerate() {
+                    // Rows and columns beyond the map were padding.
+                    let Some(at) = (y * step + ky).checked_sub(padding).filter(|at| *at < layout.size) else { continue };
+                    let left = (x * step).saturating_sub(padding);
+                    let skipped = padding.saturating_sub(x * step).min(kernel);
+                    let count = (kernel - skipped).min(layout.size.saturating_sub(left));
+                    let start = layout.inside(image, at, left.min(layout.size));
+                    let numbers = &row[skipped * stride..][..count * stride];
+                    map[start..start + count * stride].iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use super::map::{Map, Shape};
 use super::way::{Call, Pack, Way, Workspace};
 use crate::geometry::{Pooling, halo, pixels, steps, windows};
-use crate::kernel::{ConvKernel, ConvTables, Values, scratch_bytes};
+use crate::kernel::{ConvKernel, ConvTables, Values, rows, scratch_bytes};
 use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use crate::pack::{Packed, Pixels, Tap, taps};
@@ -37,6 +37,8 @@ enum Backward {
     Phases(Vec<Phase>),
     /// Products with all weights: the output has one pixel.
     Whole(ConvKernel<f32>),
+    /// Products of some images with all weights, which are then added to the pixels that they meet.
+    Columns(ConvKernel<f32>, usize),
 }
 
 /// Pixels of the input whose row and column have one remainder by the stride.
@@ -134,7 +136,12 @@ impl Convolution {
         let gradients = product(&[images, out, out, outputs, size_of::<f32>()]);
         [
             direct.max(forward).saturating_add(direct.max(backward)).saturating_add(positions),
-            buffers.max(more).saturating_add(gradients).saturating_add(direct.saturating_mul(2)),
+            buffers
+                .max(more)
+                .saturating_add(COLUMN_BYTES as u64)
+                .saturating_add(product(&[out, out, kernel, kernel, inputs, 4]))
+                .saturating_add(gradients)
+                .saturating_add(direct.saturating_mul(2)),
         ]
     }
 
@@ -147,7 +154,7 @@ impl Convolution {
     pub fn gradient_border(shape: &ConvShape, size: usize) -> usize {
         let [kernel, stride, padding] = [shape.kernel, shape.stride, shape.padding].map(|n| n as usize);
         let out = (size + 2 * padding).saturating_sub(kernel) / stride.max(1) + 1;
-        if is_whole(shape, size) {
+        if is_whole(shape, size) || by_columns(shape, size) {
             return 0;
         }
         let of_phase = |phase: usize| {
@@ -202,7 +209,7 @@ impl Convolution {
                 };
                 phases.iter().map(of_phase).collect()
             }
-            Backward::Whole(_) => {
+            Backward::Whole(_) | Backward::Columns(..) => {
                 let stride = self.into.stride;
                 let taps = (0..outputs).map(|channel| Tap { y: 0, x: 0, channel }).collect();
                 let packed = Packed::pack(*level, taps, kernel * kernel * stride, |number, tap, place: &mut [f32]| {
@@ -258,6 +265,18 @@ impl Convolution {
                         for (phase, weights) in phases.iter().zip(backward) {
                             let call = Call { channels: layout.stride, scratch: &mut *scratch };
                             call.run(values, to, images, |call| phase.kernel.run(weights.direct(), call));
+                        }
+                    }
+                    Backward::Columns(kernel, group) => {
+                        let (gradient, channels) = (self.gradient_layout(), self.columns());
+                        let mut columns = vec![0.0; group * self.to.pixels() * channels];
+                        for first in (0..images).step_by(*group) {
+                            let count = (*group).min(images - first);
+                            let values = &values[first * gradient.image()..];
+                            let call = Call { channels, scratch: &mut *scratch };
+                            call.run(values, &mut columns, count, |call| kernel.run(backward[0].direct(), call));
+                            let to = (&mut to[first * layout.image()..], layout);
+                            rows::add_columns(self.level, &columns, &self.shape, (self.to, count), to);
                         }
                     }
                     Backward::Whole(kernel) => {
@@ -325,6 +344,11 @@ impl Convolution {
         values
     }
 
+    /// Numbers of a column: a pixel of the input for each weight of an output channel.
+    fn columns(&self) -> usize {
+        (self.shape.kernel as usize).pow(2) * self.into.stride
+    }
+
     /// Weights of an output channel.
     fn taps(&self) -> usize {
         self.shape.in_channels as usize * (self.shape.kernel as usize).pow(2)
@@ -343,6 +367,28 @@ impl Convolution {
 /// Whether the kernel covers a map of `size` × `size` pixels, so that the output has one pixel.
 fn is_whole(shape: &ConvShape, size: usize) -> bool {
     shape.padding == 0 && shape.kernel as usize == size
+}
+
+/// Bytes of the columns that are computed at once: they stay in the second-level cache.
+const COLUMN_BYTES: usize = 512 << 10;
+/// Multiply-adds that cost as much as adding a number of a column.
+const ADD: u64 = 8;
+
+/// Whether the gradient by the input is computed by columns: a large kernel without padding meets mostly zeros outside of the
+/// gradient's map.
+fn by_columns(shape: &ConvShape, size: usize) -> bool {
+    let [kernel, stride, padding] = [shape.kernel, shape.stride, shape.padding].map(u64::from);
+    let (size, squared) = (size as u64, kernel * kernel);
+    let out = ((size + 2 * padding).saturating_sub(kernel) / stride.max(1) + 1).pow(2);
+    let [inputs, outputs] = [shape.in_channels, shape.out_channels].map(u64::from);
+    let columns = out.saturating_mul(squared).saturating_mul(inputs.saturating_mul(outputs + ADD));
+    let turned = WinogradTile::choose::<f32>(&turned_shape(shape), size as usize);
+    let direct = size.pow(2).saturating_mul(squared).saturating_mul(inputs * outputs) / stride.max(1).pow(2);
+    let other = match turned {
+        Some(tile) if stride == 1 => tile.cost(&turned_shape(shape), size as usize).min(direct),
+        _ => direct,
+    };
+    columns < other
 }
 
 /// Positions of the pixels of a map.
@@ -378,6 +424,20 @@ impl Backward {
                 images,
             };
             return Self::Whole(ConvKernel::new(level, tables));
+        }
+        if by_columns(shape, into.size) {
+            let columns = kernel * kernel * channels;
+            let group = (COLUMN_BYTES / (to.pixels() * columns * size_of::<f32>()).max(1)).clamp(1, images);
+            let tables = ConvTables {
+                windows: outputs(from, group),
+                steps: (0..to.channels).collect(),
+                outputs: (0..group * to.pixels()).map(|pixel| pixel * columns).collect(),
+                skip: None,
+                window: 1,
+                channels: columns,
+                images: group,
+            };
+            return Self::Columns(ConvKernel::new(level, tables), group);
         }
         if stride == 1 && padding < kernel {
             if let Some(way) = Way::winograd(level, &turned_shape(shape), (from, into), (images, batch)) {

@@ -89,6 +89,8 @@ fn convolutions_of_every_way_are_right() {
         (3, 4, 3, 1, 5, 4),  // padding beyond the kernel
         (6, 33, 5, 1, 0, 5), // as large as the map
         (7, 9, 1, 1, 0, 1),
+        (16, 32, 11, 1, 0, 18), // by columns
+        (4, 6, 5, 3, 2, 5),
     ] {
         let shape = ConvShape { in_channels: inputs, out_channels: outputs, kernel, stride, padding };
         check(shape, size, 3, false);
@@ -106,69 +108,5 @@ proptest! {
         prop_assume!(kernel as usize <= size + 2 * padding as usize);
         let shape = ConvShape { in_channels: inputs, out_channels: outputs, kernel, stride, padding };
         check(shape, size, room.max(2), dense);
-    }
-}
-
-#[test]
-#[ignore]
-fn speed() {
-    let level = Level::available(Precision::F32)[0];
-    for (inputs, outputs, kernel, stride, padding, size, room) in [
-        (1, 64, 3, 1, 1, 28, 8),
-        (64, 64, 3, 1, 1, 28, 8),
-        (128, 128, 3, 1, 1, 14, 16),
-        (64, 64, 5, 2, 2, 28, 8),
-        (64, 64, 1, 1, 0, 28, 8),
-        (256, 256, 3, 1, 1, 7, 32),
-        (6272, 10, 1, 1, 0, 1, 32),
-    ] {
-        let shape = ConvShape { in_channels: inputs, out_channels: outputs, kernel, stride, padding };
-        let (i, o) = (inputs as usize, outputs as usize);
-        let from = if i < 16 {
-            Shape::dense(size, i, Convolution::border(&shape))
-        } else {
-            Shape::new(size, i, Convolution::border(&shape))
-        };
-        let convolution = Convolution::new(level, shape, from, 0, (room, 128));
-        let out = convolution.output().size();
-        let weights = numbers(o * i * (kernel * kernel) as usize, 2);
-        let border = Convolution::gradient_border(&shape, size);
-        let input = Map::from_rows(level, &numbers(room * i * size * size, 1), from, room);
-        let gradient = Map::from_rows(level, &numbers(room * o * out * out, 3), Shape::new(out, o, border), room);
-        let workspace = Workspace::default();
-        let packed = convolution.pack(&weights, Passes::Both);
-        let flops = 2.0 * (room * out * out * o * i) as f64 * (kernel * kernel) as f64;
-        let time = |f: &dyn Fn()| {
-            f();
-            let mut best = f64::INFINITY;
-            for _ in 0..9 {
-                let start = std::time::Instant::now();
-                f();
-                best = best.min(start.elapsed().as_secs_f64());
-            }
-            best
-        };
-        let times = [
-            time(&|| {
-                std::hint::black_box(convolution.pack(&weights, Passes::Both));
-            }),
-            time(&|| {
-                std::hint::black_box(convolution.forward(&packed, &input, &workspace));
-            }),
-            time(&|| {
-                std::hint::black_box(convolution.to_input(&packed, &gradient, &workspace));
-            }),
-            time(&|| {
-                std::hint::black_box(convolution.to_weights(&input, &gradient, &workspace));
-            }),
-        ];
-        println!(
-            "{shape:?} {size}: pack {:.2} ms; forward {:.0}, to input {:.0}, to weights {:.0} GFLOP/s; {:.3} ms",
-            times[0] * 1e3,
-            flops / times[1] * 1e-9,
-            flops / times[2] * 1e-9,
-            flops / times[3] * 1e-9,
-            times[1] * 1e3
-        );
     }
 }

@@ -9,6 +9,10 @@ use dpnas_grammar::ConvShape;
 use dpnas_kernels::Level;
 use dpnas_kernels::train::{CHANNEL_BLOCK, Coefficients, Convolution, Map, Passes, Shape, Weights, Workspace, padded};
 use dpnas_train::FullError;
+use rayon::prelude::*;
+
+/// Numbers that one task adds.
+const BLOCK: usize = 1 << 14;
 
 /// A program on this processor, for blocks of at most `room` images of a mini-batch of `batch`.
 #[derive(Debug)]
@@ -207,7 +211,9 @@ impl Device for Cpu {
     }
 
     fn total(&self, mut total: Vec<f32>, part: Vec<f32>) -> Vec<f32> {
-        total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+        // Other threads wait for it.
+        let blocks = total.par_chunks_mut(BLOCK).zip(part.par_chunks(BLOCK));
+        blocks.for_each(|(total, part)| total.iter_mut().zip(part).for_each(|(total, part)| *total += part));
         total
     }
 

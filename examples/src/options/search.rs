@@ -17,7 +17,7 @@ option_group! {
 
     /// What draws an architecture where chance does not: `q-learning` (ε-greedy at each step, as published), `evolution`
     /// (children of the best by small edits), `predictor` (of many children the one with the largest predicted reward), or
-    /// `random` [default: evolution, but q-learning with --schedule, --continue-search, --full-training or an option of its own]
+    /// `random` [default: predictor, but q-learning with --schedule, --continue-search, --full-training or an option of its own]
     #[arg(value_name = "NAME")]
     strategy: String = "auto".to_owned();
     /// Number of architectures; a schedule for the strategy follows from it
@@ -114,8 +114,8 @@ job! {
 
 run!(SearchOptions, "search", "journal.jsonl");
 
-/// The strategy of a search that says nothing else: what found most for its time in the study of `docs/science.md`.
-const DEFAULT_STRATEGY: &str = "evolution";
+/// The strategy of a search that says nothing else: what found most in the study of `docs/science.md`.
+const DEFAULT_STRATEGY: &str = "predictor";
 
 /// Architectures of a search that says nothing else: those of the schedule `small`.
 const DEFAULT_BUDGET: u32 = 48;
@@ -462,9 +462,9 @@ mod tests {
             change(&mut options);
             options.resolved().unwrap().search.strategy
         };
-        assert_eq!(strategy(&|_| ()), "evolution");
-        assert_eq!(strategy(&|options| options.search.time = Some("1h".to_owned())), "evolution");
-        assert_eq!(strategy(&|options| options.search.budget = Some(9)), "evolution");
+        assert_eq!(strategy(&|_| ()), "predictor");
+        assert_eq!(strategy(&|options| options.search.time = Some("1h".to_owned())), "predictor");
+        assert_eq!(strategy(&|options| options.search.budget = Some(9)), "predictor");
         assert_eq!(strategy(&|options| options.search.schedule = Some("small".to_owned())), "q-learning");
         assert_eq!(strategy(&|options| options.search.replay_number = 7), "q-learning");
         assert_eq!(strategy(&|options| options.earlier.continue_search = true), "q-learning");

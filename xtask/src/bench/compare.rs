@@ -84,7 +84,7 @@ impl Work {
     /// The options, without the architectures.
     pub(crate) fn options(&self, images: usize, epochs: u32, repeats: usize) -> Vec<String> {
         let pairs = [
-            ("--images", self.images.map_or(images, NonZeroUsize::get).to_string()),
+            ("--images", self.images(images).to_string()),
             ("--channels", self.channels.to_string()),
             ("--size", self.size.to_string()),
             ("--epochs", epochs.to_string()),
@@ -92,6 +92,11 @@ impl Work {
             ("--threads", self.threads.map_or_else(cores, NonZeroUsize::get).to_string()),
         ];
         pairs.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
+    }
+
+    /// The number of images that was asked for, or this one.
+    pub(crate) fn images(&self, default: usize) -> usize {
+        self.images.map_or(default, NonZeroUsize::get)
     }
 
     /// The architectures.
@@ -175,19 +180,18 @@ pub(crate) fn run(root: &Path, arguments: &Comparison) -> anyhow::Result<()> {
         false => Vec::new(),
     };
     let host = Host::ask(root);
+    let peer_line = peer.as_ref().map_or("no peer".to_owned(), Peer::line);
     if !rows.is_empty() {
         println!("{}", table::tables(&rows, epochs));
+        println!(
+            "`{}`; classifiers are measured on {epochs} epochs and scaled to 70. GFLOP/s count direct convolution.\n",
+            options.join(" "),
+        );
     }
     if !training.is_empty() {
         println!("{}", training::table(&training));
     }
-    let peer_line = peer.as_ref().map_or("no peer".to_owned(), Peer::line);
-    println!(
-        "{}, {peer_line}. `{}`, the best of {rounds} turns; classifiers are measured on {epochs} epochs and scaled to 70. \
-         GFLOP/s count direct convolution.",
-        host.line(),
-        options.join(" "),
-    );
+    println!("{}, {peer_line}, the best of {rounds} turns.", host.line());
     let report = Report {
         host: &host,
         peer: peer.as_ref(),

@@ -4,7 +4,7 @@ use super::compare::{Work, measure};
 use super::figures::geomean_and_worst;
 use super::peer::Peer;
 use super::programs;
-use super::table::{Table, number};
+use super::table::{Table, number, whole};
 use crate::process::Call;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -24,6 +24,7 @@ struct Rate {
 pub(crate) struct TrainingRow {
     net: String,
     pub(crate) device: String,
+    images: usize,
     images_per_s: f64,
     /// The faster of PyTorch's plain module and `torch.compile`.
     peer_images_per_s: Option<f64>,
@@ -41,7 +42,8 @@ pub(crate) fn run(
     work: &Work,
     (peer, rounds, quick): (Option<&Peer>, usize, bool),
 ) -> anyhow::Result<Vec<TrainingRow>> {
-    let options = work.options(if quick { QUICK_IMAGES } else { IMAGES }, 1, 3);
+    let images = work.images(if quick { QUICK_IMAGES } else { IMAGES });
+    let options = work.options(images, 1, 3);
     let options: Vec<&str> = options.iter().map(String::as_str).chain(["--training"]).collect();
     let mut rows = Vec::new();
     for device in devices {
@@ -52,7 +54,7 @@ pub(crate) fn run(
         let ours = ours.args(options.iter().copied());
         let theirs = peer.filter(|_| device == "cpu").map(|peer| peer.call(root).args(options.iter().copied()));
         for net in work.nets(root)? {
-            rows.push(row(root, device, net, (&ours, theirs.as_ref()), rounds)?);
+            rows.push(TrainingRow { images, ..row(root, device, net, (&ours, theirs.as_ref()), rounds)? });
         }
     }
     Ok(rows)
@@ -82,7 +84,7 @@ fn row(
     let ratio = peer_images_per_s.map(|peer| images_per_s / peer);
     let text = ratio.map_or("none".to_owned(), |ratio| format!("{ratio:.2}"));
     eprintln!("training {device} {net}: {images_per_s:.0} images/s; ratio {text}");
-    Ok(TrainingRow { net, device: device.to_owned(), images_per_s, peer_images_per_s, ratio })
+    Ok(TrainingRow { net, device: device.to_owned(), images: 0, images_per_s, peer_images_per_s, ratio })
 }
 
 /// Geometric mean and worst of the ratios on device `cpu`.
@@ -106,7 +108,8 @@ pub(crate) fn table(rows: &[TrainingRow]) -> String {
         let name = format!("**geometric mean** (worst {worst:.2})");
         table.row(&[name, "cpu".to_owned(), String::new(), String::new(), format!("**{mean:.2}**")]);
     }
-    format!("Full training, mini-batches of 128:\n\n{}", table.text)
+    let images = rows.first().map_or(0, |row| row.images);
+    format!("Full training, epochs of {} images, mini-batches of 128:\n\n{}", whole(images as u64), table.text)
 }
 
 #[cfg(all(test, unix))]

@@ -20,10 +20,11 @@ fn meetings(shape: &ConvShape, size: usize, out: usize, images: usize, mut meet:
         for (o, i) in (0..outputs).flat_map(|o| (0..inputs).map(move |i| (o, i))) {
             for (y, x) in (0..out).flat_map(|y| (0..out).map(move |x| (y, x))) {
                 for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
-                    let (iy, ix) = ((y * stride + ky).wrapping_sub(padding), (x * stride + kx).wrapping_sub(padding));
-                    if iy < size && ix < size {
+                    let (row, column) =
+                        ((y * stride + ky).wrapping_sub(padding), (x * stride + kx).wrapping_sub(padding));
+                    if row < size && column < size {
                         meet(
-                            ((image * inputs + i) * size + iy) * size + ix,
+                            ((image * inputs + i) * size + row) * size + column,
                             ((o * inputs + i) * kernel + ky) * kernel + kx,
                             ((image * outputs + o) * out + y) * out + x,
                         );

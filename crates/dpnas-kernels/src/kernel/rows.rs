@@ -52,7 +52,7 @@ fn row<'a>((map, layout): From<'a>, image: usize, y: usize) -> &'a [f32] {
 }
 
 #[inline(always)]
-fn row_mut<'a>(map: &'a mut [f32], layout: Layout, image: usize, y: usize) -> &'a mut [f32] {
+fn row_mut(map: &mut [f32], layout: Layout, image: usize, y: usize) -> &mut [f32] {
     let start = layout.inside(image, y, 0);
     &mut map[start..start + layout.size * layout.stride]
 }

@@ -439,10 +439,10 @@ impl Backward {
             };
             return Self::Columns(ConvKernel::new(level, tables), group);
         }
-        if stride == 1 && padding < kernel {
-            if let Some(way) = Way::winograd(level, &turned_shape(shape), (from, into), (images, batch)) {
-                return Self::Turned(way);
-            }
+        let can_turn = stride == 1 && padding < kernel;
+        let turned = || Way::winograd(level, &turned_shape(shape), (from, into), (images, batch));
+        if let Some(way) = can_turn.then(turned).flatten() {
+            return Self::Turned(way);
         }
         let phases = (0..stride).flat_map(|y| (0..stride).map(move |x| (y, x)));
         let of_phase = |(py, px): (usize, usize)| {

@@ -3,7 +3,9 @@
 //! Every level adds and multiplies in the same order without fusing, so all levels give the same bits.
 
 use crate::layout::{CHANNEL_BLOCK, Layout};
-use crate::level::{Kind, Level};
+#[cfg(target_arch = "x86_64")]
+use crate::level::Kind;
+use crate::level::Level;
 use crate::train::Coefficients;
 use crate::winograd::MOST_POINTS;
 use dpnas_grammar::ConvShape;

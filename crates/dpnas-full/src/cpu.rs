@@ -5,7 +5,7 @@ use crate::memory::Overhead;
 use crate::model::Model;
 use crate::norm::{DeviceAffine, ImageSums, ThroughNorm};
 use crate::program::{Op, Program};
-use dpnas_grammar::ConvShape;
+use dpnas_grammar::{ConvShape, window_output};
 use dpnas_kernels::Level;
 use dpnas_kernels::train::{CHANNEL_BLOCK, Coefficients, Convolution, Map, Passes, Shape, Weights, Workspace, padded};
 use dpnas_train::FullError;
@@ -14,7 +14,7 @@ use rayon::prelude::*;
 /// Numbers that one task adds.
 const BLOCK: usize = 1 << 14;
 
-/// A program on this processor, for blocks of at most `room` images of a mini-batch of `batch`.
+/// A program on this processor, for blocks of at most `room` images.
 #[derive(Debug)]
 pub(crate) struct Cpu {
     level: Level,
@@ -136,13 +136,15 @@ impl Shapes<'_> {
 
 /// Size and channels of the value after an operation.
 fn after(op: &Op, (size, channels): (usize, usize), shape: Option<&ConvShape>) -> (usize, usize) {
+    let slide = |size: usize, kernel, stride, padding| {
+        window_output(size as u32, kernel, stride, padding).unwrap_or(1) as usize
+    };
     match (*op, shape) {
-        (Op::Conv { stride, padding, .. }, Some(shape)) => {
-            let padded = size + 2 * padding;
-            (padded.saturating_sub(shape.kernel as usize) / stride.max(1) + 1, shape.out_channels as usize)
+        (Op::Conv { .. }, Some(shape)) => {
+            (slide(size, shape.kernel, shape.stride, shape.padding), shape.out_channels as usize)
         }
         (Op::Linear { .. }, Some(shape)) => (1, shape.out_channels as usize),
-        (Op::MaxPool { size: window, stride }, _) => (size.saturating_sub(window) / stride.max(1) + 1, channels),
+        (Op::MaxPool { size: window, stride }, _) => (slide(size, window as u32, stride as u32, 0), channels),
         _ => (size, channels),
     }
 }
@@ -218,8 +220,8 @@ impl Device for Cpu {
     }
 
     fn read_gradient(&self, weight: usize, gradient: Vec<f32>) -> Result<Vec<f32>, FullError> {
-        let layers = self.layers.iter().flatten().filter_map(|layer| layer.convolution.as_ref());
-        let convolution = layers.into_iter().find(|(own, _)| *own == weight);
+        let mut layers = self.layers.iter().flatten().filter_map(|layer| layer.convolution.as_ref());
+        let convolution = layers.find(|(own, _)| *own == weight);
         Ok(convolution.map_or_else(Vec::new, |(_, convolution)| convolution.values(&gradient)))
     }
 

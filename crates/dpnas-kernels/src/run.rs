@@ -2,7 +2,6 @@
 
 use crate::buffer::Buffer;
 use crate::kernel::{Compute, ConvCall, Scratch, emit, fill, pool, rectify};
-use crate::layout::CHANNEL_BLOCK;
 use crate::level::Level;
 use crate::norms::Norms;
 use crate::program::{Kernel, Map, Op, Program, Step};
@@ -65,21 +64,7 @@ impl<E: Compute> Program<E> {
         let map = workspace.slots[self.image.slot].as_mut_slice();
         let values = layout.pixels() * layout.channels;
         layout.clear_halo(map, images.len() / values.max(1));
-        if layout.stride.is_multiple_of(CHANNEL_BLOCK) {
-            return fill(level, images, (map, layout));
-        }
-        for (index, image) in images.chunks_exact(values).enumerate() {
-            for y in 0..layout.size {
-                let start = layout.inside(index, y, 0);
-                let row = &mut map[start..start + layout.size * layout.stride];
-                for (channel, plane) in image.chunks_exact(layout.pixels()).enumerate() {
-                    let values = &plane[y * layout.size..][..layout.size];
-                    for (pixel, value) in row.chunks_exact_mut(layout.stride).zip(values) {
-                        pixel[channel] = E::from_f32(*value);
-                    }
-                }
-            }
-        }
+        fill(level, images, (map, layout));
     }
 }
 

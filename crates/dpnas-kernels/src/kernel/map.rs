@@ -86,11 +86,30 @@ pub(crate) fn emit<E: Compute>(level: Level, (map, from): (&[E], Layout), rows: 
 /// # Panics
 /// If the map does not hold as many images as there are rows.
 pub(crate) fn fill<E: Compute>(level: Level, rows: &[f32], (map, to): (&mut [E], Layout)) {
+    if !to.stride.is_multiple_of(CHANNEL_BLOCK) {
+        return fill_dense(rows, (map, to));
+    }
     let places = places(to);
     let job = between(map.as_mut_ptr(), map.len(), to, &places, rows.as_ptr().cast_mut(), rows.len());
     // SAFETY: the job was checked, the rows are only read, and a level is only made where the processor has its
     // instructions.
     unsafe { E::fill(level.kind(), &job) }
+}
+
+/// As [`fill`], to pixels without padding.
+fn fill_dense<E: Compute>(rows: &[f32], (map, to): (&mut [E], Layout)) {
+    for (index, image) in rows.chunks_exact((to.pixels() * to.channels).max(1)).enumerate() {
+        for y in 0..to.size {
+            let start = to.inside(index, y, 0);
+            let row = &mut map[start..start + to.size * to.stride];
+            for (channel, plane) in image.chunks_exact(to.pixels()).enumerate() {
+                let values = &plane[y * to.size..][..to.size];
+                for (pixel, value) in row.chunks_exact_mut(to.stride).zip(values) {
+                    pixel[channel] = E::from_f32(*value);
+                }
+            }
+        }
+    }
 }
 
 fn between<E>(

@@ -8,7 +8,7 @@ use crate::layout::{CHANNEL_BLOCK, Layout};
 use crate::level::Level;
 use crate::pack::{Packed, Pixels, Tap, taps};
 use crate::winograd::WinogradTile;
-use dpnas_grammar::ConvShape;
+use dpnas_grammar::{ConvShape, window_output};
 use rayon::prelude::*;
 
 /// A convolution, or a fully connected layer as large as its map, on blocks of `images` images.
@@ -84,7 +84,7 @@ impl Convolution {
         assert!(from.channels == shape.in_channels as usize, "the convolution's channels");
         assert!(from.halo >= halo(shape.kernel, shape.padding), "a border as wide as the padding");
         assert!(from.size + 2 * padding >= kernel && stride > 0, "a kernel that fits");
-        let size = (from.size + 2 * padding - kernel) / stride + 1;
+        let size = output_size(&shape, from.size);
         let to = Layout::padded(size, shape.out_channels as usize, 0);
         let into = Layout::padded(from.size, from.channels, into_border);
         let pixels = if from.stride.is_multiple_of(CHANNEL_BLOCK) { Pixels::Padded } else { Pixels::Dense };
@@ -121,8 +121,8 @@ impl Convolution {
 
     /// Bytes of the packed weights with the tables of a block, and of one thread's buffers.
     pub fn bytes(shape: &ConvShape, size: usize, images: usize) -> [u64; 2] {
-        let [kernel, stride, padding] = [shape.kernel, shape.stride, shape.padding].map(|n| n as usize);
-        let out = (size + 2 * padding).saturating_sub(kernel) / stride.max(1) + 1;
+        let kernel = shape.kernel as usize;
+        let out = output_size(shape, size);
         let [inputs, outputs] =
             [shape.in_channels, shape.out_channels].map(|n| (n as usize).next_multiple_of(CHANNEL_BLOCK));
         let product = |numbers: &[usize]| numbers.iter().fold(1u64, |all, n| all.saturating_mul(*n as u64));
@@ -153,7 +153,7 @@ impl Convolution {
     /// The border that the gradient of the output needs, for an input of `size` × `size` pixels.
     pub fn gradient_border(shape: &ConvShape, size: usize) -> usize {
         let [kernel, stride, padding] = [shape.kernel, shape.stride, shape.padding].map(|n| n as usize);
-        let out = (size + 2 * padding).saturating_sub(kernel) / stride.max(1) + 1;
+        let out = output_size(shape, size);
         if is_whole(shape, size) || by_columns(shape, size) {
             return 0;
         }
@@ -364,6 +364,11 @@ impl Convolution {
     }
 }
 
+/// Rows and columns of the output on maps of `size` × `size` pixels.
+fn output_size(shape: &ConvShape, size: usize) -> usize {
+    window_output(size as u32, shape.kernel, shape.stride, shape.padding).unwrap_or(1) as usize
+}
+
 /// Whether the kernel covers a map of `size` × `size` pixels, so that the output has one pixel.
 fn is_whole(shape: &ConvShape, size: usize) -> bool {
     shape.padding == 0 && shape.kernel as usize == size
@@ -377,9 +382,9 @@ const ADD: u64 = 8;
 /// Whether the gradient by the input is computed by columns: a large kernel without padding meets mostly zeros outside of the
 /// gradient's map.
 fn by_columns(shape: &ConvShape, size: usize) -> bool {
-    let [kernel, stride, padding] = [shape.kernel, shape.stride, shape.padding].map(u64::from);
+    let [kernel, stride] = [shape.kernel, shape.stride].map(u64::from);
     let (size, squared) = (size as u64, kernel * kernel);
-    let out = ((size + 2 * padding).saturating_sub(kernel) / stride.max(1) + 1).pow(2);
+    let out = (output_size(shape, size as usize) as u64).pow(2);
     let [inputs, outputs] = [shape.in_channels, shape.out_channels].map(u64::from);
     let columns = out.saturating_mul(squared).saturating_mul(inputs.saturating_mul(outputs + ADD));
     let turned = WinogradTile::choose::<f32>(&turned_shape(shape), size as usize);

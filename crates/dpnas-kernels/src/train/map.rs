@@ -104,18 +104,7 @@ impl Map {
         let values = layout.pixels() * layout.channels;
         let images = rows.len() / values.max(1);
         assert!(images <= room, "no more images than there is room for");
-        Self::written(layout, (images, room), |map| {
-            if layout.stride.is_multiple_of(CHANNEL_BLOCK) {
-                return kernel::fill(level, rows, (map, layout));
-            }
-            for (image, planes) in rows.chunks_exact(values.max(1)).enumerate() {
-                for (channel, plane) in planes.chunks_exact(layout.pixels()).enumerate() {
-                    for (pixel, value) in plane.iter().enumerate() {
-                        map[layout.inside(image, pixel / layout.size, pixel % layout.size) + channel] = *value;
-                    }
-                }
-            }
-        })
+        Self::written(layout, (images, room), |map| kernel::fill(level, rows, (map, layout)))
     }
 
     /// The numbers, `[image][channel][pixel]`.
